@@ -1,0 +1,231 @@
+//! `application/x-www-form-urlencoded`, strictly.
+//!
+//! Sections: RFC 6749 sections 2.3.1, 3.2, appendix B; RFC 8707 section 2
+//! Enforces: the media type; size; number of parameters; well-formed escapes;
+//!   UTF-8; no parameter twice, but for `resource` and `audience`; an empty
+//!   value counts as absent.
+//! Does not enforce: which parameters must be there, or what they hold.
+//! Limits: 64 KiB, 64 parameters.
+
+use std::fmt;
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use crate::names::{media_type, param};
+use crate::text;
+
+/// Why a body is not a form that we accept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormError {
+    /// The content type is absent or another one.
+    #[error("content type is not application/x-www-form-urlencoded")]
+    ContentType,
+    /// More bytes than [`Form::MAX_BYTES`].
+    #[error("form is larger than {} bytes", Form::MAX_BYTES)]
+    TooLarge,
+    /// More parameters than [`Form::MAX_PARAMETERS`].
+    #[error("form has more than {} parameters", Form::MAX_PARAMETERS)]
+    TooMany,
+    /// A percent sign without two hexadecimal digits, or a raw character that
+    /// must be escaped.
+    #[error("form has a malformed escape or an unescaped character")]
+    Escape,
+    /// The decoded bytes are not UTF-8.
+    #[error("form is not UTF-8")]
+    NotUtf8,
+    /// A parameter that must occur once occurs again.
+    #[error("parameter {name:?} is repeated")]
+    Duplicate {
+        /// The parameter's name, at most 64 characters of it.
+        name: String,
+    },
+}
+
+/// A decoded form. Values may be secrets: `Debug` shows names only, and the
+/// memory is wiped on drop.
+#[derive(Clone)]
+pub struct Form(Vec<(String, Zeroizing<String>)>);
+
+impl Form {
+    /// The largest body accepted: 64 KiB.
+    pub const MAX_BYTES: usize = 64 * 1024;
+    /// The most parameters accepted: 64.
+    pub const MAX_PARAMETERS: usize = 64;
+
+    /// Decodes a request body.
+    ///
+    /// `content_type` is the value of that header, if there is one; its only
+    /// parameter may be `charset=UTF-8`.
+    ///
+    /// # Errors
+    /// [`FormError`], naming the first rule broken.
+    // spec: 6749-AS4 6749-C4
+    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, FormError> {
+        if !content_type.is_some_and(is_form) {
+            return Err(FormError::ContentType);
+        }
+        if body.len() > Self::MAX_BYTES {
+            return Err(FormError::TooLarge);
+        }
+        let body = std::str::from_utf8(body).map_err(|_| FormError::NotUtf8)?;
+        let mut pairs: Vec<(String, Zeroizing<String>)> = Vec::new();
+        for pair in body.split('&').filter(|p| !p.is_empty()) {
+            if pairs.len() == Self::MAX_PARAMETERS {
+                return Err(FormError::TooMany);
+            }
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decode_component(name)?, Zeroizing::new(decode_component(value)?));
+            if pairs.iter().any(|(n, _)| *n == name) && !may_repeat(&name) {
+                return Err(FormError::Duplicate { name: name.chars().take(64).collect() });
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value of a parameter; `None` if absent or empty (RFC 6749 section
+    /// 3.2). Of a parameter that may repeat, the first.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+    }
+
+    /// Every value of a parameter in order, empty ones left out.
+    pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.iter().filter(move |(n, _)| *n == name).map(|(_, v)| v)
+    }
+
+    /// All parameters with a value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.as_str(), v.as_str()))
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Form")?;
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// RFC 8707 section 2 and RFC 8693 section 2.1 let these two repeat.
+// spec: 8707-C1 8693-C1
+fn may_repeat(name: &str) -> bool {
+    name == param::RESOURCE || name == param::AUDIENCE
+}
+
+fn is_form(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    parts.next().is_some_and(|t| t.eq_ignore_ascii_case(media_type::FORM))
+        && parts
+            .filter(|p| !p.is_empty())
+            .all(|p| p.eq_ignore_ascii_case("charset=utf-8") || p.eq_ignore_ascii_case("charset=\"utf-8\""))
+}
+
+/// Writes a form. A value that is empty is left out (RFC 6749 section 3.2).
+/// Values may be secrets, so this has no `Debug` of them.
+#[derive(Default)]
+pub struct FormWriter(Zeroizing<String>);
+
+impl FormWriter {
+    /// An empty form.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends one parameter; nothing if `value` is empty.
+    // spec: 6749-C4
+    pub fn push(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        // Grown by hand, so that no half-filled buffer with a secret is freed
+        // without being wiped.
+        let needed = self.0.len() + 2 + 3 * (name.len() + value.len());
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(String::with_capacity(needed.max(512)));
+            larger.push_str(&self.0);
+            self.0 = larger;
+        }
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        encode_into(name, &mut self.0);
+        self.0.push('=');
+        encode_into(value, &mut self.0);
+    }
+
+    /// The body. Its content type is [`crate::names::media_type::FORM`].
+    #[must_use]
+    pub fn finish(mut self) -> Bytes {
+        Bytes::from(std::mem::take(&mut *self.0))
+    }
+}
+
+impl fmt::Debug for FormWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FormWriter([redacted], {} bytes)", self.0.len())
+    }
+}
+
+/// Encodes one name or value: letters, digits and `*-._` as they are, space as
+/// `+`, every other byte of the UTF-8 form as `%XX` (RFC 6749 appendix B).
+#[must_use]
+pub fn encode_component(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    encode_into(text, &mut out);
+    out
+}
+
+fn encode_into(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'*' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            b' ' => out.push('+'),
+            _ => {
+                out.push('%');
+                out.push(hex_digit(byte >> 4));
+                out.push(hex_digit(byte & 15));
+            }
+        }
+    }
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
+}
+
+/// Decodes one name or value: `+` to space, `%XX` to its byte. Characters that
+/// an encoder should have escaped are accepted if they are printable US-ASCII,
+/// because many encoders leave `:`, `/` and the like alone.
+///
+/// # Errors
+/// [`FormError::Escape`], [`FormError::NotUtf8`].
+pub fn decode_component(text: &str) -> Result<String, FormError> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = bytes.next().and_then(hex_value).ok_or(FormError::Escape)?;
+                let low = bytes.next().and_then(hex_value).ok_or(FormError::Escape)?;
+                high << 4 | low
+            }
+            _ if text::is_vschar(byte) => byte,
+            _ => return Err(FormError::Escape),
+        });
+    }
+    String::from_utf8(out).map_err(|_| FormError::NotUtf8)
+}
+
+fn hex_value(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+#[cfg(test)]
+mod tests;

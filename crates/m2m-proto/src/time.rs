@@ -1,0 +1,141 @@
+//! Time as a value: nothing in this crate reads a clock.
+//!
+//! Callers pass the time in, so that expiry, skew and rotation are tested by
+//! choosing numbers. `m2m-io` has the one reader of the system's clocks.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, leap seconds not
+/// counted (the `NumericDate` of RFC 7519 section 2, with a finer unit).
+///
+/// Arithmetic saturates at both ends; times before 1970 do not exist here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// From whole seconds since 1970; saturates.
+    #[must_use]
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// From milliseconds since 1970.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Whole seconds since 1970, rounded down: what goes on the wire.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// This time plus `duration`, at most the largest time.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(whole_millis(duration)))
+    }
+
+    /// This time minus `duration`, at least 1970.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_millis(duration)))
+    }
+
+    /// How long after `earlier` this is; zero if `earlier` is in fact later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Seconds, with milliseconds where there are any.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 % 1000 {
+            0 => write!(f, "{}", self.seconds()),
+            millis => write!(f, "{}.{millis:03}", self.seconds()),
+        }
+    }
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How far two parties' clocks may differ before a time in a token counts as
+/// past or future. Default 30 s; a minute or two is the most that makes sense
+/// (RFC 7519 section 4.1.4: "usually no more than a few minutes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Skew(Duration);
+
+impl Skew {
+    /// Clocks agree exactly.
+    pub const NONE: Self = Self(Duration::ZERO);
+    /// 30 seconds.
+    pub const DEFAULT: Self = Self(Duration::from_secs(30));
+    /// The largest tolerance that [`Skew::new`] gives: five minutes.
+    pub const MAX: Self = Self(Duration::from_secs(300));
+
+    /// A tolerance of `duration`, at most [`Skew::MAX`]: more would make
+    /// expiry meaningless.
+    #[must_use]
+    pub fn new(duration: Duration) -> Self {
+        Self(duration.min(Self::MAX.0))
+    }
+
+    /// The tolerance.
+    #[must_use]
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Skew {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        let t = UnixTime::from_seconds(10);
+        assert_eq!(t.saturating_sub(Duration::from_secs(11)), UnixTime::from_seconds(0));
+        assert_eq!(t.saturating_add(Duration::MAX).millis(), u64::MAX);
+        assert_eq!(UnixTime::from_seconds(u64::MAX).millis(), u64::MAX);
+    }
+
+    #[test]
+    fn since_is_zero_when_time_went_backwards() {
+        let (a, b) = (UnixTime::from_millis(1500), UnixTime::from_millis(2750));
+        assert_eq!(b.since(a), Duration::from_millis(1250));
+        assert_eq!(a.since(b), Duration::ZERO);
+    }
+
+    #[test]
+    fn seconds_round_down_and_display_keeps_millis() {
+        assert_eq!(UnixTime::from_millis(1999).seconds(), 1);
+        assert_eq!(UnixTime::from_millis(1999).to_string(), "1.999");
+        assert_eq!(UnixTime::from_millis(1005).to_string(), "1.005");
+        assert_eq!(UnixTime::from_seconds(7).to_string(), "7");
+    }
+
+    #[test]
+    fn skew_has_a_ceiling() {
+        assert_eq!(Skew::new(Duration::from_secs(86_400)), Skew::MAX);
+        assert_eq!(Skew::new(Duration::from_secs(10)).get(), Duration::from_secs(10));
+        assert_eq!(Skew::default().get(), Duration::from_secs(30));
+    }
+}
