@@ -1,1 +1,49 @@
-fn main() {}
+//! Automation of the workspace, one file per command: the same commands on a
+//! laptop and on a build machine.
+
+mod bench;
+mod check;
+mod deny;
+mod peers;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--long] [--install]   every test and doctest; fetches the peers first
+  check                       formatting, lints, tidy, docs, features, dependencies
+  tidy                        only the rules of the source tree
+  bench [FILTER]              speed against its limits, one line a claim
+  peers                       fetch the black-box peers into target/peers
+
+  --long      also the tests that are marked as slow
+  --install   install missing Debian packages (also when CI=true)
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
+        ["check"] => check::run(),
+        ["tidy"] => tidy::run(),
+        ["bench"] => bench::run(None),
+        ["bench", filter] => bench::run(Some(filter)),
+        ["peers"] => peers::fetch().map(drop),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
