@@ -1,0 +1,42 @@
+//! base64url as JOSE writes it: RFC 4648 section 5 without padding.
+//!
+//! Sections: RFC 7515 §2, appendix C
+//! Enforces: only `A-Z a-z 0-9 - _`; no `=`, no whitespace; unused trailing bits
+//! are zero, so that every byte string has exactly one text
+//! Limits: none of its own; callers bound the input
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as ENGINE;
+
+/// The text was not strict base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not base64url without padding")]
+pub struct Base64UrlError;
+
+/// The text of `bytes`.
+#[must_use]
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    ENGINE.encode(bytes)
+}
+
+/// Appends the text of `bytes` to `out`.
+pub fn encode_into(bytes: impl AsRef<[u8]>, out: &mut String) {
+    ENGINE.encode_string(bytes, out);
+}
+
+/// The bytes of `text`.
+///
+/// # Errors
+/// Anything outside the strict alphabet, padding, or stray trailing bits.
+// spec: JOSE-V1
+pub fn decode(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Base64UrlError> {
+    ENGINE.decode(text).map_err(|_| Base64UrlError)
+}
+
+/// Appends the bytes of `text` to `out`.
+///
+/// # Errors
+/// As [`decode`]; `out` then holds nothing useful.
+pub fn decode_into(text: impl AsRef<[u8]>, out: &mut Vec<u8>) -> Result<(), Base64UrlError> {
+    ENGINE.decode_vec(text, out).map_err(|_| Base64UrlError)
+}

@@ -1,0 +1,178 @@
+//! Compact JWS: parse, verify, sign.
+//!
+//! Sections: RFC 7515 §3.1, §5, §7.1; RFC 8725 §3.1, §3.2
+//! Enforces, cheapest first: size; exactly three parts of strict base64url; the
+//! header ([`super::header`]); that the key is bound to the header's algorithm;
+//! the signature, over the bytes received
+//! Does not enforce: anything about the payload, `typ`, or which algorithms a peer
+//! may use; [`super::kind`] and each message's own module do
+//! Limits: 16 KiB a token
+//!
+//! JSON serialization, detached and unencoded payloads and unsecured tokens
+//! (`none`) do not exist here.
+
+use std::ops::Range;
+
+use super::base64url;
+use super::header::{Header, HeaderFields, PreparedHeader};
+use super::jwk::JwkError;
+use super::key::{SigningKey, VerifyingKey};
+
+/// The longest token that we read or make.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// Why a JWS was refused or not made. Never carries token text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwsError {
+    /// More bytes than allowed.
+    #[error("{bytes} bytes, {limit} allowed")]
+    TooLong {
+        /// Bytes found.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Not three parts of base64url joined by dots.
+    #[error("not a compact JWS")]
+    NotCompact,
+    /// The header is not a JSON object with a text `alg`.
+    #[error("the header is malformed")]
+    MalformedHeader,
+    /// RFC 7515 §4: a header member occurs twice.
+    #[error("a header member occurs twice")]
+    DuplicateMember,
+    /// `alg` is `none` or a name we do not know.
+    #[error("the algorithm is none or unknown")]
+    UnknownAlgorithm,
+    /// `crit` or `b64` is present; we understand no extension.
+    #[error("the header asks for an extension")]
+    Extension,
+    /// `enc` is present: this is a JWE.
+    #[error("the token is encrypted")]
+    Encrypted,
+    /// `jwk` in the header is no key.
+    #[error("the key in the header is refused: {0}")]
+    HeaderKey(#[source] JwkError),
+    /// The key is bound to other algorithms than the header names.
+    #[error("the key does not allow the algorithm of the header")]
+    AlgorithmNotAllowed,
+    /// The signature does not fit.
+    #[error("the signature is wrong")]
+    WrongSignature,
+    /// The crypto library could not sign.
+    #[error("signing failed")]
+    SigningFailed,
+}
+
+/// A well-formed token. Nothing in it is proven.
+#[derive(Clone, Debug)]
+pub struct Compact<'a> {
+    signing_input: &'a [u8],
+    header: Header,
+    /// Payload, then signature, decoded.
+    decoded: Vec<u8>,
+    payload: Range<usize>,
+}
+
+/// Bytes that a known key signed. Only [`Compact::verify`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifiedPayload<'a> {
+    header: &'a Header,
+    payload: &'a [u8],
+}
+
+impl<'a> Compact<'a> {
+    /// Parses the compact serialization.
+    ///
+    /// # Errors
+    /// See the list of checks above.
+    // spec: JWT-V4
+    pub fn parse(token: &'a str) -> Result<Self, JwsError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(JwsError::TooLong { bytes: token.len(), limit: MAX_TOKEN_BYTES });
+        }
+        // A fourth part would leave a dot in the middle one, which is not base64url.
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
+        let mut decoded = Vec::with_capacity(token.len());
+        base64url::decode_into(header, &mut decoded).map_err(|_| JwsError::NotCompact)?;
+        let header = Header::parse(&decoded)?;
+        decoded.clear();
+        base64url::decode_into(payload, &mut decoded).map_err(|_| JwsError::NotCompact)?;
+        let payload = 0..decoded.len();
+        base64url::decode_into(signature, &mut decoded).map_err(|_| JwsError::NotCompact)?;
+        Ok(Self { signing_input: signing_input.as_bytes(), header, decoded, payload })
+    }
+
+    /// The header; unproven.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The decoded payload; unproven.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.decoded.get(self.payload.clone()).unwrap_or_default()
+    }
+
+    /// Proves that the holder of `key` signed header and payload.
+    ///
+    /// # Errors
+    /// [`JwsError::AlgorithmNotAllowed`] if the key is bound to other algorithms,
+    /// [`JwsError::WrongSignature`].
+    // spec: JOSE-V1, JOSE-V3, JWT-V1
+    pub fn verify(&self, key: &VerifyingKey) -> Result<VerifiedPayload<'_>, JwsError> {
+        let verifier = key.verifier(self.header.alg).ok_or(JwsError::AlgorithmNotAllowed)?;
+        let signature = self.decoded.get(self.payload.end..).unwrap_or_default();
+        verifier.verify(self.signing_input, signature).map_err(|_| JwsError::WrongSignature)?;
+        Ok(VerifiedPayload { header: &self.header, payload: self.payload() })
+    }
+}
+
+impl<'a> VerifiedPayload<'a> {
+    /// The header that was signed.
+    #[must_use]
+    pub fn header(&self) -> &'a Header {
+        self.header
+    }
+
+    /// The bytes that were signed.
+    #[must_use]
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+}
+
+/// Makes a compact JWS of `payload`.
+///
+/// # Errors
+/// [`JwsError::TooLong`], [`JwsError::SigningFailed`].
+pub fn sign(fields: &HeaderFields<'_>, payload: &[u8], key: &SigningKey) -> Result<String, JwsError> {
+    sign_prepared(&PreparedHeader::new(fields, key), payload, key)
+}
+
+/// Makes a compact JWS of `payload` under a header encoded before, for callers that sign often.
+///
+/// # Errors
+/// [`JwsError::AlgorithmNotAllowed`] if the header was prepared for a key of another algorithm,
+/// [`JwsError::TooLong`], [`JwsError::SigningFailed`].
+pub fn sign_prepared(header: &PreparedHeader, payload: &[u8], key: &SigningKey) -> Result<String, JwsError> {
+    if header.algorithm() != key.algorithm() {
+        return Err(JwsError::AlgorithmNotAllowed);
+    }
+    let encoded = header.encoded();
+    let mut token =
+        String::with_capacity(encoded.len() + (payload.len() + key.signature_bytes()).div_ceil(3) * 4 + 8);
+    token.push_str(encoded);
+    base64url::encode_into(payload, &mut token);
+    let appended = key.signer().sign_with(token.as_bytes(), |signature| base64url::encode(signature));
+    let signature = appended.map_err(|_| JwsError::SigningFailed)?;
+    token.push('.');
+    token.push_str(&signature);
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(JwsError::TooLong { bytes: token.len(), limit: MAX_TOKEN_BYTES });
+    }
+    Ok(token)
+}

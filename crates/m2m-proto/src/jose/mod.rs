@@ -1,0 +1,47 @@
+//! JSON Object Signing: the compact form, its keys and its claims.
+//!
+//! Sections: RFC 7515 (JWS), 7517 (JWK), 7518 (algorithms), 7519 (claims), 7638
+//! (thumbprints), 8037 and 9864 (Ed25519), 8725 (best practice)
+//!
+//! There is no function here that verifies "a JWT". [`jws`] proves that a key
+//! signed bytes; [`kind`] says what those bytes must claim for one purpose; the
+//! modules of each message put the two together and return a typed result.
+//!
+//! | Module | Holds |
+//! | --- | --- |
+//! | [`alg`] | the algorithm table: one row per algorithm |
+//! | [`kind`] | the kind table: one row per purpose of a JWT |
+//! | [`jwk`], [`jwk_set`], [`thumbprint`] | keys as JSON |
+//! | [`key`] | keys as parsed once, ready to sign or to verify |
+//! | [`jws`], [`header`] | compact JWS: parse, sign, verify |
+//! | [`claims`] | registered claims, NumericDate, `aud` |
+//! | [`base64url`] | the strict alphabet |
+//! | [`crypto`] | the only importer of the crypto library |
+
+pub mod alg;
+pub mod base64url;
+pub mod claims;
+pub mod crypto;
+pub mod header;
+pub mod jwk;
+pub mod jwk_set;
+pub mod jws;
+pub mod key;
+pub mod kind;
+pub mod thumbprint;
+
+mod der;
+mod roca;
+mod strict;
+#[cfg(test)]
+mod tests;
+
+pub use alg::Algorithm;
+pub use claims::{Audience, Claims, ClaimsError};
+pub use header::{Header, HeaderFields, PreparedHeader};
+pub use jwk::{Jwk, JwkError};
+pub use jwk_set::{JwkSet, JwkSetError};
+pub use jws::{Compact, JwsError, MAX_TOKEN_BYTES, VerifiedPayload};
+pub use key::{KeyError, RsaSize, SigningKey, VerifyingKey};
+pub use kind::{Kind, KindError};
+pub use thumbprint::JwkThumbprint;
