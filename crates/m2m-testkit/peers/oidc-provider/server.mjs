@@ -1,26 +1,27 @@
 // oidc-provider as a black-box peer: one client per authentication method.
 //
-//   node server.mjs [SETUP.json]
+//   (echo '{}'; cat) | node server.mjs
 //
-// SETUP.json, written by the test harness, holds what the clients own: public
-// keys and certificates. Without it only the secret-based clients exist.
+// The first line on stdin, written by the test harness, holds what the clients
+// own: public keys and certificates. With `{}` only the secret-based clients exist.
 //
-//   { "keys": { "RS256": JWK, … },                     one client private_key_jwt-ALG each
+//   { "keys": { "RS256": JWK, … },                     one client private-key-jwt-ALG each
 //     "tls":  { "certificate", "key", "client_ca",     PEM of the mutual-TLS listener
 //               "ca_client_dns",                       SAN of the CA-signed client certificate
 //               "self_signed": JWK with x5c } }
 //
-// The first line on stdout is JSON: {"issuer","port","mtls_port"?,"secret"}. The process
-// ends when its stdin closes, so that no test leaves it behind.
+// The first line on stdout is JSON: {"issuer","port","mtls_port"?,"secret"}. The
+// process ends when its stdin closes, so that no test leaves it behind.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import { createInterface } from 'node:readline';
 
 const { Provider } = await import('oidc-provider');
 
-const setup = process.argv[2] ? JSON.parse(readFileSync(process.argv[2], 'utf8')) : {};
+const input = createInterface({ input: process.stdin });
+const setup = JSON.parse(await new Promise((resolve) => input.once('line', resolve)));
 const SECRET = 'peer secret: with a space, a colon, a plus + and a percent % sign';
 const JWT_API = 'https://orders.example';
 const OPAQUE_API = 'https://opaque.example';
@@ -197,6 +198,5 @@ front = (request, response) => {
 };
 provider.on('server_error', (ctx, error) => console.error(error));
 
-process.stdin.resume();
-process.stdin.on('end', () => process.exit(0));
+input.on('close', () => process.exit(0));
 console.log(JSON.stringify({ issuer, port, mtls_port: mtlsPort, secret: SECRET }));
