@@ -1,0 +1,210 @@
+//! The keys of another party, by its key set (RFC 7517), and the one rule for keys that are not in it.
+//!
+//! Enforces: an unknown key leads to at most one fetch per cooldown, whoever asks; a key id that a fetch did not
+//! bring leads to another fetch only after a wait that doubles from two cooldowns up to the maximum age. So neither
+//! made-up key ids nor a stale client make this party knock on the other's door more often than that.
+//! Limits: 64 absent key ids remembered, each up to 256 bytes; longer ones are unknown without a fetch.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Debug};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
+use m2m_proto::uri::EndpointUri;
+
+use crate::metadata::get;
+use crate::remote::{Fetch, Fetched, Knobs, Remote, RemoteError, max_age};
+use crate::{BoxFuture, Clock, HttpClient, Limits, Reach, RemoteMetadata};
+
+/// Where a key set is.
+#[derive(Clone, Debug)]
+pub enum KeysLocation {
+    /// At this URL.
+    Url {
+        /// The key set's URL.
+        url: EndpointUri,
+        /// Who chose it.
+        reach: Reach,
+    },
+    /// Where the server's metadata says (`jwks_uri`), within what a discovered URL may reach.
+    Metadata(RemoteMetadata),
+}
+
+/// Why there is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// The key set cannot be fetched; the key may well exist.
+    #[error("the key set cannot be fetched: {0}")]
+    Unavailable(#[source] RemoteError),
+    /// The key set has no such key for this algorithm.
+    #[error("the key set has no key with this id for this algorithm")]
+    Unknown,
+    /// No key id was given and several keys would do.
+    #[error("without a key id, several keys of the set would do")]
+    Ambiguous,
+}
+
+/// A remote key set, fetched when first asked for and kept fresh. Cloning gives another handle to the same one.
+#[derive(Clone)]
+pub struct RemoteKeys(Arc<Inner>);
+
+struct Inner {
+    remote: Remote<JwkSet>,
+    clock: Arc<dyn Clock>,
+    knobs: Knobs,
+    absent: Mutex<VecDeque<Absent>>,
+}
+
+/// A key id that a fetch did not bring.
+struct Absent {
+    key_id: String,
+    until: Duration,
+    wait: Duration,
+}
+
+const MAX_ABSENT: usize = 64;
+const MAX_KEY_ID_BYTES: usize = 256;
+
+impl Debug for RemoteKeys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RemoteKeys").field("remote", &self.0.remote).finish_non_exhaustive()
+    }
+}
+
+impl RemoteKeys {
+    /// A key set not yet fetched, with default times.
+    #[must_use]
+    pub fn new(location: KeysLocation, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+        Self::with_knobs(location, Knobs::default(), http, clock)
+    }
+
+    /// As [`Self::new`], with other times.
+    #[must_use]
+    pub fn with_knobs(
+        location: KeysLocation,
+        knobs: Knobs,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let fetch = Box::new(KeySet { location, http, timeout: knobs.timeout });
+        let remote = Remote::new("key set", knobs, Arc::clone(&clock), fetch);
+        Self(Arc::new(Inner { remote, clock, knobs, absent: Mutex::default() }))
+    }
+
+    /// The key if the held set has exactly one that fits and may be used without waiting. The path without a future.
+    #[must_use]
+    pub fn peek(&self, key_id: Option<&str>, algorithm: Algorithm) -> Option<Arc<VerifyingKey>> {
+        self.0.remote.peek().and_then(|set| pick(&set, key_id, algorithm).ok())
+    }
+
+    /// The one key with this id that may be used with this algorithm; without an id, the only one that may.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError::Unavailable`] is transient (see [`RemoteError::is_transient`]), the others are about the token.
+    pub async fn find(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Arc<VerifyingKey>, KeysError> {
+        let set = self.0.remote.get().await.map_err(KeysError::Unavailable)?;
+        match pick(&set, key_id, algorithm) {
+            Err(KeysError::Unknown) => {}
+            result => return result,
+        }
+        let name = key_id.unwrap_or_default();
+        if name.len() > MAX_KEY_ID_BYTES || self.0.is_absent(name) {
+            return Err(KeysError::Unknown);
+        }
+        let Some(renewed) = self.0.remote.renewed().await else {
+            return Err(KeysError::Unknown);
+        };
+        let found = pick(&*renewed.map_err(KeysError::Unavailable)?, key_id, algorithm);
+        if found.is_err() {
+            self.0.remember_absent(name);
+        }
+        found
+    }
+
+    /// The whole set.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be fetched and none is held.
+    pub async fn set(&self) -> Result<Arc<JwkSet>, RemoteError> {
+        self.0.remote.get().await
+    }
+}
+
+fn pick(set: &JwkSet, key_id: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, KeysError> {
+    let mut found = set.find(key_id, algorithm);
+    let first = found.next().ok_or(KeysError::Unknown)?;
+    // Two keys of one id are the publisher's mistake; the first counts, as nothing better is known.
+    if key_id.is_none() && found.next().is_some() {
+        return Err(KeysError::Ambiguous);
+    }
+    Ok(Arc::clone(first))
+}
+
+impl Inner {
+    fn is_absent(&self, key_id: &str) -> bool {
+        let now = self.clock.monotonic();
+        self.absent().iter().any(|absent| absent.key_id == key_id && now < absent.until)
+    }
+
+    fn remember_absent(&self, key_id: &str) {
+        let now = self.clock.monotonic();
+        let mut absent = self.absent();
+        let first = self.knobs.cooldown.saturating_mul(2);
+        let known =
+            absent.iter().position(|entry| entry.key_id == key_id).and_then(|index| absent.remove(index));
+        let wait = known.map_or(first, |entry| entry.wait.saturating_mul(2)).min(self.knobs.max_age);
+        if absent.len() >= MAX_ABSENT {
+            absent.pop_front();
+        }
+        absent.push_back(Absent { key_id: key_id.to_owned(), until: now.saturating_add(wait), wait });
+    }
+
+    fn absent(&self) -> std::sync::MutexGuard<'_, VecDeque<Absent>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Clone)]
+struct KeySet {
+    location: KeysLocation,
+    http: Arc<dyn HttpClient>,
+    timeout: Duration,
+}
+
+impl Fetch<JwkSet> for KeySet {
+    fn fetch(&self) -> BoxFuture<'static, Result<Fetched<JwkSet>, RemoteError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let (url, reach) = this.locate().await?;
+            let limits = Limits { timeout: this.timeout, reach, ..Limits::default() };
+            let response = get(&*this.http, &url, &limits).await?;
+            let value =
+                JwkSet::decode(response.body()).map_err(|error| RemoteError::Document(error.to_string()))?;
+            Ok(Fetched { value, max_age: max_age(response.headers()) })
+        })
+    }
+}
+
+impl KeySet {
+    async fn locate(&self) -> Result<(EndpointUri, Reach), RemoteError> {
+        match &self.location {
+            KeysLocation::Url { url, reach } => Ok((url.clone(), reach.clone())),
+            KeysLocation::Metadata(metadata) => {
+                let document = metadata.get().await?;
+                let missing = || RemoteError::Document("the server's metadata has no jwks_uri".to_owned());
+                Ok((document.jwks_uri.clone().ok_or_else(missing)?, metadata.reach()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Randomness as a parameter: [`Random`], and [`OsRandom`], the one reader of the system's generator.
+
+use std::fmt::Debug;
+
+use m2m_proto::jose::base64url;
+
+/// Where a program gets unguessable bytes from.
+pub trait Random: Send + Sync + Debug {
+    /// Fills the whole buffer. Infallible: a system without randomness cannot do this work at all.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// The operating system's generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    /// # Panics
+    ///
+    /// When the operating system refuses randomness. Going on with predictable identifiers would be worse.
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the system's randomness")]
+    fn fill(&self, buffer: &mut [u8]) {
+        assert!(getrandom::fill(buffer).is_ok(), "the operating system gives no randomness");
+    }
+}
+
+/// A fresh identifier of 128 random bits, base64url: 22 characters, for `jti` and the like.
+#[must_use]
+pub fn token(random: &dyn Random) -> String {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    base64url::encode(bytes)
+}
+
+/// A number in `0.0..1.0`, for jitter.
+#[must_use]
+pub fn fraction(random: &dyn Random) -> f64 {
+    let mut bytes = [0; 4];
+    random.fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OsRandom, Random, fraction, token};
+
+    #[derive(Debug)]
+    struct Constant(u8);
+
+    impl Random for Constant {
+        fn fill(&self, buffer: &mut [u8]) {
+            buffer.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn token_is_all_sixteen_bytes() {
+        assert_eq!(token(&Constant(0xff)), "_____________________w");
+        assert_eq!(token(&Constant(0)), "AAAAAAAAAAAAAAAAAAAAAA");
+    }
+
+    #[test]
+    fn tokens_differ() {
+        assert_ne!(token(&OsRandom), token(&OsRandom));
+    }
+
+    #[test]
+    fn fraction_stays_below_one() {
+        assert!(fraction(&Constant(0)).abs() < f64::EPSILON);
+        let most = fraction(&Constant(0xff));
+        assert!(most < 1.0 && most > 0.999);
+    }
+}

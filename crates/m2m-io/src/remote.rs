@@ -1,0 +1,262 @@
+//! A small document on somebody else's server, held in memory: one flight for all who wait.
+//!
+//! The flight belongs to the slot, not to the caller that started it: a caller may give up and the others still get
+//! the result, failures included. Needs a tokio runtime.
+
+mod slot;
+
+use std::fmt::{self, Debug};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::http::HeaderMap;
+use tokio::sync::watch;
+
+use self::slot::{Advice, Slot};
+use crate::{BoxFuture, Clock, HttpError, task};
+
+pub use self::slot::Knobs;
+
+/// Why a remote document is not available. Cloned to every waiter, so it carries text and no sources.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// No response.
+    #[error("{0}")]
+    Http(#[from] HttpError),
+    /// A response that is not the document.
+    #[error("the server answered {0}")]
+    Status(::http::StatusCode),
+    /// The document breaks its rules; says which, not what it contained.
+    #[error("the document is not usable: {0}")]
+    Document(String),
+    /// The fetch ended without a result: a bug of ours, logged where it happened.
+    #[error("the fetch was lost")]
+    Lost,
+}
+
+impl RemoteError {
+    /// The peer or its network may recover without anybody changing a setting.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Status(status) => {
+                status.is_server_error() || *status == ::http::StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Document(_) => false,
+            Self::Lost => true,
+        }
+    }
+}
+
+/// A document as it was fetched.
+#[derive(Debug)]
+pub struct Fetched<T> {
+    /// The document.
+    pub value: T,
+    /// How long its server allows it to be kept, if it says so; see [`max_age`].
+    pub max_age: Option<Duration>,
+}
+
+/// Gets a document: called once per flight, within [`Knobs::timeout`].
+pub trait Fetch<T>: Send + Sync {
+    /// Starts one fetch.
+    fn fetch(&self) -> BoxFuture<'static, Result<Fetched<T>, RemoteError>>;
+}
+
+/// A remote document. Cloning gives another handle to the same one.
+pub struct Remote<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    name: &'static str,
+    fetch: Box<dyn Fetch<T>>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State<T>>,
+}
+
+type Outcome<T> = Result<Arc<T>, RemoteError>;
+
+/// Where a flight's result arrives.
+type Landing<T> = watch::Receiver<Option<Outcome<T>>>;
+
+type Advised<T> = (Advice<Arc<T>, RemoteError>, Option<Landing<T>>);
+
+struct State<T> {
+    slot: Slot<Arc<T>, RemoteError>,
+    /// The flight under way, if any; its result arrives here.
+    flight: Option<Landing<T>>,
+}
+
+impl<T> Clone for Remote<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Debug for Remote<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Remote").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + Sync + 'static> Remote<T> {
+    /// A document not yet fetched. `name` is for logs.
+    pub fn new(name: &'static str, knobs: Knobs, clock: Arc<dyn Clock>, fetch: Box<dyn Fetch<T>>) -> Self {
+        let state = Mutex::new(State { slot: Slot::new(knobs), flight: None });
+        Self(Arc::new(Inner { name, fetch, clock, state }))
+    }
+
+    /// The document: the held one while it is fresh, else what a fetch brings, else the held one while the fetch
+    /// fails and the ceiling allows.
+    ///
+    /// # Errors
+    ///
+    /// The fetch's, to every waiter and then, at once, to everybody who asks during the cooldown.
+    pub async fn get(&self) -> Result<Arc<T>, RemoteError> {
+        let (advice, flight) = self.advised(Slot::poll);
+        match advice {
+            Advice::Use(value) | Advice::UseAndFetch(value) => Ok(value),
+            Advice::Refuse(error) => Err(error),
+            Advice::Join(fallback) | Advice::Fetch(fallback) => {
+                landed(flight).await.or_else(|error| fallback.ok_or(error))
+            }
+        }
+    }
+
+    /// The held document if it may be used without waiting; starts a renewal when one is due. The path without a
+    /// future, for callers that count nanoseconds.
+    #[must_use]
+    pub fn peek(&self) -> Option<Arc<T>> {
+        // With nothing to use, no flight starts either: `get` follows and starts it.
+        let waiting =
+            |advice| if let Advice::Fetch(fallback) = advice { Advice::Join(fallback) } else { advice };
+        match self.advised(|slot, now| waiting(slot.poll(now))).0 {
+            Advice::Use(value) | Advice::UseAndFetch(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A document fetched after this call began, or by the flight that was under way: for callers to whom the held
+    /// one lacks something. `None` when the held one came less than a cooldown ago.
+    ///
+    /// The inner error is the fetch's, or that of the last one while it cools down.
+    pub async fn renewed(&self) -> Option<Result<Arc<T>, RemoteError>> {
+        match self.advised(Slot::demand) {
+            (Advice::Join(_) | Advice::Fetch(_), flight) => Some(landed(flight).await),
+            (Advice::Refuse(error), _) => Some(Err(error)),
+            (Advice::Use(_) | Advice::UseAndFetch(_), _) => None,
+        }
+    }
+
+    /// Asks the slot, and starts the flight it advises. Returns the flight under way, if any.
+    fn advised(
+        &self,
+        ask: impl FnOnce(&Slot<Arc<T>, RemoteError>, Duration) -> Advice<Arc<T>, RemoteError>,
+    ) -> Advised<T> {
+        let mut state = self.state();
+        let advice = ask(&state.slot, self.0.clock.monotonic());
+        if !matches!(advice, Advice::Fetch(_) | Advice::UseAndFetch(_)) {
+            return (advice, state.flight.clone());
+        }
+        let (sender, receiver) = watch::channel(None);
+        state.slot.started();
+        state.flight = Some(receiver.clone());
+        let timeout = state.slot.knobs().timeout;
+        // A runtime that is shutting down drops the flight inside this call, and a flight locks the state to land.
+        drop(state);
+        self.launch(Flight { remote: self.clone(), sender: Some(sender) }, timeout);
+        (advice, Some(receiver))
+    }
+
+    fn launch(&self, flight: Flight<T>, timeout: Duration) {
+        task::spawn_detached(self.0.name, async move {
+            let (fetch, clock) = (flight.remote.0.fetch.fetch(), &flight.remote.0.clock);
+            let result = tokio::select! {
+                result = fetch => result,
+                () = clock.sleep(timeout) => Err(RemoteError::Http(HttpError::Timeout)),
+            };
+            flight.land(result);
+        });
+    }
+
+    fn finish(&self, result: Result<Fetched<T>, RemoteError>) -> Outcome<T> {
+        let now = self.0.clock.monotonic();
+        let mut state = self.state();
+        state.flight = None;
+        let outcome = if result.is_ok() { "fetched" } else { "failed" };
+        metrics::counter!("m2m_remote_fetches_total", "document" => self.0.name, "outcome" => outcome)
+            .increment(1);
+        match result {
+            Ok(fetched) => {
+                let value = Arc::new(fetched.value);
+                state.slot.succeeded(Arc::clone(&value), fetched.max_age, now);
+                Ok(value)
+            }
+            Err(error) => {
+                tracing::warn!(document = self.0.name, %error, "cannot fetch");
+                state.slot.failed(error.clone(), now);
+                Err(error)
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A flight that lands in any case: if its task dies, the slot learns of a failure instead of waiting for ever.
+struct Flight<T: Send + Sync + 'static> {
+    remote: Remote<T>,
+    sender: Option<watch::Sender<Option<Outcome<T>>>>,
+}
+
+impl<T: Send + Sync + 'static> Flight<T> {
+    fn land(mut self, result: Result<Fetched<T>, RemoteError>) {
+        self.deliver(result);
+    }
+
+    fn deliver(&mut self, result: Result<Fetched<T>, RemoteError>) {
+        if let Some(sender) = self.sender.take() {
+            let outcome = self.remote.finish(result);
+            sender.send_replace(Some(outcome));
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Flight<T> {
+    fn drop(&mut self) {
+        self.deliver(Err(RemoteError::Lost));
+    }
+}
+
+async fn landed<T>(flight: Option<Landing<T>>) -> Outcome<T> {
+    let mut flight = flight.ok_or(RemoteError::Lost)?;
+    let outcome = flight.wait_for(Option::is_some).await.map_err(|_| RemoteError::Lost)?;
+    outcome.clone().unwrap_or(Err(RemoteError::Lost))
+}
+
+/// `Cache-Control`'s word on how long a response may be kept: `max-age`, or nothing at all for `no-store` and
+/// `no-cache`. `None` when it says neither.
+#[must_use]
+pub fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let mut found = None;
+    for value in headers.get_all(::http::header::CACHE_CONTROL) {
+        for directive in value.to_str().unwrap_or_default().split(',') {
+            let directive = directive.trim().to_ascii_lowercase();
+            if matches!(directive.as_str(), "no-store" | "no-cache") {
+                return Some(Duration::ZERO);
+            }
+            let seconds = directive.strip_prefix("max-age=").map(|seconds| seconds.trim_matches('"'));
+            // More than fits is long enough for the clamp that follows; what is no number is not said.
+            let seconds = seconds.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+            found =
+                found.or(seconds.map(|text| Duration::from_secs(text.parse().unwrap_or(u32::MAX.into()))));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

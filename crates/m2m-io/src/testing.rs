@@ -1,0 +1,95 @@
+//! A clock and an HTTP client for this crate's own tests; the testkit depends on this crate and cannot serve here.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::http::{Request, Response};
+use bytes::Bytes;
+use m2m_proto::time::UnixTime;
+use tokio::sync::watch;
+
+use crate::{BoxFuture, Clock, HttpClient, HttpError, Limits};
+
+/// Stands still until it is moved.
+#[derive(Clone, Debug)]
+pub(crate) struct StillClock(Arc<watch::Sender<Duration>>);
+
+impl StillClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(Duration::from_secs(1000))))
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.0.send_modify(|now| *now += Duration::from_secs(seconds));
+    }
+}
+
+impl Clock for StillClock {
+    fn wall(&self) -> UnixTime {
+        UnixTime::from_seconds(1_700_000_000 + self.monotonic().as_secs())
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.borrow()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let deadline = self.monotonic() + duration;
+        let mut moved = self.0.subscribe();
+        Box::pin(async move {
+            let _gone = moved.wait_for(|now| *now >= deadline).await;
+        })
+    }
+}
+
+/// Answers from a list and remembers what it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct ScriptedHttp {
+    answers: Mutex<VecDeque<Result<Response<Bytes>, HttpError>>>,
+    asked: Mutex<Vec<(String, Limits)>>,
+}
+
+impl ScriptedHttp {
+    pub(crate) fn answer(&self, status: u16, body: impl Into<Bytes>) {
+        self.respond(Response::builder().status(status).body(body.into()).unwrap());
+    }
+
+    pub(crate) fn respond(&self, response: Response<Bytes>) {
+        self.answers.lock().unwrap().push_back(Ok(response));
+    }
+
+    pub(crate) fn fail(&self, error: HttpError) {
+        self.answers.lock().unwrap().push_back(Err(error));
+    }
+
+    /// The URLs asked for since the last call.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().drain(..).map(|(url, _)| url).collect()
+    }
+
+    /// The limits of the last request.
+    pub(crate) fn last_limits(&self) -> Limits {
+        self.asked.lock().unwrap().last().unwrap().1.clone()
+    }
+}
+
+impl HttpClient for ScriptedHttp {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        limits: &Limits,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        self.asked.lock().unwrap().push((request.uri().to_string(), limits.clone()));
+        let answer =
+            self.answers.lock().unwrap().pop_front().expect("a request that the test did not foresee");
+        Box::pin(async move { answer })
+    }
+}
+
+/// Lets spawned tasks of a current-thread runtime run until they wait.
+pub(crate) async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
