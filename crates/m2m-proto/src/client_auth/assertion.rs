@@ -1,0 +1,407 @@
+//! Client assertions: `private_key_jwt` and `client_secret_jwt`, built by
+//! clients and verified by authorization servers.
+//!
+//! Sections: RFC 7521 sections 4.2 and 5.2, RFC 7523 sections 2.2 and 3,
+//! RFC 10070
+//!
+//! Enforces, when verifying, in this order:
+//! 1. size and shape of a compact JWS with well-formed claims
+//! 2. `typ` is `client-authentication+jwt`; `JWT` or none only by [`TypRule`]
+//! 3. an algorithm for which one of the client's keys is registered
+//! 4. `iss` = `sub` = the client's identifier
+//! 5. all required claims; `aud` is the issuer identifier as its sole value (the token endpoint
+//!    instead, only where that is switched on)
+//! 6. `exp` in the future and at most [`MAX_LIFETIME`] away, `nbf` reached,
+//!    `iat` neither in the future nor older than that lifetime
+//! 7. `jti` of 1 to [`MAX_JTI_BYTES`] bytes
+//! 8. the signature
+//!
+//! Does not enforce: that the assertion is used once. The caller consumes
+//! [`VerifiedAssertion::jti`] until [`VerifiedAssertion::expires_at`] plus the
+//! skew, in one atomic step, after every other check.
+//!
+//! Limits: 16 KiB; [`MAX_TRIED_KEYS`] keys are tried at most.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::client_id::ClientId;
+use crate::jose::kind::{self, Kind, KindError, TypPolicy};
+use crate::jose::{
+    Algorithm, Audience, Claims, Compact, HeaderFields, JwsError, SigningKey, VerifyingKey, jws,
+};
+use crate::names::typ;
+use crate::secret::SecretString;
+use crate::time::{Skew, UnixTime};
+use crate::uri::{EndpointUri, Issuer};
+
+const KIND: Kind = Kind::ClientAssertion;
+
+/// The longest life of a client assertion: five minutes, as in the kind table.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The longest `jti`.
+pub const MAX_JTI_BYTES: usize = 256;
+
+/// How many of a client's keys are tried against one assertion.
+pub const MAX_TRIED_KEYS: usize = 4;
+
+/// Why an assertion could not be built or was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssertionError {
+    /// Not a compact JWS that we read, or its signature is wrong.
+    #[error("the assertion is not acceptable as a JWS: {0}")]
+    Jws(#[from] JwsError),
+    /// The claims are not well-formed.
+    #[error("the claims of the assertion are malformed")]
+    Claims,
+    /// A rule of [`Kind::ClientAssertion`] is broken: `typ`, a missing claim, a
+    /// time, the longest life.
+    #[error("the assertion is refused: {0}")]
+    Kind(#[from] KindError),
+    /// No key of this client is registered for that algorithm and key id.
+    #[error("no key of the client fits alg and kid")]
+    NoKey,
+    /// `iss` or `sub` is absent or is not the client.
+    #[error("iss and sub must be the client_id")]
+    Subject,
+    /// `aud` is not exactly what it must be.
+    #[error("aud must be {expected}")]
+    Audience {
+        /// The issuer identifier, as the sole value.
+        expected: String,
+    },
+    /// `jti` is empty or too long.
+    #[error("jti must have 1 to {MAX_JTI_BYTES} bytes")]
+    Jti,
+    /// `iat` lies further back than the longest life.
+    #[error("iat is too long ago")]
+    IssuedTooEarly,
+}
+
+/// What a client puts into `aud`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssertionAudience {
+    /// The issuer identifier out of validated metadata: the default, and the
+    /// only one that RFC 10070 allows.
+    Issuer(Issuer),
+    /// The endpoint that is being called, for servers that know only this.
+    Endpoint(EndpointUri),
+    /// What this server's manual says.
+    Literal(String),
+}
+
+impl AssertionAudience {
+    /// The text of the claim.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Issuer(issuer) => issuer.as_str(),
+            Self::Endpoint(endpoint) => endpoint.as_str(),
+            Self::Literal(text) => text,
+        }
+    }
+}
+
+/// The `typ` that a client writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AssertionType {
+    /// `client-authentication+jwt` (RFC 10070).
+    #[default]
+    ClientAuthentication,
+    /// `JWT`, for older servers.
+    Jwt,
+    /// No `typ` at all.
+    Absent,
+}
+
+impl AssertionType {
+    fn header(self) -> Option<&'static str> {
+        match self {
+            Self::ClientAuthentication => KIND.typ(),
+            Self::Jwt => Some(typ::JWT),
+            Self::Absent => None,
+        }
+    }
+}
+
+/// Whether the assertion says from when it is valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NotBefore {
+    /// No `nbf`.
+    #[default]
+    Absent,
+    /// `nbf` equal to `iat`, for servers that demand it.
+    IssuedAt,
+}
+
+/// An assertion to be built. Build a new one for every attempt: a server
+/// consumes its `jti`.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAssertion<'a> {
+    /// `iss` and `sub`.
+    pub client_id: &'a ClientId,
+    /// `aud`, as a bare string.
+    pub audience: &'a AssertionAudience,
+    /// `iat`.
+    pub now: UnixTime,
+    /// `jti`: at least 128 random bits, fresh for each assertion.
+    pub jti: &'a str,
+    /// From `iat` to `exp`, at most [`MAX_LIFETIME`].
+    pub lifetime: Duration,
+    /// The header's `typ`.
+    pub typ: AssertionType,
+    /// Whether `nbf` is written.
+    pub not_before: NotBefore,
+}
+
+impl ClientAssertion<'_> {
+    /// Signs the assertion with the client's key, or with an HMAC key made of
+    /// its secret. The header names the key's `kid` if it has one.
+    ///
+    /// # Errors
+    /// `Jti`, `Kind` for a life that is too long, and what signing says.
+    // spec: 7523-C1
+    // spec: 7523-C2
+    // spec: 7523-C3
+    pub fn build(&self, key: &SigningKey) -> Result<String, AssertionError> {
+        check_jti(self.jti)?;
+        let claims = Claims {
+            iss: Some(self.client_id.as_str().to_owned()),
+            sub: Some(self.client_id.as_str().to_owned()),
+            aud: Some(Audience::One(self.audience.as_str().to_owned())),
+            exp: Some(self.now.saturating_add(self.lifetime)),
+            nbf: (self.not_before == NotBefore::IssuedAt).then_some(self.now),
+            iat: Some(self.now),
+            jti: Some(self.jti.to_owned()),
+            ..Claims::default()
+        };
+        let audience = [self.audience.as_str()];
+        kind::check_claims(KIND, &claims, &kind::Expect::at(self.now).audience(&audience).skew(Skew::NONE))?;
+        let header = HeaderFields { typ: self.typ.header(), kid: key.key_id(), jwk: None };
+        Ok(jws::sign(&header, &claims.encode(), key)?)
+    }
+}
+
+/// Which `typ` a server accepts from a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TypRule {
+    /// Only `client-authentication+jwt`.
+    #[default]
+    Explicit,
+    /// That, `JWT`, or none: for clients older than RFC 10070, by registration.
+    /// A `typ` that names something else is refused all the same.
+    OrUntyped,
+}
+
+// spec: 7523-AS2
+impl From<TypRule> for TypPolicy<'_> {
+    fn from(rule: TypRule) -> Self {
+        match rule {
+            TypRule::Explicit => Self::Row,
+            TypRule::OrUntyped => Self::OrUntyped,
+        }
+    }
+}
+
+/// What an assertion is measured against.
+#[derive(Clone, Copy, Debug)]
+pub struct Expect<'a> {
+    /// The client that is claimed to be asking.
+    pub client_id: &'a ClientId,
+    /// Our own issuer identifier.
+    pub issuer: &'a Issuer,
+    /// Set to our token endpoint to accept it as audience, too.
+    pub token_endpoint_audience: Option<&'a EndpointUri>,
+    /// Which `typ` is accepted.
+    pub typ: TypRule,
+    /// The present time.
+    pub now: UnixTime,
+    /// The tolerance for `exp`, `nbf` and `iat`.
+    pub skew: Skew,
+}
+
+/// An assertion as it came, read only to find out whose it is. Nothing in it
+/// is proven.
+#[derive(Clone)]
+pub struct UnverifiedAssertion {
+    text: SecretString,
+    claims: Claims,
+    algorithm: Algorithm,
+    key_id: Option<String>,
+}
+
+impl UnverifiedAssertion {
+    /// Checks the shape: a compact JWS whose payload is a set of claims.
+    ///
+    /// # Errors
+    /// `Jws`, `Claims`.
+    pub fn parse(text: &str) -> Result<Self, AssertionError> {
+        let compact = Compact::parse(text)?;
+        let claims = Claims::parse(compact.payload()).map_err(|_| AssertionError::Claims)?;
+        let header = compact.header();
+        let (algorithm, key_id) = (header.alg, header.kid.clone());
+        Ok(Self { text: SecretString::from(text), claims, algorithm, key_id })
+    }
+
+    /// The claimed `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.claims.iss.as_deref()
+    }
+
+    /// The claimed `sub`.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.claims.sub.as_deref()
+    }
+
+    /// The client that signs for itself: `iss` where it equals `sub`. `None`
+    /// for tokens of another issuer about a workload.
+    #[must_use]
+    pub fn self_issued(&self) -> Option<&str> {
+        self.issuer().filter(|issuer| Some(*issuer) == self.subject())
+    }
+
+    /// The header's algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The header's key id, a hint and no more.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The assertion itself, for the verifier of its kind.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.text.expose()
+    }
+
+    /// Verifies the assertion as a client's own. The checks and their order
+    /// are in the module's description.
+    ///
+    /// # Errors
+    /// One variant per check.
+    // spec: 7523-AS1
+    // spec: 7523-AS3
+    pub fn verify<'k>(
+        &self,
+        expect: &Expect<'_>,
+        keys: impl IntoIterator<Item = &'k VerifyingKey>,
+    ) -> Result<VerifiedAssertion, AssertionError> {
+        let compact = Compact::parse(self.text.expose())?;
+        kind::check_header(KIND, compact.header(), expect.typ.into())?;
+        let keys = fitting(keys, self.algorithm, self.key_id());
+        if keys.is_empty() {
+            return Err(AssertionError::NoKey);
+        }
+        if self.self_issued() != Some(expect.client_id.as_str()) {
+            return Err(AssertionError::Subject);
+        }
+        let expires_at = check_claims(&self.claims, expect)?;
+        let jti = check_jti(self.claims.jti.as_deref().unwrap_or_default())?;
+        check_signature(&compact, &keys)?;
+        Ok(VerifiedAssertion { client_id: expect.client_id.clone(), jti: jti.to_owned(), expires_at })
+    }
+}
+
+impl fmt::Debug for UnverifiedAssertion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedAssertion")
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads and verifies in one step.
+///
+/// # Errors
+/// As [`UnverifiedAssertion::parse`] and [`UnverifiedAssertion::verify`].
+pub fn verify<'k>(
+    text: &str,
+    expect: &Expect<'_>,
+    keys: impl IntoIterator<Item = &'k VerifyingKey>,
+) -> Result<VerifiedAssertion, AssertionError> {
+    UnverifiedAssertion::parse(text)?.verify(expect, keys)
+}
+
+/// Evidence that a client signed this assertion for this server, recently.
+#[derive(Clone, Debug)]
+pub struct VerifiedAssertion {
+    client_id: ClientId,
+    jti: String,
+    expires_at: UnixTime,
+}
+
+impl VerifiedAssertion {
+    /// Who signed.
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// To be consumed once, together with the client's identifier.
+    #[must_use]
+    pub fn jti(&self) -> &str {
+        &self.jti
+    }
+
+    /// Until when, plus the skew, the `jti` must be remembered.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
+/// The keys worth a try: right algorithm, and not of another name.
+fn fitting<'k>(
+    keys: impl IntoIterator<Item = &'k VerifyingKey>,
+    algorithm: Algorithm,
+    key_id: Option<&str>,
+) -> Vec<&'k VerifyingKey> {
+    keys.into_iter()
+        .filter(|key| key.allows(algorithm))
+        .filter(|key| key_id.is_none() || key.key_id().is_none() || key.key_id() == key_id)
+        .take(MAX_TRIED_KEYS)
+        .collect()
+}
+
+fn check_jti(jti: &str) -> Result<&str, AssertionError> {
+    if (1..=MAX_JTI_BYTES).contains(&jti.len()) { Ok(jti) } else { Err(AssertionError::Jti) }
+}
+
+fn check_claims(claims: &Claims, expect: &Expect<'_>) -> Result<UnixTime, AssertionError> {
+    let issuer = expect.issuer.as_str();
+    let audience = [issuer, expect.token_endpoint_audience.map_or(issuer, EndpointUri::as_str)];
+    let rules = kind::Expect::at(expect.now).audience(&audience).skew(expect.skew);
+    kind::check_claims(KIND, claims, &rules).map_err(|error| match error {
+        KindError::WrongAudience => AssertionError::Audience { expected: issuer.to_owned() },
+        other => AssertionError::Kind(other),
+    })?;
+    let oldest = expect.now.saturating_sub(MAX_LIFETIME).saturating_sub(expect.skew.get());
+    if claims.iat.is_some_and(|issued_at| issued_at < oldest) {
+        return Err(AssertionError::IssuedTooEarly);
+    }
+    Ok(claims.exp.unwrap_or(expect.now))
+}
+
+/// Tries the keys in turn; the last failure is the answer.
+fn check_signature(compact: &Compact<'_>, keys: &[&VerifyingKey]) -> Result<(), AssertionError> {
+    let mut failure = AssertionError::NoKey;
+    for key in keys {
+        match compact.verify(key) {
+            Ok(_) => return Ok(()),
+            Err(error) => failure = AssertionError::Jws(error),
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests;
