@@ -1,1 +1,32 @@
-//! stub
+//! OAuth 2.0 for machines: check tokens.
+//!
+//! [`Verifier`] decides whether a request may use the access token it carries: signature, issuer,
+//! audience, times, binding, and by introspection whether it still stands. It answers refusals with
+//! the challenges of RFC 6750, 9449 and 9728. [`Verifier::layer`] puts it in front of a service.
+//!
+//! Not here: routes' own permissions beyond scopes, TLS, offline revocation lists.
+
+#[cfg(feature = "axum")]
+mod axum;
+pub mod config;
+pub mod error;
+#[cfg(feature = "introspection")]
+mod introspect;
+mod issuers;
+mod keys;
+#[cfg(feature = "tower")]
+pub mod layer;
+pub mod observe;
+pub mod replay;
+pub mod require;
+mod verifier;
+
+#[cfg(feature = "axum")]
+pub use crate::axum::RequireScope;
+#[cfg(feature = "introspection")]
+pub use crate::config::Introspect;
+pub use crate::config::{Dpop, Nonce, VerifierBuilder};
+pub use crate::error::{Error, Reason, Rejection};
+pub use crate::issuers::{KeysFrom, TrustedIssuer};
+pub use crate::require::Required;
+pub use crate::verifier::{RequestParts, VerifiedAccessToken, Verifier};

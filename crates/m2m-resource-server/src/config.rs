@@ -1,0 +1,261 @@
+//! What can be set, with defaults and units.
+
+use std::sync::Arc;
+#[cfg(feature = "introspection")]
+use std::time::Duration;
+
+use m2m_io::{Clock, HttpClient, OsRandom, Random, ReqwestHttp, SystemClock};
+use m2m_proto::dpop::proof::DEFAULT_ALGORITHMS;
+use m2m_proto::dpop::{NonceKey, ProofWindow};
+use m2m_proto::jose::Algorithm;
+use m2m_proto::secret::{Secret, SecretBytes};
+use m2m_proto::time::Skew;
+use m2m_proto::token::confirmation::SenderConstraint;
+use m2m_proto::uri::{EndpointUri, Issuer, Origin};
+
+use crate::error::{ChallengeTemplate, Error};
+use crate::issuers::{Issuers, KeysFrom, TrustedIssuer};
+use crate::keys::IssuerKeys;
+use crate::replay::{DEFAULT_CAPACITY, Replay};
+use crate::verifier::{DpopChecks, Parts, Verifier};
+
+/// Whether a DPoP proof must carry a nonce of this server (RFC 9449 §9).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Nonce {
+    /// Proofs are accepted by their `iat`.
+    #[default]
+    Off,
+    /// A proof without a recent nonce is answered with `use_dpop_nonce` and a nonce.
+    Required,
+}
+
+/// How DPoP proofs are checked. Without this, requests with DPoP are refused.
+#[derive(Debug, Clone)]
+pub struct Dpop {
+    origin: Origin,
+    algorithms: Vec<Algorithm>,
+    window: ProofWindow,
+    nonce: Nonce,
+    nonce_key: Option<SecretBytes>,
+    replay_capacity: usize,
+}
+
+impl Dpop {
+    /// Proofs are for this public origin: what clients write into `htu` before the path. It is
+    /// configuration, because a stranger writes `Host`.
+    #[must_use]
+    pub fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            algorithms: DEFAULT_ALGORITHMS.to_vec(),
+            window: ProofWindow::default(),
+            nonce: Nonce::Off,
+            nonce_key: None,
+            replay_capacity: DEFAULT_CAPACITY,
+        }
+    }
+
+    /// Sets the accepted algorithms of proofs. Default: ES256, ES384, EdDSA, Ed25519, PS256.
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Self {
+        self.algorithms = algorithms.to_vec();
+        self
+    }
+
+    /// Sets how far `iat` may lie from the present. Default: 60 s back, 10 s ahead.
+    #[must_use]
+    pub fn window(mut self, window: ProofWindow) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Sets whether proofs must carry a nonce. Default: no.
+    #[must_use]
+    pub fn nonce(mut self, nonce: Nonce) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    /// Sets the secret that nonces are made from: at least 32 bytes, the same in all replicas.
+    /// Default: 32 random bytes of this process.
+    #[must_use]
+    pub fn nonce_key(mut self, key: SecretBytes) -> Self {
+        self.nonce_key = Some(key);
+        self
+    }
+
+    /// Sets how many used proofs are remembered. Default 262,144.
+    #[must_use]
+    pub fn replay_capacity(mut self, proofs: usize) -> Self {
+        self.replay_capacity = proofs;
+        self
+    }
+
+    fn checks(self, random: &dyn Random) -> Result<DpopChecks, Error> {
+        let secret = self.nonce_key.unwrap_or_else(|| {
+            let mut bytes = vec![0; 32];
+            random.fill(&mut bytes);
+            Secret::new(bytes)
+        });
+        Ok(DpopChecks {
+            origin: self.origin.to_string(),
+            algorithms: self.algorithms,
+            window: self.window,
+            nonce: self.nonce,
+            nonce_key: NonceKey::new(&secret, "resource server").map_err(|_| Error::NonceKey)?,
+            replay: Replay::new(self.replay_capacity),
+        })
+    }
+}
+
+/// Which tokens are asked about at the authorization server (RFC 7662).
+#[cfg(feature = "introspection")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Introspect {
+    /// Only those that are no JWT. Answers are kept for 10 s.
+    Opaque,
+    /// Every token, so that revocation is seen at once. A JWT is checked here first, so garbage
+    /// causes no request. Answers are not kept.
+    Always,
+}
+
+/// Settings of a verifier; [`Verifier::builder`] begins one.
+#[derive(Debug)]
+#[must_use]
+pub struct VerifierBuilder {
+    trusted: Vec<TrustedIssuer>,
+    http: Option<Arc<dyn HttpClient>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    skew: Skew,
+    dpop: Option<Dpop>,
+    constraint: SenderConstraint,
+    resource_metadata: Option<EndpointUri>,
+    #[cfg(feature = "introspection")]
+    introspection: Option<crate::introspect::Settings>,
+}
+
+impl VerifierBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            trusted: Vec::new(),
+            http: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            skew: Skew::DEFAULT,
+            dpop: None,
+            constraint: SenderConstraint::WhenBound,
+            resource_metadata: None,
+            #[cfg(feature = "introspection")]
+            introspection: None,
+        }
+    }
+
+    /// Accepts tokens of `issuer` whose `aud` contains `audience`, with all other defaults of
+    /// [`TrustedIssuer`].
+    pub fn trust(self, issuer: Issuer, audience: impl Into<String>) -> Self {
+        self.trust_with(TrustedIssuer::new(issuer).audience(audience))
+    }
+
+    /// Accepts tokens of one more issuer.
+    pub fn trust_with(mut self, issuer: TrustedIssuer) -> Self {
+        self.trusted.push(issuer);
+        self
+    }
+
+    /// Asks the authorization server about tokens, as the client given.
+    #[cfg(feature = "introspection")]
+    pub fn introspection(mut self, client: m2m_client::Client, which: Introspect) -> Self {
+        self.introspection = Some(crate::introspect::Settings::new(client, which));
+        self
+    }
+
+    /// Sets for how long an introspection answer is used again. Default: 10 s for
+    /// [`Introspect::Opaque`], not at all for [`Introspect::Always`]. `exp` is checked on every use.
+    #[cfg(feature = "introspection")]
+    pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
+        self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
+        self
+    }
+
+    /// Sets the HTTP client that fetches keys. Default: one over rustls with the system's roots.
+    pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Sets the clock. Default: the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the source of randomness. Default: the system's.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Sets the clock skew allowed to issuers. Default 30 s.
+    pub fn skew(mut self, skew: Skew) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Accepts DPoP. Default: requests with DPoP are refused.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
+        self
+    }
+
+    /// Sets whether unbound tokens are accepted. Default: they are.
+    pub fn sender_constraint(mut self, constraint: SenderConstraint) -> Self {
+        self.constraint = constraint;
+        self
+    }
+
+    /// Sets where this API describes itself, for challenges (RFC 9728 §5.1). Default: not said.
+    pub fn resource_metadata(mut self, url: EndpointUri) -> Self {
+        self.resource_metadata = Some(url);
+        self
+    }
+
+    /// Checks the settings. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// [`Error`], for the first setting that leaves a check open.
+    pub fn build(self) -> Result<Verifier, Error> {
+        let (mut http, clock) = (self.http, self.clock);
+        let issuers = Issuers::new(self.trusted, |issuer, from| {
+            if let KeysFrom::Fixed(set) = from {
+                return Ok(IssuerKeys::Fixed(set));
+            }
+            let client = match &http {
+                Some(given) => Arc::clone(given),
+                None => Arc::clone(http.insert(default_http()?)),
+            };
+            Ok(IssuerKeys::remote(issuer, from, &client, &clock))
+        })?;
+        let template = ChallengeTemplate {
+            resource_metadata: self.resource_metadata,
+            dpop_algorithms: self.dpop.as_ref().map(|dpop| dpop.algorithms.clone()),
+        };
+        Ok(Verifier::from_parts(Parts {
+            issuers,
+            skew: self.skew,
+            dpop: self.dpop.map(|dpop| dpop.checks(self.random.as_ref())).transpose()?,
+            constraint: self.constraint,
+            template: Arc::new(template),
+            #[cfg(feature = "introspection")]
+            introspection: self.introspection.map(|settings| settings.build(Arc::clone(&clock))),
+            clock,
+        }))
+    }
+}
+
+fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
+    let client = ReqwestHttp::builder().build().map_err(|error| Error::Http(error.to_string()))?;
+    Ok(Arc::new(client))
+}

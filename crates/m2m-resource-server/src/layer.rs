@@ -1,0 +1,95 @@
+//! A tower layer that lets only verified requests through, with their token in the extensions.
+//!
+//! Enforces: no request reaches the inner service without a [`VerifiedAccessToken`]; one that a
+//! caller's own code put into the extensions before is replaced.
+//! Does not enforce: scopes ([`crate::require`]).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use m2m_proto::client_auth::PeerCertificate;
+use m2m_proto::names::header;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::verifier::{RequestParts, VerifiedAccessToken, Verifier};
+
+/// Wraps services so that only verified requests reach them; [`Verifier::layer`] makes one.
+#[derive(Debug, Clone)]
+pub struct VerifyLayer {
+    verifier: Verifier,
+}
+
+/// A service behind a [`VerifyLayer`].
+#[derive(Debug, Clone)]
+pub struct Verified<S> {
+    verifier: Verifier,
+    inner: S,
+}
+
+impl Verifier {
+    /// This verifier as a layer. The certificate of the connection, if the listener gives one, is
+    /// read from the extensions of the request.
+    #[must_use]
+    pub fn layer(&self) -> VerifyLayer {
+        VerifyLayer { verifier: self.clone() }
+    }
+}
+
+impl<S> Layer<S> for VerifyLayer {
+    type Service = Verified<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Verified { verifier: self.verifier.clone(), inner }
+    }
+}
+
+type Answer<R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send>>;
+
+impl<S, B, R> Service<Request<B>> for Verified<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: From<Infallible>,
+    B: Send + 'static,
+    R: From<Bytes>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Answer<Response<R>, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The clone has not been polled ready; the one that was does the work.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let verifier = self.verifier.clone();
+        Box::pin(async move {
+            request.extensions_mut().remove::<VerifiedAccessToken>();
+            let (mut parts, body) = request.into_parts();
+            let asked = RequestParts {
+                method: &parts.method,
+                uri: &parts.uri,
+                headers: &parts.headers,
+                certificate: parts.extensions.get::<PeerCertificate>(),
+            };
+            match verifier.verify(&asked).await {
+                Ok(token) => parts.extensions.insert(token),
+                Err(rejection) => return Ok(rejection.to_response().map(R::from)),
+            };
+            let mut response = inner.call(Request::from_parts(parts, body)).await?;
+            // spec: 9449-AS3
+            if let Some(value) = verifier.next_nonce().and_then(|nonce| nonce.to_header().ok()) {
+                response.headers_mut().insert(header::DPOP_NONCE, value);
+            }
+            Ok(response)
+        })
+    }
+}
