@@ -1,0 +1,141 @@
+//! The metadata of one authorization server, found by its issuer (RFC 8414 section 3).
+//!
+//! Enforces: the document's `issuer` equals the expected one by code point (in `ServerMetadata::decode`); it is asked
+//! for at the issuer's own origin only.
+//! Does not enforce: where the endpoints in the document lead: fetch them with [`Reach::Discovered`].
+
+use std::sync::Arc;
+
+use m2m_proto::metadata::server::ServerMetadata;
+use m2m_proto::metadata::well_known;
+use ::http::{Request, StatusCode};
+use bytes::Bytes;
+use m2m_proto::uri::{EndpointUri, Issuer};
+
+use crate::remote::{Fetch, Fetched, Knobs, Remote, RemoteError, max_age};
+use crate::{BoxFuture, Clock, HttpClient, HttpError, Limits, Reach};
+
+/// The metadata of one issuer, fetched when first asked for and kept fresh. Cloning gives another handle.
+#[derive(Clone, Debug)]
+pub struct RemoteMetadata {
+    issuer: Issuer,
+    remote: Remote<ServerMetadata>,
+}
+
+impl RemoteMetadata {
+    /// Discovery for `issuer`, which the operator configured.
+    #[must_use]
+    pub fn new(issuer: Issuer, http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> Self {
+        Self::with_knobs(issuer, Reach::Configured, Knobs::default(), http, clock)
+    }
+
+    /// As [`Self::new`], with other times, or for an issuer that somebody else named.
+    #[must_use]
+    pub fn with_knobs(
+        issuer: Issuer,
+        reach: Reach,
+        knobs: Knobs,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let limits = Limits { timeout: knobs.timeout, reach, ..Limits::default() };
+        let fetch = Box::new(Discovery { issuer: issuer.clone(), http, limits });
+        Self { issuer, remote: Remote::new("server metadata", knobs, clock, fetch) }
+    }
+
+    /// Whose metadata this is.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// What a URL found in this metadata may reach.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        Reach::Discovered { origin: self.issuer.origin().clone() }
+    }
+
+    /// The metadata.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`] when neither well-known location has a usable document.
+    pub async fn get(&self) -> Result<Arc<ServerMetadata>, RemoteError> {
+        self.remote.get().await
+    }
+
+    /// The metadata if it is held and fresh enough to use without waiting.
+    #[must_use]
+    pub fn peek(&self) -> Option<Arc<ServerMetadata>> {
+        self.remote.peek()
+    }
+}
+
+#[derive(Clone)]
+struct Discovery {
+    issuer: Issuer,
+    http: Arc<dyn HttpClient>,
+    limits: Limits,
+}
+
+impl Fetch<ServerMetadata> for Discovery {
+    fn fetch(&self) -> BoxFuture<'static, Result<Fetched<ServerMetadata>, RemoteError>> {
+        let this = self.clone();
+        Box::pin(async move { this.either().await })
+    }
+}
+
+impl Discovery {
+    /// RFC 8414's location, then OpenID Connect's. The first failure is the one to report, unless it only says that
+    /// there is no such document.
+    async fn either(&self) -> Result<Fetched<ServerMetadata>, RemoteError> {
+        let [first, second] = well_known::urls(&self.issuer);
+        let error = match self.at(&first).await {
+            Err(error) if may_be_elsewhere(&error) => error,
+            result => return result,
+        };
+        self.at(&second).await.map_err(|other| match error {
+            RemoteError::Status(StatusCode::NOT_FOUND) => other,
+            error => error,
+        })
+    }
+
+    async fn at(&self, url: &EndpointUri) -> Result<Fetched<ServerMetadata>, RemoteError> {
+        let response = get(&*self.http, url, &self.limits).await?;
+        let max_age = max_age(response.headers());
+        let value = ServerMetadata::decode(response.body(), &self.issuer)
+            .map_err(|error| RemoteError::Document(error.to_string()))?;
+        Ok(Fetched { value, max_age })
+    }
+}
+
+/// A server that cannot be reached cannot be reached at its other path either.
+fn may_be_elsewhere(error: &RemoteError) -> bool {
+    match error {
+        RemoteError::Http(error) => {
+            !error.is_unreachable() && !matches!(error, HttpError::EgressDenied { .. })
+        }
+        _ => true,
+    }
+}
+
+/// Fetches a JSON document; only a 200 is one. The content type is not checked: many servers send these documents as
+/// text or bytes, and nothing here is rendered.
+pub(crate) async fn get(
+    http: &dyn HttpClient,
+    url: &EndpointUri,
+    limits: &Limits,
+) -> Result<::http::Response<Bytes>, RemoteError> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = url.uri().clone();
+    let json = ::http::HeaderValue::from_static("application/json");
+    request.headers_mut().insert(::http::header::ACCEPT, json);
+    let response = http.send(request, limits).await?;
+    match response.status() {
+        StatusCode::OK => Ok(response),
+        status => Err(RemoteError::Status(status)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
