@@ -122,3 +122,64 @@ impl fmt::Debug for KeyedHash {
         f.write_str("KeyedHash([redacted])")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ikm(byte: u8) -> SecretBytes {
+        SecretBytes::new(vec![byte; 32])
+    }
+
+    #[test]
+    fn sealed_bytes_open_under_the_same_key_nonce_and_aad_only() {
+        let key = SealingKey::derive(&ikm(1), "store").unwrap();
+        let sealed = key.seal([0; 12], b"aad", b"plain").unwrap();
+        assert_eq!(sealed.len(), 5 + SealingKey::OVERHEAD_BYTES);
+        assert_eq!(key.open([0; 12], b"aad", &sealed).unwrap().expose(), b"plain");
+        assert_eq!(key.open([1; 12], b"aad", &sealed).unwrap_err(), SealError::Broken);
+        assert_eq!(key.open([0; 12], b"AAD", &sealed).unwrap_err(), SealError::Broken);
+        for (ikm, label) in [(ikm(2), "store"), (ikm(1), "nonce")] {
+            let other = SealingKey::derive(&ikm, label).unwrap();
+            assert_eq!(other.open([0; 12], b"aad", &sealed).unwrap_err(), SealError::Broken);
+        }
+        for position in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[position] ^= 1;
+            assert_eq!(key.open([0; 12], b"aad", &changed).unwrap_err(), SealError::Broken);
+        }
+        assert_eq!(key.open([0; 12], b"aad", b"short").unwrap_err(), SealError::Broken);
+    }
+
+    /// What is stored today opens tomorrow.
+    #[test]
+    fn derivation_is_stable() {
+        let hash = KeyedHash::derive(&ikm(1), "label").unwrap().hash(b"x");
+        let expected = KeyedHash::new(&SecretBytes::new(derive(&ikm(1), "label").unwrap().to_vec())).unwrap();
+        assert!(expected.check(b"x", &hash));
+        assert_eq!(crate::jose::base64url::encode(hash), "tzoPpanSklGOsb80htetv0jeKuet325apwot0_pB1TM");
+    }
+
+    #[test]
+    fn keyed_hashes_differ_by_key_label_and_bytes() {
+        let hash =
+            |byte, label: &str, bytes: &[u8]| KeyedHash::derive(&ikm(byte), label).unwrap().hash(bytes);
+        let one = hash(1, "a", b"x");
+        assert!(KeyedHash::derive(&ikm(1), "a").unwrap().check(b"x", &one));
+        assert!(
+            [hash(2, "a", b"x"), hash(1, "b", b"x"), hash(1, "a", b"y")].iter().all(|other| *other != one)
+        );
+        assert!(!KeyedHash::derive(&ikm(1), "a").unwrap().check(b"y", &one));
+    }
+
+    #[test]
+    fn short_keys_are_refused_and_none_is_shown() {
+        let short = SecretBytes::new(vec![1; 31]);
+        assert_eq!(SealingKey::derive(&short, "x").unwrap_err(), SealError::KeyTooShort(31));
+        assert_eq!(KeyedHash::derive(&short, "x").unwrap_err(), SealError::KeyTooShort(31));
+        assert_eq!(KeyedHash::new(&short).unwrap_err(), SealError::KeyTooShort(31));
+        let shown =
+            format!("{:?} {:?}", SealingKey::derive(&ikm(1), "x").unwrap(), KeyedHash::new(&ikm(1)).unwrap());
+        assert_eq!(shown, "SealingKey([redacted]) KeyedHash([redacted])");
+    }
+}
