@@ -1,1 +1,40 @@
-//! stub
+//! OAuth 2.0 for machines: issue tokens.
+//!
+//! [`Server`] is an authorization server (RFC 6749 §1.1) for the client credentials grant: it
+//! authenticates clients by all six methods of the registry, decides by policy, admits each
+//! assertion and proof once, and signs RFC 9068 access tokens. It is a router: whoever embeds it
+//! owns the sockets.
+//!
+//! One way through the crate, in the order of a request: `endpoints::token`, [`authenticate`],
+//! [`policy`], [`admission`], `mint`. Each step takes what only the step before can make.
+//!
+//! Not here: opaque tokens, other grants, external issuers, a database.
+
+pub mod admin;
+pub mod admission;
+pub mod audit;
+pub mod authenticate;
+pub mod config;
+mod endpoints;
+pub mod error;
+#[cfg(test)]
+mod fixture;
+mod frequency;
+pub mod keys;
+mod limits;
+mod mint;
+pub mod observe;
+mod own_token;
+pub mod policy;
+pub mod registry;
+pub mod replay;
+mod server;
+pub mod store;
+
+pub use admin::Admin;
+pub use config::{MutualTls, ServerBuilder, ServerNonce};
+pub use endpoints::ClientAddress;
+pub use error::{Error, ErrorKind};
+pub use keys::rotation::RotationPlan;
+pub use limits::FailureBudget;
+pub use server::Server;

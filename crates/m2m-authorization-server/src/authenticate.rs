@@ -1,0 +1,334 @@
+//! Who asks: what a request presents, against what is registered.
+//!
+//! Sections: RFC 6749 §2.3; RFC 7523 §3, RFC 10070; RFC 8705 §2
+//! Enforces, in this order:
+//! - client and credential are registered, active and within their dates
+//! - the credential is for the method that was used
+//! - the secret, the signature with all claims of the assertion, or the certificate is right
+//!
+//! Does not enforce: that an assertion is fresh (`admission`), nor a budget of failures (`limits`).
+//! Limits: an assertion is checked against the keys of at most 16 credentials.
+//!
+//! A stranger is told nothing: unknown client, unknown credential and wrong secret are one error
+//! with one cost. What is wrong with an assertion is explained only to who holds the client's key.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys};
+use m2m_proto::client_auth::assertion::{self, Expect};
+use m2m_proto::client_auth::mutual_tls::{self, ClientAuthorities};
+use m2m_proto::client_auth::{
+    AssertionError, ClientAuthMethod, PeerCertificate, Presented, SecretPair, UnverifiedAssertion,
+    VerifiedAssertion,
+};
+use m2m_proto::jose::{Compact, VerifyingKey};
+use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::uri::{EndpointUri, Issuer};
+
+use crate::registry::secret::ParsedSecret;
+use crate::registry::vault::Vault;
+use crate::registry::{
+    AcceptedAudience, Client, Credential, CredentialId, Material, Registration, Registry, SecretUse, Status,
+};
+
+/// Credentials whose keys are tried against one assertion.
+const MAX_TRIED_CREDENTIALS: usize = 16;
+
+/// Why a client is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthenticationError {
+    /// Unknown client, unknown or unusable credential, wrong secret, signature or certificate.
+    #[error("client authentication failed")]
+    Refused,
+    /// The assertion was signed with a key of the client, but something else about it is wrong.
+    #[error("client authentication failed: {0}")]
+    Assertion(#[from] AssertionError),
+    /// The client's keys could not be fetched.
+    #[error("the keys of the client cannot be fetched")]
+    KeysUnreachable,
+}
+
+/// A client that is who it says. Made by this module only, demanded by `policy`.
+#[derive(Debug)]
+pub struct AuthenticatedClient {
+    registration: Arc<Registration>,
+    credential: Arc<Credential>,
+    method: ClientAuthMethod,
+    assertion: Option<VerifiedAssertion>,
+}
+
+impl AuthenticatedClient {
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        self.registration.client()
+    }
+
+    /// Which of its credentials was used.
+    #[must_use]
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// How.
+    #[must_use]
+    pub fn method(&self) -> ClientAuthMethod {
+        self.method
+    }
+
+    /// The assertion, verified and not yet consumed.
+    pub(crate) fn assertion(&self) -> Option<&VerifiedAssertion> {
+        self.assertion.as_ref()
+    }
+
+    /// A client that nobody checked, for the tests of what comes after.
+    #[cfg(test)]
+    pub(crate) fn for_test(registration: Arc<Registration>, credential: Arc<Credential>) -> Self {
+        Self { registration, credential, method: ClientAuthMethod::ClientSecretBasic, assertion: None }
+    }
+}
+
+/// What assertions are measured against, the same for all.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) issuer: Issuer,
+    pub(crate) token_endpoint: EndpointUri,
+    pub(crate) skew: Skew,
+    /// Who may vouch for certificates; `None` where certificates are not offered.
+    pub(crate) authorities: Option<ClientAuthorities>,
+}
+
+/// Checks what requests present.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    pub(crate) rules: Rules,
+    pub(crate) vault: Vault,
+    pub(crate) published: PublishedKeys,
+}
+
+impl Authenticator {
+    /// Checks one request. The errors say who is not believed; see [`AuthenticationError`].
+    // spec: 6749-AS1
+    pub(crate) async fn authenticate(
+        &self,
+        presented: &Presented,
+        registry: &Registry,
+        now: UnixTime,
+    ) -> Result<AuthenticatedClient, AuthenticationError> {
+        match presented {
+            Presented::SecretBasic(pair) => {
+                // The form-decoded reading, unless only the raw one names a client.
+                let known = |pair: &&SecretPair| registry.registration(pair.client_id()).is_some();
+                let reading = pair.readings().find(known).unwrap_or(pair.preferred());
+                self.secret(reading, ClientAuthMethod::ClientSecretBasic, registry, now)
+            }
+            Presented::SecretPost(pair) => {
+                self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
+            }
+            Presented::Assertion { client_id, assertion } => {
+                let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
+                self.assertion(assertion, registration, now).await
+            }
+            Presented::Certificate { client_id, certificate } => {
+                let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
+                self.certificate(certificate, registration, now)
+            }
+            _ => Err(AuthenticationError::Refused),
+        }
+    }
+
+    /// One lookup, one keyed hash, one comparison, whatever is registered.
+    // spec: 6749-AS2
+    fn secret(
+        &self,
+        pair: &SecretPair,
+        method: ClientAuthMethod,
+        registry: &Registry,
+        now: UnixTime,
+    ) -> Result<AuthenticatedClient, AuthenticationError> {
+        let text = pair.secret().expose();
+        let registration = active(registry, pair.client_id());
+        let credential = ParsedSecret::parse(text)
+            .zip(registration)
+            .and_then(|(parsed, registration)| registration.credential(parsed.id.as_str()))
+            .filter(|credential| credential.usable(now));
+        let hash = credential.and_then(|credential| match &credential.material {
+            Material::SecretHash { hash, accepted } if accepts(*accepted, method) => Some(hash),
+            _ => None,
+        });
+        let right = self.vault.check(text, hash);
+        match (registration, credential) {
+            (Some(registration), Some(credential)) if right => Ok(AuthenticatedClient {
+                registration: Arc::clone(registration),
+                credential: Arc::clone(credential),
+                method,
+                assertion: None,
+            }),
+            _ => Err(AuthenticationError::Refused),
+        }
+    }
+
+    async fn assertion(
+        &self,
+        presented: &UnverifiedAssertion,
+        registration: &Arc<Registration>,
+        now: UnixTime,
+    ) -> Result<AuthenticatedClient, AuthenticationError> {
+        let mut error = AuthenticationError::Refused;
+        let credentials = registration.credentials().iter().filter(|credential| credential.usable(now));
+        let mut tried = 0;
+        for credential in credentials {
+            let Some(keys) = self.keys(credential, presented).await? else { continue };
+            let expect = self.expect(credential, now);
+            match presented.verify(&expect, keys.iter().map(AsRef::as_ref)) {
+                Ok(assertion) => {
+                    return Ok(AuthenticatedClient {
+                        registration: Arc::clone(registration),
+                        credential: Arc::clone(credential),
+                        method: credential.method(),
+                        assertion: Some(assertion),
+                    });
+                }
+                Err(AssertionError::NoKey) => continue,
+                Err(reason) if signed_by_any(presented, &keys) => error = reason.into(),
+                Err(_) => {}
+            }
+            tried += 1;
+            if tried >= MAX_TRIED_CREDENTIALS {
+                break;
+            }
+        }
+        Err(error)
+    }
+
+    fn expect<'a>(&'a self, credential: &'a Credential, now: UnixTime) -> Expect<'a> {
+        let endpoint_too = credential.accepted_audience == AcceptedAudience::IssuerOrTokenEndpoint;
+        Expect {
+            client_id: &credential.client_id,
+            issuer: &self.rules.issuer,
+            token_endpoint_audience: endpoint_too.then_some(&self.rules.token_endpoint),
+            typ: credential.accepted_typ,
+            now,
+            skew: self.rules.skew,
+        }
+    }
+
+    /// The keys of a credential that may have signed; `None` where it is not for assertions.
+    async fn keys(
+        &self,
+        credential: &Credential,
+        presented: &UnverifiedAssertion,
+    ) -> Result<Option<Vec<Arc<VerifyingKey>>>, AuthenticationError> {
+        let algorithm = presented.algorithm();
+        match &credential.material {
+            Material::PublicKeys(set) => {
+                Ok(Some(set.find(presented.key_id(), algorithm).map(Arc::clone).collect()))
+            }
+            Material::JwksUri(uri) if !algorithm.is_symmetric() => {
+                let key = self.published.find(&credential.id, uri, presented).await?;
+                Ok(Some(key.into_iter().collect()))
+            }
+            Material::SealedSecret { nonce, sealed } if algorithm.is_symmetric() => {
+                let secret =
+                    self.vault.open(*nonce, sealed, &credential.id).map_err(|_| AuthenticationError::Refused)?;
+                let key = VerifyingKey::hmac(&secret, algorithm).map_err(|_| AuthenticationError::Refused)?;
+                Ok(Some(vec![Arc::new(key)]))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    // spec: 8705-AS3
+    fn certificate(
+        &self,
+        certificate: &PeerCertificate,
+        registration: &Arc<Registration>,
+        now: UnixTime,
+    ) -> Result<AuthenticatedClient, AuthenticationError> {
+        let authorities = self.rules.authorities.as_ref().ok_or(AuthenticationError::Refused)?;
+        let matches = |credential: &&Arc<Credential>| match &credential.material {
+            Material::CertificateSubject(subject) => {
+                mutual_tls::verify_chain(certificate, authorities, subject, now).is_ok()
+            }
+            Material::Certificate(thumbprint) => {
+                mutual_tls::verify_registered(certificate, std::slice::from_ref(thumbprint)).is_ok()
+            }
+            _ => false,
+        };
+        let usable = registration.credentials().iter().filter(|credential| credential.usable(now));
+        let credential = usable.take(MAX_TRIED_CREDENTIALS).find(matches).ok_or(AuthenticationError::Refused)?;
+        Ok(AuthenticatedClient {
+            registration: Arc::clone(registration),
+            credential: Arc::clone(credential),
+            method: credential.method(),
+            assertion: None,
+        })
+    }
+}
+
+fn active<'r>(registry: &'r Registry, id: &m2m_proto::client_id::ClientId) -> Option<&'r Arc<Registration>> {
+    registry.registration(id).filter(|registration| registration.client().status == Status::Active)
+}
+
+fn accepts(accepted: SecretUse, method: ClientAuthMethod) -> bool {
+    match accepted {
+        SecretUse::BasicOrPost => true,
+        SecretUse::Basic => method == ClientAuthMethod::ClientSecretBasic,
+        SecretUse::Post => method == ClientAuthMethod::ClientSecretPost,
+    }
+}
+
+/// Whether one of the client's keys signed, so that explaining tells no stranger anything.
+fn signed_by_any(presented: &UnverifiedAssertion, keys: &[Arc<VerifyingKey>]) -> bool {
+    let Ok(compact) = Compact::parse(presented.expose()) else { return false };
+    keys.iter().take(assertion::MAX_TRIED_KEYS).any(|key| compact.verify(key).is_ok())
+}
+
+/// The keys that clients publish at a `jwks_uri`, one cache per credential.
+///
+/// Bounded by the number of credentials registered for this; a withdrawn one is forgotten when the
+/// process ends.
+#[derive(Debug)]
+pub(crate) struct PublishedKeys {
+    http: Option<Arc<dyn HttpClient>>,
+    clock: Arc<dyn Clock>,
+    sets: Mutex<HashMap<CredentialId, RemoteKeys>>,
+}
+
+impl PublishedKeys {
+    pub(crate) fn new(http: Option<Arc<dyn HttpClient>>, clock: Arc<dyn Clock>) -> Self {
+        Self { http, clock, sets: Mutex::default() }
+    }
+
+    pub(crate) fn can_fetch(&self) -> bool {
+        self.http.is_some()
+    }
+
+    async fn find(
+        &self,
+        id: &CredentialId,
+        uri: &EndpointUri,
+        presented: &UnverifiedAssertion,
+    ) -> Result<Option<Arc<VerifyingKey>>, AuthenticationError> {
+        let Some(set) = self.set(id, uri) else { return Err(AuthenticationError::KeysUnreachable) };
+        match set.find(presented.key_id(), presented.algorithm()).await {
+            Ok(key) => Ok(Some(key)),
+            Err(KeysError::Unavailable(_)) => Err(AuthenticationError::KeysUnreachable),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn set(&self, id: &CredentialId, url: &EndpointUri) -> Option<RemoteKeys> {
+        let http = self.http.as_ref()?;
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetched = || {
+            // Whoever registered the URL is not trusted with our network.
+            let reach = Reach::Discovered { origin: url.origin().clone() };
+            let location = KeysLocation::Url { url: url.clone(), reach };
+            RemoteKeys::new(location, Arc::clone(http), Arc::clone(&self.clock))
+        };
+        Some(sets.entry(id.clone()).or_insert_with(fetched).clone())
+    }
+}

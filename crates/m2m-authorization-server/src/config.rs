@@ -1,0 +1,188 @@
+//! What can be set, with defaults and units.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_io::{Clock, HttpClient, OsRandom, Random, SystemClock};
+use m2m_proto::client_auth::mutual_tls::ClientAuthorities;
+use m2m_proto::jose::SigningKey;
+use m2m_proto::secret::SecretBytes;
+use m2m_proto::time::Skew;
+use m2m_proto::uri::{EndpointUri, Issuer};
+
+use crate::audit::DEFAULT_RECORDS;
+use crate::error::Error;
+use crate::keys::rotation::RotationPlan;
+use crate::limits::FailureBudget;
+use crate::server::Server;
+use crate::store::Store;
+
+/// Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerNonce {
+    /// Proofs are accepted by their `iat`, within a window of 60 s.
+    #[default]
+    Off,
+    /// A proof without a recent nonce is answered with `use_dpop_nonce` and a nonce.
+    Required,
+}
+
+/// Client certificates, as the listener or a trusted proxy hands them over.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct MutualTls {
+    /// Who may vouch for `tls_client_auth` clients. Default: nobody, and the method is not offered.
+    pub authorities: ClientAuthorities,
+    /// The base of the endpoints that ask for a certificate, advertised as `mtls_endpoint_aliases`
+    /// (RFC 8705 §5). Default: the ordinary endpoints ask.
+    pub alias_base: Option<EndpointUri>,
+}
+
+impl MutualTls {
+    /// Accepts chains to `authorities`.
+    #[must_use]
+    pub fn authorities(mut self, authorities: ClientAuthorities) -> Self {
+        self.authorities = authorities;
+        self
+    }
+
+    /// Advertises aliases under `base`.
+    #[must_use]
+    pub fn alias_base(mut self, base: EndpointUri) -> Self {
+        self.alias_base = Some(base);
+        self
+    }
+}
+
+/// Settings of a server; [`Server::builder`] begins one.
+#[derive(Debug)]
+#[must_use]
+pub struct ServerBuilder {
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
+    pub(crate) signing_keys: Vec<SigningKey>,
+    pub(crate) sealing_key: Option<SecretBytes>,
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) budget: FailureBudget,
+    pub(crate) nonce: ServerNonce,
+    pub(crate) mutual_tls: Option<MutualTls>,
+    pub(crate) rotation: RotationPlan,
+    pub(crate) skew: Skew,
+    pub(crate) audit_records: usize,
+    pub(crate) jwks_max_age: Duration,
+}
+
+impl ServerBuilder {
+    pub(crate) fn new(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            http: None,
+            signing_keys: Vec::new(),
+            sealing_key: None,
+            store: None,
+            budget: FailureBudget::default(),
+            nonce: ServerNonce::Off,
+            mutual_tls: None,
+            rotation: RotationPlan::default(),
+            skew: Skew::DEFAULT,
+            audit_records: DEFAULT_RECORDS,
+            jwks_max_age: Duration::from_secs(60 * 60),
+        }
+    }
+
+    /// Sets the clock. Default: the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the source of randomness. Default: the system's.
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Sets the client that fetches the `jwks_uri` of clients. Default: none, and such credentials
+    /// are refused at creation.
+    pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Adds a key that signs from the start. Default: a fresh ES256 key; an RS256 key follows in
+    /// the background.
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_keys.push(key);
+        self
+    }
+
+    /// Sets the secret that client secrets are hashed and sealed under: at least 32 bytes. Default:
+    /// 32 random bytes, which suits a store that does not outlive the process.
+    pub fn sealing_key(mut self, key: SecretBytes) -> Self {
+        self.sealing_key = Some(key);
+        self
+    }
+
+    /// Sets the store. Default: memory.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets how many failed authentications are borne.
+    pub fn failure_budget(mut self, budget: FailureBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Sets whether DPoP proofs must carry a nonce of this server. Default: no.
+    pub fn dpop_nonce(mut self, nonce: ServerNonce) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    /// Offers client certificates. Default: not offered, and certificates are not looked at.
+    pub fn mutual_tls(mut self, mutual_tls: MutualTls) -> Self {
+        self.mutual_tls = Some(mutual_tls);
+        self
+    }
+
+    /// Sets when signing keys come and go.
+    pub fn rotation(mut self, plan: RotationPlan) -> Self {
+        self.rotation = plan;
+        self
+    }
+
+    /// Sets the clock skew allowed to clients in assertions. Default 30 s.
+    pub fn skew(mut self, skew: Skew) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    /// Sets how many audit records are held. Default 10,000.
+    pub fn audit_records(mut self, records: usize) -> Self {
+        self.audit_records = records;
+        self
+    }
+
+    /// Sets for how long verifiers may cache the key set: `max-age`. Default 1 h; must be shorter
+    /// than keys are announced.
+    pub fn jwks_max_age(mut self, max_age: Duration) -> Self {
+        self.jwks_max_age = max_age;
+        self
+    }
+
+    /// Checks the settings and makes the server. No socket is opened.
+    ///
+    /// # Errors
+    /// `Misconfigured` for a short sealing key, a symmetric signing key or a key set cached for
+    /// longer than keys are announced.
+    pub fn build(self) -> Result<Server, Error> {
+        Server::from_settings(self)
+    }
+}

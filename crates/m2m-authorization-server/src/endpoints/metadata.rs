@@ -1,0 +1,83 @@
+//! What this server tells about itself, and it is true.
+//!
+//! Sections: RFC 8414 §2, §3; RFC 8705 §5; RFC 9449 §5.1
+//! The document of OpenID discovery is the same one: clients look in either place.
+
+use axum::body::Body;
+use axum::extract::State as Extracted;
+use bytes::Bytes;
+use http::HeaderMap;
+use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::dpop::proof::DEFAULT_ALGORITHMS as PROOF_ALGORITHMS;
+use m2m_proto::jose::{Algorithm, base64url, crypto};
+use m2m_proto::metadata::server::{EndpointAliases, ServerMetadata};
+use m2m_proto::metadata::well_known;
+use m2m_proto::names::{grant_type, media_type};
+use m2m_proto::uri::{EndpointUri, Issuer};
+
+use super::{Served, path};
+use crate::server::{State, under};
+
+/// The paths under which the document is served.
+pub(crate) fn paths(issuer: &Issuer) -> Vec<String> {
+    well_known::urls(issuer).iter().map(|url| url.path().to_owned()).collect()
+}
+
+pub(crate) async fn answer(Extracted(state): Served, headers: HeaderMap) -> axum::response::Response {
+    let body = document(&state);
+    let etag = format!("\"{}\"", base64url::encode(crypto::sha256(&body)));
+    super::cacheable(&headers, body, &etag, media_type::JSON, state.jwks_max_age).map(Body::from)
+}
+
+/// The document.
+// spec: 8414-AS1, 9700-AS4
+pub(crate) fn document(state: &State) -> Bytes {
+    let methods: Vec<String> = methods(state).into_iter().map(|method| method.as_str().to_owned()).collect();
+    let algorithms = assertion_algorithms();
+    let mut metadata = ServerMetadata::new(state.issuer.clone());
+    metadata.token_endpoint = Some(state.endpoints.token.clone());
+    metadata.introspection_endpoint = Some(state.endpoints.introspection.clone());
+    metadata.revocation_endpoint = Some(state.endpoints.revocation.clone());
+    metadata.jwks_uri = Some(state.endpoints.jwks.clone());
+    metadata.grant_types_supported = Some(vec![grant_type::CLIENT_CREDENTIALS.to_owned()]);
+    metadata.token_endpoint_auth_methods_supported = Some(methods.clone());
+    metadata.introspection_endpoint_auth_methods_supported = Some(methods.clone());
+    metadata.revocation_endpoint_auth_methods_supported = Some(methods);
+    metadata.token_endpoint_auth_signing_alg_values_supported = algorithms.clone();
+    metadata.introspection_endpoint_auth_signing_alg_values_supported = algorithms.clone();
+    metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
+    metadata.dpop_signing_alg_values_supported = names(&PROOF_ALGORITHMS);
+    metadata.tls_client_certificate_bound_access_tokens = state.mutual_tls.is_some();
+    metadata.mtls_endpoint_aliases = aliases(state);
+    metadata.encode()
+}
+
+fn names(algorithms: &[Algorithm]) -> Vec<String> {
+    algorithms.iter().map(|algorithm| algorithm.name().to_owned()).collect()
+}
+
+/// Every algorithm that a client's key or secret may sign with.
+fn assertion_algorithms() -> Vec<String> {
+    names(&Algorithm::ALL)
+}
+
+/// The methods that this server really takes.
+fn methods(state: &State) -> Vec<ClientAuthMethod> {
+    let authorities = state.mutual_tls.as_ref().map(|mutual_tls| &mutual_tls.authorities);
+    let offered = |method: &ClientAuthMethod| match method {
+        ClientAuthMethod::TlsClientAuth => authorities.is_some_and(|authorities| !authorities.is_empty()),
+        ClientAuthMethod::SelfSignedTlsClientAuth => authorities.is_some(),
+        _ => true,
+    };
+    ClientAuthMethod::ALL.into_iter().filter(offered).collect()
+}
+
+fn aliases(state: &State) -> EndpointAliases {
+    let base = state.mutual_tls.as_ref().and_then(|mutual_tls| mutual_tls.alias_base.as_ref());
+    let at = |path: &str| -> Option<EndpointUri> { under(base?.as_str(), path).ok() };
+    EndpointAliases {
+        token_endpoint: at(path::TOKEN),
+        introspection_endpoint: at(path::INTROSPECT),
+        revocation_endpoint: at(path::REVOKE),
+    }
+}

@@ -1,0 +1,217 @@
+//! The HTTP edge: the only modules, with `server`, that know the HTTP framework.
+//!
+//! Enforces: method (405), content type (415), body size (413), one parameter once.
+//! Does not enforce: TLS and who the caller's address or certificate is. The listener, or a trusted
+//! proxy's reader, puts [`ClientAddress`] and [`PeerCertificate`] into the request's extensions;
+//! they are never read from headers here.
+
+pub(crate) mod jwks;
+pub(crate) mod metadata;
+pub(crate) mod refusal;
+pub(crate) mod token;
+
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State as Extracted};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response};
+use m2m_io::Now;
+use m2m_proto::client_auth::{PeerCertificate, Presented};
+use m2m_proto::error::{Endpoint, WireError};
+use m2m_proto::form::{Form, FormError};
+use m2m_proto::names::header;
+
+use crate::admission::{self, AdmittedClient};
+use crate::audit::Event;
+use crate::authenticate::{AuthenticatedClient, AuthenticationError};
+use crate::config::ServerNonce;
+use crate::observe;
+use crate::registry::Registry;
+use crate::server::State;
+use refusal::Refusal;
+
+/// The address that a request came from, put into its extensions by the listener.
+///
+/// Without it, failed authentications of all callers share one budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// Paths under the issuer's own path.
+pub(crate) mod path {
+    pub(crate) const TOKEN: &str = "/oauth2/token";
+    pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+    pub(crate) const REVOKE: &str = "/oauth2/revoke";
+    pub(crate) const JWKS: &str = "/oauth2/jwks";
+}
+
+/// Everything that this server answers.
+pub(crate) fn router(state: Arc<State>) -> Router {
+    let at = |path: &str| format!("{}{path}", state.endpoints.base_path);
+    let mut router = Router::new()
+        .route(&at(path::TOKEN), post(token::answer))
+        .route(&at(path::JWKS), get(jwks::answer));
+    for path in &state.endpoints.well_known {
+        router = router.route(path, get(metadata::answer));
+    }
+    router.with_state(state)
+}
+
+/// A request, read within its limits. Nothing in it is believed yet.
+pub(crate) struct Incoming {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) certificate: Option<PeerCertificate>,
+}
+
+impl Incoming {
+    /// Reads the body up to its limit; a longer one is left unread.
+    async fn read(request: Request, state: &State) -> Result<Self, (FormError, HeaderMap)> {
+        let (parts, body) = request.into_parts();
+        let offered = state.mutual_tls.is_some();
+        let certificate = parts.extensions.get::<PeerCertificate>().filter(|_| offered).cloned();
+        let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
+        match axum::body::to_bytes(body, Form::MAX_BYTES).await {
+            Ok(body) => Ok(Self { method: parts.method, headers: parts.headers, body, address, certificate }),
+            Err(_) => Err((FormError::TooLarge, parts.headers)),
+        }
+    }
+
+    pub(crate) fn form(&self) -> Result<Form, FormError> {
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Form::parse(content_type, &self.body)
+    }
+}
+
+/// The frame around each of the three endpoints: read, answer, count, and the same headers always.
+async fn serve<'s, F>(
+    state: &'s State,
+    endpoint: Endpoint,
+    request: Request,
+    answer: impl FnOnce(&'s State, Incoming, Now) -> F,
+) -> axum::response::Response
+where
+    F: Future<Output = Result<Response<Bytes>, Refusal>> + 's,
+{
+    let now = state.clock.now();
+    let incoming = match Incoming::read(request, state).await {
+        Ok(incoming) => incoming,
+        Err((error, headers)) => {
+            return refused(state, endpoint, &error.into(), &headers, now).map(Body::from);
+        }
+    };
+    let headers = incoming.headers.clone();
+    let answered = answer(state, incoming, now).await;
+    let mut response = answered.unwrap_or_else(|refusal| refused(state, endpoint, &refusal, &headers, now));
+    if endpoint == Endpoint::Token && state.nonce_rule == ServerNonce::Required {
+        // Whoever was just refused for its nonce, or will soon be, finds a good one here.
+        // spec: 9449-AS3
+        if let Ok(nonce) = state.nonce_key.issue(now.wall).to_header() {
+            response.headers_mut().insert(header::DPOP_NONCE, nonce);
+        }
+    }
+    response.map(Body::from)
+}
+
+fn refused(
+    state: &State,
+    endpoint: Endpoint,
+    refusal: &Refusal,
+    headers: &HeaderMap,
+    now: Now,
+) -> Response<Bytes> {
+    let code = refusal.code();
+    let name = match endpoint {
+        Endpoint::Introspection => "introspection",
+        Endpoint::Revocation => "revocation",
+        _ => "token",
+    };
+    metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned()).increment(1);
+    tracing::debug!(endpoint = name, error = code.as_str(), reason = %refusal, "refused");
+    state.audit.append(now.wall, Event::Refused { client_id: None, code, reason: refusal.to_string() });
+    refusal.to_response(endpoint, headers)
+}
+
+/// Who is asking: presented, within budget, believed. Nothing is consumed yet.
+pub(crate) async fn authenticate(
+    state: &State,
+    incoming: &Incoming,
+    form: &Form,
+    registry: &Registry,
+    now: Now,
+) -> Result<AuthenticatedClient, Refusal> {
+    let presented = Presented::from_request(&incoming.headers, form, incoming.certificate.as_ref())?;
+    let client_id = presented.client_id();
+    let budget = state.limits.check(client_id, incoming.address, now.monotonic);
+    // A secret costs one keyed hash to check, and a right one always passes: nobody is locked out
+    // by a stranger who shares the address.
+    let cheap = matches!(presented, Presented::SecretBasic(_) | Presented::SecretPost(_));
+    if let (Err(over), false) = (budget, cheap) {
+        observe::count(observe::OVER_BUDGET);
+        return Err(Refusal::OverBudget(over));
+    }
+    match (state.authenticator.authenticate(&presented, registry, now.wall).await, budget) {
+        (Ok(client), _) => Ok(client),
+        (Err(AuthenticationError::KeysUnreachable), _) => Err(AuthenticationError::KeysUnreachable.into()),
+        (Err(_), Err(over)) => {
+            observe::count(observe::OVER_BUDGET);
+            Err(Refusal::OverBudget(over))
+        }
+        (Err(error), Ok(())) => {
+            state.limits.charge(client_id, incoming.address, now.monotonic);
+            observe::count(observe::AUTHENTICATION_FAILURES);
+            Err(error.into())
+        }
+    }
+}
+
+/// [`authenticate`], and what is single-use consumed: for endpoints that make nothing.
+pub(crate) async fn admit_caller(
+    state: &State,
+    incoming: &Incoming,
+    form: &Form,
+    registry: &Registry,
+    now: Now,
+) -> Result<AdmittedClient, Refusal> {
+    let client = authenticate(state, incoming, form, registry, now).await?;
+    Ok(admission::admit_client(state.store.as_ref(), client, state.moment(now.wall)).await?)
+}
+
+/// An answer to a GET, cacheable, which says with 304 when the caller has it already.
+pub(crate) fn cacheable(
+    headers: &HeaderMap,
+    body: Bytes,
+    etag: &str,
+    media_type: &'static str,
+    max_age: std::time::Duration,
+) -> Response<Bytes> {
+    let known = headers
+        .get_all(http::header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| matches!(tag.trim(), tag if tag == "*" || tag.trim_start_matches("W/") == etag));
+    let mut response = Response::new(if known { Bytes::new() } else { body });
+    if known {
+        *response.status_mut() = http::StatusCode::NOT_MODIFIED;
+    } else {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
+    let cache = format!("public, max-age={}", max_age.as_secs());
+    for (name, text) in [(header::CACHE_CONTROL, cache.as_str()), (http::header::ETAG, etag)] {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// How endpoints receive the server.
+pub(crate) type Served = Extracted<Arc<State>>;

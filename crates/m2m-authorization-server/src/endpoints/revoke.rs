@@ -1,0 +1,44 @@
+//! The revocation endpoint.
+//!
+//! Sections: RFC 7009 §2
+//! Enforces: a client withdraws its own tokens and no others. Everything else about a token
+//! (unknown, expired, foreign, no token at all) is answered 200 like success, and nothing happens.
+
+use axum::extract::{Request, State as Extracted};
+use bytes::Bytes;
+use http::Response;
+use m2m_io::Now;
+use m2m_proto::error::Endpoint;
+use m2m_proto::revocation::{self, RevocationRequest};
+
+use super::refusal::Refusal;
+use super::{Incoming, Served};
+use crate::audit::Event;
+use crate::observe;
+use crate::own_token;
+use crate::server::State;
+use crate::store::TokenRef;
+
+pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
+    super::serve(&state, Endpoint::Revocation, request, revoke).await
+}
+
+// spec: 7009-AS1
+async fn revoke(state: &State, incoming: Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
+    let form = incoming.form()?;
+    let ask = RevocationRequest::decode(&form)?;
+    let registry = state.store.registry()?;
+    let caller = super::admit_caller(state, &incoming, &form, &registry, now).await?;
+    let client_id = &caller.client().client().id;
+    let token = own_token::verify(state, &ask.token, &registry, now.wall);
+    if let Some(claims) = token.filter(|claims| claims.client_id() == Some(client_id.as_str()))
+        && let Some(jti) = claims.jti()
+    {
+        let token = TokenRef { jti: jti.to_owned(), expires_at: claims.expires_at() };
+        state.store.revoke(&token, now.wall).await?;
+        observe::count_by(observe::REVOCATIONS, "what", "token");
+        let event = Event::TokenRevoked { jti: jti.to_owned(), by: Some(client_id.clone()) };
+        state.audit.append(now.wall, event);
+    }
+    Ok(revocation::encode_response())
+}

@@ -1,0 +1,116 @@
+//! The token endpoint: one straight function, each line consumes what the line before proved.
+//!
+//! Sections: RFC 6749 §4.4, §5; RFC 9449 §5
+//! The order is the argument: pure checks, then one commit, then creation. A refusal before the
+//! commit leaves assertion and proof unused.
+
+use axum::extract::{Request, State as Extracted};
+use bytes::Bytes;
+use http::{Response, Uri};
+use m2m_io::Now;
+use m2m_proto::dpop::proof::{self, DEFAULT_ALGORITHMS};
+use m2m_proto::dpop::{NonceRule, ProofError, ProofWindow, VerifiedProof};
+use m2m_proto::error::Endpoint;
+use m2m_proto::names::header;
+use m2m_proto::time::UnixTime;
+use m2m_proto::token::{ExpiresIn, TokenRequest, TokenResponse};
+
+use super::refusal::Refusal;
+use super::{Incoming, Served};
+use crate::admission::{self, Admitted};
+use crate::audit::Event;
+use crate::config::ServerNonce;
+use crate::mint::{Minted, mint};
+use crate::observe;
+use crate::policy::{self, Held};
+use crate::server::State;
+
+pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
+    super::serve(&state, Endpoint::Token, request, issue).await
+}
+
+async fn issue(state: &State, incoming: Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
+    let form = incoming.form()?;
+    let ask = TokenRequest::decode(&form)?;
+    let registry = state.store.registry()?;
+    let client = super::authenticate(state, &incoming, &form, &registry, now).await?;
+    let proof = check_proof(state, &incoming, now.wall)?;
+    let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(|peer| peer.thumbprint()));
+    let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
+    // Before anything is consumed: a key still being made must not burn an assertion.
+    let key = state.keys.active(grant.api().algorithm, now.wall).ok_or(Refusal::KeyNotReady)?;
+    let moment = state.moment(now.wall);
+    let admitted = admission::admit(state.store.as_ref(), client, proof.as_ref(), grant, moment).await?;
+    let jti = m2m_io::token(state.random.as_ref());
+    let minted = mint(&admitted, &key, &state.issuer, jti, now.wall)?;
+    record(state, &admitted, &minted, now);
+    Ok(respond(&admitted, minted))
+}
+
+/// A proof that came must be good; whether one must come is the policy's question.
+// spec: 9449-AS1
+fn check_proof(state: &State, incoming: &Incoming, now: UnixTime) -> Result<Option<VerifiedProof>, ProofError> {
+    if !incoming.headers.contains_key(header::DPOP) {
+        return Ok(None);
+    }
+    let nonce = match state.nonce_rule {
+        ServerNonce::Off => NonceRule::Unused,
+        ServerNonce::Required => NonceRule::Required(&state.nonce_key),
+    };
+    let verify = |uri: &Uri| {
+        let expect = proof::Expect {
+            method: &incoming.method,
+            uri,
+            algorithms: &DEFAULT_ALGORITHMS,
+            now,
+            window: ProofWindow::default(),
+            nonce,
+            access_token: None,
+            jkt: None,
+        };
+        proof::verify(&incoming.headers, &expect)
+    };
+    // One server, two addresses: the ordinary one and the one that asks for certificates.
+    match (verify(state.endpoints.token.uri()), &state.endpoints.token_alias) {
+        (Err(ProofError::Uri), Some(alias)) => verify(alias.uri()).map(Some),
+        (verified, _) => verified.map(Some),
+    }
+}
+
+fn record(state: &State, admitted: &Admitted, minted: &Minted, now: Now) {
+    let (caller, grant) = (admitted.client(), admitted.grant());
+    let binding = match (grant.jkt(), grant.certificate()) {
+        (Some(_), _) => "dpop",
+        (None, Some(_)) => "mtls",
+        (None, None) => "none",
+    };
+    let alg = grant.api().algorithm.name();
+    metrics::counter!(observe::TOKENS_ISSUED, "alg" => alg, "binding" => binding).increment(1);
+    if state.frequency.is_suspicious(&caller.client().id, now.monotonic) {
+        observe::count(observe::UNCACHED_CLIENTS);
+        tracing::warn!(client_id = caller.client().id.as_str(), "this client evidently does not cache its tokens");
+    }
+    let event = Event::Issued {
+        jti: minted.jti.clone(),
+        client_id: caller.client().id.clone(),
+        credential: caller.credential().id.clone(),
+        api: grant.api().identifier.clone(),
+        scope: grant.scope().clone(),
+        expires_at: minted.expires_at,
+    };
+    state.audit.append(now.wall, event);
+}
+
+// spec: 6749-AS5, 6749-AS6, 6749-AS7
+fn respond(admitted: &Admitted, minted: Minted) -> Response<Bytes> {
+    let grant = admitted.grant();
+    let response = TokenResponse {
+        access_token: minted.token,
+        token_type: minted.token_type,
+        token_type_missing: false,
+        expires_in: ExpiresIn::In(grant.lifetime()),
+        scope: Some(grant.scope().clone()).filter(|scope| !scope.is_empty()),
+        extra: serde_json::Map::new(),
+    };
+    response.encode()
+}

@@ -1,0 +1,85 @@
+//! What can go wrong for the program that embeds this server. What a client is told is decided in
+//! `endpoints::refusal` and in the code table of the protocol core.
+
+use std::fmt;
+
+use crate::registry::Conflict;
+use crate::store::StoreError;
+
+/// Who is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration or the order is wrong; repeating it will not help.
+    Misconfigured,
+    /// The order contradicts what is registered.
+    Conflict,
+    /// Nothing of that name is registered.
+    Unknown,
+    /// The store cannot do it now.
+    Unavailable,
+    /// Our bug.
+    Internal,
+}
+
+/// Why the server could not be built, or an administrative act was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    pub(crate) fn misconfigured(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Misconfigured, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, message)
+    }
+
+    /// Who is at fault.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether the same order can succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.kind == ErrorKind::Unavailable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(conflict) => conflict.into(),
+            StoreError::Unavailable(_) | StoreError::Full(_) => {
+                Self::new(ErrorKind::Unavailable, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Conflict> for Error {
+    fn from(conflict: Conflict) -> Self {
+        let kind = match conflict {
+            Conflict::Unknown(_) => ErrorKind::Unknown,
+            _ => ErrorKind::Conflict,
+        };
+        Self::new(kind, conflict.to_string())
+    }
+}

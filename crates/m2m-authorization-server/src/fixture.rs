@@ -1,0 +1,103 @@
+//! What the unit tests of this crate share: fixed time, seeded randomness, plain registrations.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use m2m_io::{BoxFuture, Clock, Random};
+use m2m_proto::client_auth::assertion::TypRule;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::scope::ScopeToken;
+use m2m_proto::time::UnixTime;
+
+use crate::authenticate::AuthenticatedClient;
+use crate::registry::{
+    AcceptedAudience, Api, ApiIdentifier, Client, Credential, CredentialId, Material, Registration, SecretUse, Status,
+};
+
+/// 2026-11-22T10:40:00Z, the time at which tests begin.
+pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_795_344_000);
+
+pub(crate) fn client_id(text: &str) -> ClientId {
+    ClientId::parse(text).unwrap()
+}
+
+pub(crate) fn identifier(text: &str) -> ApiIdentifier {
+    ApiIdentifier::parse(text).unwrap()
+}
+
+pub(crate) fn api(name: &str, scopes: &[&str]) -> Api {
+    let add = |api: Api, scope: &&str| api.scope(ScopeToken::parse(scope).unwrap(), "");
+    scopes.iter().fold(Api::new(identifier(name)), add)
+}
+
+pub(crate) fn credential(id: &str) -> Credential {
+    Credential {
+        id: CredentialId::parse(id).unwrap(),
+        client_id: client_id("app"),
+        label: "test".to_owned(),
+        material: Material::SecretHash { hash: [1; 32], accepted: SecretUse::BasicOrPost },
+        accepted_audience: AcceptedAudience::Issuer,
+        accepted_typ: TypRule::Explicit,
+        not_before: UnixTime::from_seconds(0),
+        expires_at: None,
+        status: Status::Active,
+    }
+}
+
+pub(crate) fn authenticated(client: Client, credential: Credential) -> AuthenticatedClient {
+    let credential = Arc::new(credential);
+    let registration = Arc::new(Registration::for_test(client, Arc::clone(&credential)));
+    AuthenticatedClient::for_test(registration, credential)
+}
+
+/// Time that moves when it is told to; sleeping never ends.
+#[derive(Debug)]
+pub(crate) struct FixedClock(Mutex<UnixTime>);
+
+impl FixedClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(NOW)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.saturating_add(by);
+    }
+}
+
+impl Clock for FixedClock {
+    fn wall(&self) -> UnixTime {
+        *self.0.lock().unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.wall().since(UnixTime::from_seconds(0))
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Bytes that look random and are the same in every run (SplitMix64).
+#[derive(Debug)]
+pub(crate) struct SeededRandom(AtomicU64);
+
+impl SeededRandom {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            let bytes = (z ^ (z >> 31)).to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}

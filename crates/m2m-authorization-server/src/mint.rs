@@ -1,0 +1,72 @@
+//! Making a token: what was admitted, signed by the active key of its API's algorithm.
+//!
+//! Sections: RFC 9068 §2; RFC 6749 §5.1
+//! Does not enforce: anything. What may be made was decided before; [`Admitted`] is the evidence.
+
+use m2m_proto::time::UnixTime;
+use m2m_proto::token::access_token::AccessTokenClaims;
+use m2m_proto::token::confirmation::Confirmation;
+use m2m_proto::token::{AccessToken, TokenType};
+use m2m_proto::uri::Issuer;
+
+use crate::admission::Admitted;
+use crate::keys::Key;
+use crate::policy::Grant;
+
+/// The token could not be signed: a bug, or memory gone bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the token cannot be signed")]
+pub(crate) struct SigningFailed;
+
+/// A token, fresh from the key.
+#[derive(Debug)]
+pub(crate) struct Minted {
+    pub(crate) token: AccessToken,
+    pub(crate) token_type: TokenType,
+    pub(crate) jti: String,
+    pub(crate) expires_at: UnixTime,
+}
+
+fn confirmation(grant: &Grant) -> Option<Confirmation> {
+    match (grant.jkt(), grant.certificate()) {
+        (Some(jkt), Some(certificate)) => Some(Confirmation::key(jkt.clone()).and_certificate(certificate)),
+        (Some(jkt), None) => Some(Confirmation::key(jkt.clone())),
+        (None, Some(certificate)) => Some(Confirmation::certificate(certificate)),
+        (None, None) => None,
+    }
+}
+
+/// Makes the token. `jti` is fresh.
+// spec: 9068-AS1, 9068-AS2, 9449-AS1, 8705-AS4
+pub(crate) fn mint(
+    admitted: &Admitted,
+    key: &Key,
+    issuer: &Issuer,
+    jti: String,
+    now: UnixTime,
+) -> Result<Minted, SigningFailed> {
+    let (caller, grant) = (admitted.client(), admitted.grant());
+    let client_id = &caller.client().id;
+    // `exp` and `iat` are whole seconds; counted from the same one, so that they differ by the life.
+    let issued_at = UnixTime::from_seconds(now.seconds());
+    let expires_at = issued_at.saturating_add(grant.lifetime());
+    let confirmation = confirmation(grant);
+    let claims = AccessTokenClaims {
+        issuer,
+        subject: client_id.as_str(),
+        client_id,
+        audience: &[grant.api().identifier.as_str()],
+        scope: grant.scope(),
+        issued_at,
+        expires_at,
+        jti: &jti,
+        roles: grant.roles(),
+        permissions: grant.permissions(),
+        credential: Some(caller.credential().id.as_str()),
+        confirmation: confirmation.as_ref(),
+        status: None,
+    };
+    let token = claims.sign(&key.header, &key.signing).map_err(|_| SigningFailed)?;
+    let token_type = if grant.jkt().is_some() { TokenType::Dpop } else { TokenType::Bearer };
+    Ok(Minted { token, token_type, jti, expires_at })
+}

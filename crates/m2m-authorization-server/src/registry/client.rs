@@ -1,0 +1,104 @@
+//! Clients: who may ask, and for what.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use m2m_proto::client_id::ClientId;
+use m2m_proto::scope::Scope;
+
+use super::api::{ApiIdentifier, SenderConstraint};
+
+/// Whether a client or a credential may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// In use.
+    #[default]
+    Active,
+    /// Switched off; can be switched on again. Its tokens are inactive meanwhile.
+    Disabled,
+    /// Withdrawn for good; its tokens are inactive.
+    Revoked,
+}
+
+/// What a client may do at one API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApiGrant {
+    /// The scopes it may ask for.
+    pub scopes: Scope,
+    /// The scopes it gets when it asks for none. Default: all of `scopes`.
+    pub defaults: Scope,
+    /// Carried in the claim `roles`.
+    pub roles: Vec<String>,
+    /// Carried in the claim `permissions`.
+    pub permissions: Vec<String>,
+}
+
+impl ApiGrant {
+    /// Grants `scopes`, all of them by default, without roles and permissions.
+    #[must_use]
+    pub fn new(scopes: Scope) -> Self {
+        Self { defaults: scopes.clone(), scopes, roles: Vec::new(), permissions: Vec::new() }
+    }
+}
+
+/// A registered client (RFC 6749 §2). Its secrets and keys are [credentials](super::Credential).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Client {
+    /// The client identifier; also `sub` of its tokens.
+    pub id: ClientId,
+    /// A name for people. Default: the id.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// Whether it may be used.
+    pub status: Status,
+    /// What it may ask for.
+    pub grants: BTreeMap<ApiIdentifier, ApiGrant>,
+    /// The longest life of its tokens. Default: that of the API.
+    pub lifetime_cap: Option<Duration>,
+    /// What its tokens must be bound to. Default: nothing.
+    pub sender_constraint: SenderConstraint,
+}
+
+impl Client {
+    /// An active client without grants.
+    #[must_use]
+    pub fn new(id: ClientId) -> Self {
+        Self {
+            name: id.as_str().to_owned(),
+            id,
+            owner: None,
+            purpose: None,
+            status: Status::Active,
+            grants: BTreeMap::new(),
+            lifetime_cap: None,
+            sender_constraint: SenderConstraint::None,
+        }
+    }
+
+    /// Grants `scopes` at `api`, all of them by default.
+    #[must_use]
+    pub fn grant(mut self, api: ApiIdentifier, scopes: Scope) -> Self {
+        self.grants.insert(api, ApiGrant::new(scopes));
+        self
+    }
+
+    /// Caps the life of its tokens.
+    #[must_use]
+    pub fn lifetime_cap(mut self, cap: Duration) -> Self {
+        self.lifetime_cap = Some(cap);
+        self
+    }
+
+    /// Sets what its tokens must be bound to.
+    #[must_use]
+    pub fn sender_constraint(mut self, constraint: SenderConstraint) -> Self {
+        self.sender_constraint = constraint;
+        self
+    }
+}

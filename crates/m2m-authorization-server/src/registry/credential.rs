@@ -1,0 +1,282 @@
+//! Credentials: how one instance of a client proves who it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::client_auth::assertion::TypRule;
+use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
+use m2m_proto::client_id::ClientId;
+use m2m_proto::jose::JwkSet;
+use m2m_proto::secret::SecretString;
+use m2m_proto::time::UnixTime;
+use m2m_proto::uri::EndpointUri;
+
+use super::client::Status;
+
+/// The name of a credential: made by the server, carried in `cred` of its tokens, not secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CredentialId(String);
+
+impl CredentialId {
+    pub(crate) fn from_letters(letters: String) -> Self {
+        Self(letters)
+    }
+
+    /// Accepts 1 to 64 ASCII letters, digits, `-` and `_`; `None` otherwise.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a client secret may be sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretUse {
+    /// In the `Authorization` header or in the body.
+    #[default]
+    BasicOrPost,
+    /// `client_secret_basic` only.
+    Basic,
+    /// `client_secret_post` only.
+    Post,
+}
+
+/// Which audience of a client assertion is accepted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcceptedAudience {
+    /// The issuer identifier alone (RFC 10070).
+    #[default]
+    Issuer,
+    /// Also the URL of the token endpoint, for clients that know nothing else.
+    IssuerOrTokenEndpoint,
+}
+
+/// What a new credential shall be; see [`CredentialSpec`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Proof {
+    /// A secret made by the server and stored as a keyed hash.
+    ClientSecret(SecretUse),
+    /// A secret made by the server and stored sealed, because checking an HMAC needs it readable.
+    ClientSecretJwt,
+    /// `private_key_jwt` with these public keys.
+    PublicKeys(JwkSet),
+    /// `private_key_jwt` with the keys found at this URL, fetched when needed.
+    JwksUri(EndpointUri),
+    /// `tls_client_auth`: a chain to the configured roots, and this name in the certificate.
+    CertificateSubject(SubjectName),
+    /// `self_signed_tls_client_auth`: exactly this certificate.
+    Certificate(CertificateThumbprint),
+}
+
+/// An order for a credential.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CredentialSpec {
+    /// Whose it is.
+    pub client_id: ClientId,
+    /// Which instance of the client uses it, for people.
+    pub label: String,
+    /// How it proves who it is.
+    pub proof: Proof,
+    /// The audience its assertions may carry. Default: the issuer alone.
+    pub accepted_audience: AcceptedAudience,
+    /// The `typ` its assertions may carry. Default: `client-authentication+jwt` alone.
+    pub accepted_typ: TypRule,
+    /// Refused before. Default: valid at once.
+    pub not_before: Option<UnixTime>,
+    /// How long it is valid; its tokens never outlive it. Default: until revoked.
+    pub expires_in: Option<Duration>,
+}
+
+impl CredentialSpec {
+    /// A credential of `client_id`, valid at once and until revoked.
+    #[must_use]
+    pub fn new(client_id: ClientId, label: &str, proof: Proof) -> Self {
+        Self {
+            client_id,
+            label: label.to_owned(),
+            proof,
+            accepted_audience: AcceptedAudience::Issuer,
+            accepted_typ: TypRule::Explicit,
+            not_before: None,
+            expires_in: None,
+        }
+    }
+
+    /// Sets how long it is valid.
+    #[must_use]
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.expires_in = Some(lifetime);
+        self
+    }
+
+    /// Sets which `typ` its assertions may carry.
+    #[must_use]
+    pub fn accepted_typ(mut self, accepted: TypRule) -> Self {
+        self.accepted_typ = accepted;
+        self
+    }
+
+    /// Sets which audience its assertions may carry.
+    #[must_use]
+    pub fn accepted_audience(mut self, accepted: AcceptedAudience) -> Self {
+        self.accepted_audience = accepted;
+        self
+    }
+}
+
+/// The answer to a [`CredentialSpec`]: the only moment at which the secret is readable.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CreatedCredential {
+    /// Names the credential from now on.
+    pub id: CredentialId,
+    /// The secret, for the two kinds that have one. It cannot be read again.
+    pub client_secret: Option<SecretString>,
+}
+
+/// What the server keeps of a credential.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Material {
+    /// The keyed hash of a secret; the secret cannot be read back.
+    SecretHash {
+        /// HMAC-SHA256 under a key of the server.
+        hash: [u8; 32],
+        /// Where the secret may be sent.
+        accepted: SecretUse,
+    },
+    /// A secret sealed under a key of the server.
+    SealedSecret {
+        /// AES-GCM nonce, fresh per credential.
+        nonce: [u8; 12],
+        /// Ciphertext and tag; the credential id is authenticated with them.
+        sealed: Vec<u8>,
+    },
+    /// Public keys of the client.
+    PublicKeys(Arc<JwkSet>),
+    /// Where the client publishes its keys.
+    JwksUri(EndpointUri),
+    /// A name in a certificate that chains to the configured roots.
+    CertificateSubject(SubjectName),
+    /// One certificate.
+    Certificate(CertificateThumbprint),
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SecretHash { .. } => "SecretHash",
+            Self::SealedSecret { .. } => "SealedSecret",
+            Self::PublicKeys(_) => "PublicKeys",
+            Self::JwksUri(_) => "JwksUri",
+            Self::CertificateSubject(_) => "CertificateSubject",
+            Self::Certificate(_) => "Certificate",
+        })
+    }
+}
+
+/// A registered credential.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Credential {
+    /// Its name.
+    pub id: CredentialId,
+    /// Whose it is.
+    pub client_id: ClientId,
+    /// Which instance of the client uses it.
+    pub label: String,
+    /// What the server compares with.
+    pub material: Material,
+    /// The audience its assertions may carry.
+    pub accepted_audience: AcceptedAudience,
+    /// The `typ` its assertions may carry.
+    pub accepted_typ: TypRule,
+    /// Refused before.
+    pub not_before: UnixTime,
+    /// Refused from then on; its tokens end then at the latest.
+    pub expires_at: Option<UnixTime>,
+    /// Whether it may be used.
+    pub status: Status,
+}
+
+impl Credential {
+    /// Whether it may be used at `now`.
+    #[must_use]
+    pub fn usable(&self, now: UnixTime) -> bool {
+        let expired = self.expires_at.is_some_and(|end| now >= end);
+        self.status == Status::Active && now >= self.not_before && !expired
+    }
+
+    /// The method it is for; secrets answer `client_secret_basic` unless pinned to the body.
+    #[must_use]
+    pub fn method(&self) -> ClientAuthMethod {
+        match &self.material {
+            Material::SecretHash { accepted: SecretUse::Post, .. } => ClientAuthMethod::ClientSecretPost,
+            Material::SecretHash { .. } => ClientAuthMethod::ClientSecretBasic,
+            Material::SealedSecret { .. } => ClientAuthMethod::ClientSecretJwt,
+            Material::PublicKeys(_) | Material::JwksUri(_) => ClientAuthMethod::PrivateKeyJwt,
+            Material::CertificateSubject(_) => ClientAuthMethod::TlsClientAuth,
+            Material::Certificate(_) => ClientAuthMethod::SelfSignedTlsClientAuth,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(not_before: u64, expires_at: Option<u64>, status: Status) -> Credential {
+        Credential {
+            id: CredentialId::from_letters("c".to_owned()),
+            client_id: ClientId::parse("app").unwrap(),
+            label: String::new(),
+            material: Material::SecretHash { hash: [0; 32], accepted: SecretUse::Post },
+            accepted_audience: AcceptedAudience::Issuer,
+            accepted_typ: TypRule::Explicit,
+            not_before: UnixTime::from_seconds(not_before),
+            expires_at: expires_at.map(UnixTime::from_seconds),
+            status,
+        }
+    }
+
+    #[test]
+    fn usable_between_its_dates_while_active() {
+        let at = UnixTime::from_seconds;
+        let check = |credential: Credential, now: u64, expect: bool| {
+            assert_eq!(credential.usable(at(now)), expect, "{credential:?} at {now}");
+        };
+        check(credential(100, Some(200), Status::Active), 99, false);
+        check(credential(100, Some(200), Status::Active), 100, true);
+        check(credential(100, Some(200), Status::Active), 199, true);
+        check(credential(100, Some(200), Status::Active), 200, false);
+        check(credential(100, None, Status::Active), u64::from(u32::MAX), true);
+        check(credential(100, None, Status::Disabled), 150, false);
+        check(credential(100, None, Status::Revoked), 150, false);
+    }
+
+    #[test]
+    fn debug_shows_no_material() {
+        let shown = format!("{:?}", credential(0, None, Status::Active));
+        assert!(shown.contains("material: SecretHash,"), "{shown}");
+    }
+}

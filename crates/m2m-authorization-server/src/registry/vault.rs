@@ -1,0 +1,110 @@
+//! How client secrets are kept: hashed under a key of the server, or sealed where they must stay
+//! readable (`client_secret_jwt`).
+//!
+//! Enforces: a check costs one keyed hash and one constant-time comparison, whether there is
+//! something to compare with or not, so that time tells nothing about what is registered.
+
+use m2m_io::Random;
+use m2m_proto::secret::{SecretBytes, SecretString};
+use m2m_proto::seal::{KeyedHash, SealError, SealingKey};
+
+use super::credential::CredentialId;
+
+const HASH_LABEL: &str = "m2m client secret hash";
+const SEAL_LABEL: &str = "m2m client secret seal";
+
+/// Hashes, checks, seals and opens client secrets.
+#[derive(Debug)]
+pub(crate) struct Vault {
+    hash: KeyedHash,
+    seal: SealingKey,
+    #[cfg(test)]
+    pub(crate) checks: std::sync::atomic::AtomicUsize,
+}
+
+impl Vault {
+    /// Derives both keys.
+    ///
+    /// # Errors
+    /// When `key` has less than 32 bytes.
+    pub(crate) fn new(key: &SecretBytes) -> Result<Self, SealError> {
+        Ok(Self {
+            hash: KeyedHash::derive(key, HASH_LABEL)?,
+            seal: SealingKey::derive(key, SEAL_LABEL)?,
+            #[cfg(test)]
+            checks: std::sync::atomic::AtomicUsize::new(0),
+        })
+    }
+
+    pub(crate) fn hash(&self, secret: &SecretString) -> [u8; 32] {
+        self.hash.hash(secret.expose().as_bytes())
+    }
+
+    /// Whether `secret` is the one that `kept` was made of. Without `kept` the same work is done
+    /// against a hash that nothing matches.
+    pub(crate) fn check(&self, secret: &str, kept: Option<&[u8; 32]>) -> bool {
+        #[cfg(test)]
+        self.checks.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let nothing = [0; 32];
+        let equal = self.hash.check(secret.as_bytes(), kept.unwrap_or(&nothing));
+        equal && kept.is_some()
+    }
+
+    /// Seals a secret for the credential `id`, which is authenticated along: a sealed secret cannot
+    /// be moved to another credential.
+    pub(crate) fn seal(
+        &self,
+        secret: &SecretString,
+        id: &CredentialId,
+        random: &dyn Random,
+    ) -> Result<([u8; 12], Vec<u8>), SealError> {
+        let mut nonce = [0; 12];
+        random.fill(&mut nonce);
+        let sealed = self.seal.seal(nonce, id.as_str().as_bytes(), secret.expose().as_bytes())?;
+        Ok((nonce, sealed))
+    }
+
+    /// Opens what [`Self::seal`] made.
+    pub(crate) fn open(
+        &self,
+        nonce: [u8; 12],
+        sealed: &[u8],
+        id: &CredentialId,
+    ) -> Result<SecretBytes, SealError> {
+        self.seal.open(nonce, id.as_str().as_bytes(), sealed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use m2m_proto::secret::Secret;
+
+    use super::*;
+    use crate::fixture::SeededRandom;
+
+    fn vault(byte: u8) -> Vault {
+        Vault::new(&Secret::new(vec![byte; 32])).unwrap()
+    }
+
+    fn id(name: &str) -> CredentialId {
+        CredentialId::parse(name).unwrap()
+    }
+
+    #[test]
+    fn only_the_same_secret_under_the_same_key_matches() {
+        let kept = vault(1).hash(&Secret::new("right".to_owned()));
+        assert!(vault(1).check("right", Some(&kept)));
+        assert!(!vault(1).check("wrong", Some(&kept)));
+        assert!(!vault(2).check("right", Some(&kept)), "the hash alone, moved elsewhere, is worth nothing");
+        assert!(!vault(1).check("right", None));
+    }
+
+    #[test]
+    fn a_sealed_secret_opens_for_its_own_credential_only() {
+        let (vault, secret) = (vault(1), Secret::new("secret".to_owned()));
+        let (nonce, sealed) = vault.seal(&secret, &id("one"), &SeededRandom::new(1)).unwrap();
+        assert_eq!(vault.open(nonce, &sealed, &id("one")).unwrap().expose(), b"secret");
+        assert!(vault.open(nonce, &sealed, &id("two")).is_err());
+        assert!(self::vault(2).open(nonce, &sealed, &id("one")).is_err());
+    }
+}

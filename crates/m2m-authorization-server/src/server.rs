@@ -1,0 +1,236 @@
+//! The server: state put together once, and the router over it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use m2m_io::{Clock, Random};
+use m2m_proto::dpop::NonceKey;
+use m2m_proto::jose::{Algorithm, SigningKey};
+use m2m_proto::secret::{Secret, SecretBytes};
+use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::uri::{EndpointUri, Issuer};
+
+use crate::admin::Admin;
+use crate::admission::Moment;
+use crate::audit::Audit;
+use crate::authenticate::{Authenticator, PublishedKeys, Rules};
+use crate::config::{MutualTls, ServerBuilder, ServerNonce};
+use crate::endpoints::{self, path};
+use crate::error::Error;
+use crate::frequency::Frequency;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::registry::vault::Vault;
+use crate::store::Store;
+use crate::store::memory::MemoryStore;
+
+/// Where this server is.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    /// The issuer's path without a slash at its end; empty for most.
+    pub(crate) base_path: String,
+    /// Paths of the metadata document: RFC 8414 and the OpenID alias.
+    pub(crate) well_known: Vec<String>,
+    pub(crate) token: EndpointUri,
+    pub(crate) introspection: EndpointUri,
+    pub(crate) revocation: EndpointUri,
+    pub(crate) jwks: EndpointUri,
+    /// The token endpoint of the listener that asks for certificates.
+    pub(crate) token_alias: Option<EndpointUri>,
+}
+
+impl Endpoints {
+    fn new(issuer: &Issuer, mutual_tls: Option<&MutualTls>) -> Result<Self, Error> {
+        let base = issuer.as_str().trim_end_matches('/');
+        let base_path = issuer.endpoint().path().trim_end_matches('/').to_owned();
+        let alias_base = mutual_tls.and_then(|mutual_tls| mutual_tls.alias_base.as_ref());
+        let token_alias = alias_base.map(|alias| under(alias.as_str(), path::TOKEN)).transpose()?;
+        Ok(Self {
+            well_known: endpoints::metadata::paths(issuer),
+            token: under(base, path::TOKEN)?,
+            introspection: under(base, path::INTROSPECT)?,
+            revocation: under(base, path::REVOKE)?,
+            jwks: under(base, path::JWKS)?,
+            token_alias,
+            base_path,
+        })
+    }
+}
+
+/// `path` appended to `base`.
+pub(crate) fn under(base: &str, path: &str) -> Result<EndpointUri, Error> {
+    let text = format!("{}{path}", base.trim_end_matches('/'));
+    EndpointUri::parse(&text).map_err(|error| Error::misconfigured(format!("{text}: {error}")))
+}
+
+/// Everything that requests share.
+pub(crate) struct State {
+    pub(crate) issuer: Issuer,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) frequency: Frequency,
+    pub(crate) audit: Audit,
+    pub(crate) nonce_rule: ServerNonce,
+    pub(crate) nonce_key: NonceKey,
+    pub(crate) mutual_tls: Option<MutualTls>,
+    pub(crate) skew: Skew,
+    pub(crate) jwks_max_age: Duration,
+}
+
+impl State {
+    pub(crate) fn moment(&self, now: UnixTime) -> Moment {
+        Moment { now, skew: self.skew }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+/// An authorization server (RFC 6749 §1.1). Cheap to clone: all clones are one server.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use m2m_authorization_server::Server;
+/// use m2m_proto::uri::Issuer;
+///
+/// let server = Server::builder(Issuer::parse("https://as.example")?).build()?;
+/// let app: axum::Router = server.router();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Server {
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Begins the settings of a server that is known as `issuer`.
+    ///
+    /// Its endpoints are under the issuer: `ISSUER/oauth2/token` and so on.
+    pub fn builder(issuer: Issuer) -> ServerBuilder {
+        ServerBuilder::new(issuer)
+    }
+
+    pub(crate) fn from_settings(settings: ServerBuilder) -> Result<Self, Error> {
+        if settings.jwks_max_age >= settings.rotation.announce {
+            return Err(Error::misconfigured("signing keys must be announced for longer than verifiers cache them"));
+        }
+        let now = settings.clock.wall();
+        let endpoints = Endpoints::new(&settings.issuer, settings.mutual_tls.as_ref())?;
+        let secret = settings.sealing_key.unwrap_or_else(|| fresh_secret(settings.random.as_ref()));
+        let authenticator = Authenticator {
+            rules: Rules {
+                issuer: settings.issuer.clone(),
+                token_endpoint: endpoints.token.clone(),
+                skew: settings.skew,
+                authorities: settings.mutual_tls.as_ref().map(|mutual_tls| mutual_tls.authorities.clone()),
+            },
+            vault: Vault::new(&secret).map_err(|error| Error::misconfigured(error.to_string()))?,
+            published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
+        };
+        let keys = signing_keys(settings.signing_keys)?;
+        let keys = Keys::new(keys, settings.rotation, now).map_err(|error| Error::misconfigured(error.to_string()))?;
+        let nonce_key = NonceKey::new(&secret, "authorization server");
+        let state = State {
+            issuer: settings.issuer,
+            endpoints,
+            clock: settings.clock,
+            random: settings.random,
+            store: settings.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            authenticator,
+            keys,
+            limits: Limits::new(settings.budget),
+            frequency: Frequency::default(),
+            audit: Audit::new(settings.audit_records),
+            nonce_rule: settings.nonce,
+            nonce_key: nonce_key.map_err(|error| Error::misconfigured(error.to_string()))?,
+            mutual_tls: settings.mutual_tls,
+            skew: settings.skew,
+            jwks_max_age: settings.jwks_max_age,
+        };
+        Ok(Self { state: Arc::new(state) })
+    }
+
+    /// Everything that this server answers: token, introspection and revocation endpoint, key set
+    /// and metadata.
+    ///
+    /// The listener puts [`ClientAddress`](crate::ClientAddress) and, where the connection has one,
+    /// [`PeerCertificate`](m2m_proto::client_auth::PeerCertificate) into the extensions of requests.
+    #[must_use]
+    pub fn router(&self) -> axum::Router {
+        endpoints::router(Arc::clone(&self.state))
+    }
+
+    /// The administrative acts, as typed calls.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::new(Arc::clone(&self.state))
+    }
+
+    /// The store, for its verbs.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.state.store
+    }
+
+    /// Who this server is.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.state.issuer
+    }
+
+    /// What this server tells about itself (RFC 8414), as it is served.
+    #[must_use]
+    pub fn metadata(&self) -> Bytes {
+        endpoints::metadata::document(&self.state)
+    }
+
+    /// The work besides requests: makes the RS256 key, then makes and forgets keys when they are
+    /// due. Never ends; spawn it as a task, and drop it at shutdown.
+    pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
+        let state = Arc::clone(&self.state);
+        async move {
+            loop {
+                let now = state.clock.wall();
+                let wait = match state.keys.maintain(now).await {
+                    Ok(next) => next.since(now).max(LEAST_WAIT),
+                    Err(error) => {
+                        tracing::error!(%error, "cannot maintain the signing keys");
+                        LEAST_WAIT
+                    }
+                };
+                state.clock.sleep(wait.min(LONGEST_WAIT)).await;
+            }
+        }
+    }
+}
+
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// Looked at now and then in any case: the wall clock may have been set.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+fn fresh_secret(random: &dyn Random) -> SecretBytes {
+    let mut bytes = vec![0; 32];
+    random.fill(&mut bytes);
+    Secret::new(bytes)
+}
+
+/// The configured keys, and an ES256 key if there is none: APIs sign with it by default.
+fn signing_keys(mut configured: Vec<SigningKey>) -> Result<Vec<SigningKey>, Error> {
+    if !configured.iter().any(|key| key.algorithm() == Algorithm::Es256) {
+        let made = SigningKey::generate(Algorithm::Es256);
+        configured.push(made.map_err(|error| Error::internal(error.to_string()))?);
+    }
+    Ok(configured)
+}
