@@ -1,0 +1,425 @@
+//! Settings of a client: [`ClientBuilder`], with every default and its unit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_io::{Clock, HttpClient, Limits, OsRandom, Random, SystemClock};
+use m2m_proto::client_auth::{AssertionType, BasicEncoding};
+use m2m_proto::client_id::ClientId;
+use m2m_proto::scope::Scope;
+use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
+
+use crate::client::Client;
+use crate::credentials::{Credentials, HttpFactory};
+use crate::dpop::Dpop;
+use crate::error::Error;
+use crate::spec::TokenSpec;
+use crate::store::TokenStore;
+
+/// Which server issues the tokens.
+#[derive(Clone, Debug)]
+pub struct Server(pub(crate) ServerKind);
+
+#[derive(Clone, Debug)]
+pub(crate) enum ServerKind {
+    Issuer(Issuer),
+    Endpoints(Endpoints),
+}
+
+impl Server {
+    /// By its issuer identifier; endpoints come from its metadata (RFC 8414),
+    /// which must name this very issuer.
+    #[must_use]
+    pub fn issuer(issuer: Issuer) -> Self {
+        Self(ServerKind::Issuer(issuer))
+    }
+
+    /// By its endpoints, without discovery.
+    #[must_use]
+    pub fn endpoints(endpoints: Endpoints) -> Self {
+        Self(ServerKind::Endpoints(endpoints))
+    }
+
+    /// What stands for the server in cache keys.
+    pub(crate) fn identity(&self) -> &str {
+        match &self.0 {
+            ServerKind::Issuer(issuer) => issuer.as_str(),
+            ServerKind::Endpoints(endpoints) => endpoints.token.as_str(),
+        }
+    }
+}
+
+impl From<Issuer> for Server {
+    fn from(issuer: Issuer) -> Self {
+        Self::issuer(issuer)
+    }
+}
+
+impl From<Endpoints> for Server {
+    fn from(endpoints: Endpoints) -> Self {
+        Self::endpoints(endpoints)
+    }
+}
+
+/// A server's endpoints, where they are configured one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The token endpoint.
+    pub token: EndpointUri,
+    /// The introspection endpoint (RFC 7662).
+    pub introspection: Option<EndpointUri>,
+    /// The revocation endpoint (RFC 7009).
+    pub revocation: Option<EndpointUri>,
+}
+
+impl Endpoints {
+    /// A token endpoint and nothing else.
+    #[must_use]
+    pub fn token(token: EndpointUri) -> Self {
+        Self { token, introspection: None, revocation: None }
+    }
+}
+
+/// What happens when a fresh token is not what was asked for.
+///
+/// Compared: the granted scope; and of a token that is a JWT, its `aud`, `cnf`
+/// and `exp`. (RFC 9068 section 6 would have clients treat tokens as opaque; a
+/// readable one is looked at all the same, because the mistake shows here and
+/// not as a puzzle at the API.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inspect {
+    /// Only `token_type` is checked, and the scope compared in silence.
+    Off,
+    /// Differences are logged.
+    #[default]
+    Warn,
+    /// Differences are errors; the token is not used.
+    Error,
+}
+
+/// What client assertions carry in `aud`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AssertionAudienceRule {
+    /// The issuer (RFC 10070); where only endpoints are configured, the token
+    /// endpoint.
+    #[default]
+    Issuer,
+    /// The endpoint that is called, for servers that know only this.
+    Endpoint,
+    /// This text.
+    Literal(String),
+}
+
+/// Collects the settings of a [`Client`]; [`ClientBuilder::build`] checks them.
+#[derive(Debug)]
+pub struct ClientBuilder {
+    pub(crate) server: Server,
+    pub(crate) client_id: Option<ClientId>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) spec: TokenSpec,
+    pub(crate) dpop: Dpop,
+    pub(crate) destinations: Vec<Origin>,
+    pub(crate) introspection: Option<EndpointUri>,
+    pub(crate) revocation: Option<EndpointUri>,
+    pub(crate) tuning: Tuning,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
+    pub(crate) http_factory: Option<HttpFactory>,
+    pub(crate) store: Option<Arc<dyn TokenStore>>,
+}
+
+/// Numbers and switches.
+#[derive(Clone, Debug)]
+pub(crate) struct Tuning {
+    pub(crate) refresh_lead: Duration,
+    pub(crate) fallback_lifetime: Duration,
+    pub(crate) max_lifetime: Duration,
+    pub(crate) mint_deadline: Duration,
+    pub(crate) reject_floor: Duration,
+    pub(crate) assertion_lifetime: Duration,
+    pub(crate) max_keys: usize,
+    pub(crate) limits: Limits,
+    pub(crate) api_limits: Limits,
+    pub(crate) inspect: Inspect,
+    pub(crate) basic_encoding: BasicEncoding,
+    pub(crate) assertion_audience: AssertionAudienceRule,
+    pub(crate) assertion_type: AssertionType,
+    pub(crate) plain_http: PlainHttp,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            refresh_lead: Duration::from_secs(300),
+            fallback_lifetime: Duration::from_secs(300),
+            max_lifetime: Duration::from_secs(30 * 24 * 3600),
+            mint_deadline: Duration::from_secs(10),
+            reject_floor: Duration::from_secs(10),
+            assertion_lifetime: Duration::from_secs(60),
+            max_keys: 10_000,
+            limits: Limits::default(),
+            api_limits: Limits {
+                max_body_bytes: 16 * 1024 * 1024,
+                timeout: Duration::from_secs(30),
+                ..Limits::default()
+            },
+            inspect: Inspect::default(),
+            basic_encoding: BasicEncoding::default(),
+            assertion_audience: AssertionAudienceRule::default(),
+            assertion_type: AssertionType::default(),
+            plain_http: PlainHttp::LoopbackOnly,
+        }
+    }
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(server: Server) -> Self {
+        Self {
+            server,
+            client_id: None,
+            credentials: None,
+            spec: TokenSpec { label: "default".to_owned(), ..TokenSpec::default() },
+            dpop: Dpop::None,
+            destinations: Vec::new(),
+            introspection: None,
+            revocation: None,
+            tuning: Tuning::default(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            http: None,
+            http_factory: None,
+            store: None,
+        }
+    }
+
+    /// Who we are. Required.
+    #[must_use]
+    pub fn client_id(mut self, client_id: ClientId) -> Self {
+        self.client_id = Some(client_id);
+        self
+    }
+
+    /// How we prove it. Required.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// The scope of the client's own token. Default: none asked for.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.spec.scope = Some(scope);
+        self
+    }
+
+    /// Adds an `audience` parameter to the client's own token.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.spec.audience.push(audience.into());
+        self
+    }
+
+    /// Adds a `resource` parameter (RFC 8707) to the client's own token.
+    #[must_use]
+    pub fn resource(mut self, resource: ResourceUri) -> Self {
+        self.spec.resources.push(resource);
+        self
+    }
+
+    /// Adds any other parameter to every token request.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.spec.params.push((name.into(), value.into()));
+        self
+    }
+
+    /// Binds tokens to a key (RFC 9449). Default: bearer tokens.
+    #[must_use]
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = dpop;
+        self
+    }
+
+    /// Adds an origin that may receive tokens. Default: those of the spec's
+    /// audiences and resources that are URLs; once one is added, only these.
+    #[must_use]
+    pub fn destination(mut self, origin: Origin) -> Self {
+        self.destinations.push(origin);
+        self
+    }
+
+    /// The introspection endpoint, over what discovery says.
+    #[must_use]
+    pub fn introspection_endpoint(mut self, endpoint: EndpointUri) -> Self {
+        self.introspection = Some(endpoint);
+        self
+    }
+
+    /// The revocation endpoint, over what discovery says.
+    #[must_use]
+    pub fn revocation_endpoint(mut self, endpoint: EndpointUri) -> Self {
+        self.revocation = Some(endpoint);
+        self
+    }
+
+    /// Renewal starts this long before expiry, or half the life if that is
+    /// less. Default 5 min. It is what an outage of the server may last: a
+    /// longer lead survives longer outages and costs more token requests.
+    #[must_use]
+    pub fn refresh_lead(mut self, lead: Duration) -> Self {
+        self.tuning.refresh_lead = lead;
+        self
+    }
+
+    /// The life of a token whose `expires_in` is absent. Default 300 s.
+    #[must_use]
+    pub fn fallback_lifetime(mut self, lifetime: Duration) -> Self {
+        self.tuning.fallback_lifetime = lifetime;
+        self
+    }
+
+    /// No token is kept longer than this. Default 30 days.
+    #[must_use]
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.tuning.max_lifetime = lifetime;
+        self
+    }
+
+    /// No attempt to get a token takes longer than this, discovery, secrets
+    /// and repeats included. Default 10 s.
+    #[must_use]
+    pub fn mint_deadline(mut self, deadline: Duration) -> Self {
+        self.tuning.mint_deadline = deadline;
+        self
+    }
+
+    /// After a token was obtained, rejections of it are not believed for this
+    /// long (half its life at most). Default 10 s; it doubles up to 5 min while
+    /// fresh tokens are rejected too.
+    #[must_use]
+    pub fn reject_floor(mut self, floor: Duration) -> Self {
+        self.tuning.reject_floor = floor;
+        self
+    }
+
+    /// How many different tokens are kept at most. Default 10,000.
+    #[must_use]
+    pub fn max_keys(mut self, keys: usize) -> Self {
+        self.tuning.max_keys = keys;
+        self
+    }
+
+    /// Bytes and time of one exchange with the authorization server. Default
+    /// 256 KiB, 10 s.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.tuning.limits = limits;
+        self
+    }
+
+    /// Bytes and time of one call in [`Client::execute`]. Default 16 MiB, 30 s.
+    #[must_use]
+    pub fn api_limits(mut self, limits: Limits) -> Self {
+        self.tuning.api_limits = limits;
+        self
+    }
+
+    /// What happens when a fresh token is not what was asked for. Default
+    /// [`Inspect::Warn`].
+    #[must_use]
+    pub fn inspect(mut self, inspect: Inspect) -> Self {
+        self.tuning.inspect = inspect;
+        self
+    }
+
+    /// How id and secret go into Basic credentials. Default
+    /// [`BasicEncoding::Form`] (RFC 6749 section 2.3.1).
+    #[must_use]
+    pub fn basic_encoding(mut self, encoding: BasicEncoding) -> Self {
+        self.tuning.basic_encoding = encoding;
+        self
+    }
+
+    /// What client assertions carry in `aud`. Default: the issuer.
+    #[must_use]
+    pub fn assertion_audience(mut self, audience: AssertionAudienceRule) -> Self {
+        self.tuning.assertion_audience = audience;
+        self
+    }
+
+    /// The `typ` of client assertions. Default `client-authentication+jwt`.
+    #[must_use]
+    pub fn assertion_type(mut self, assertion_type: AssertionType) -> Self {
+        self.tuning.assertion_type = assertion_type;
+        self
+    }
+
+    /// How long client assertions are valid. Default 60 s, at most 300 s.
+    #[must_use]
+    pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
+        self.tuning.assertion_lifetime = lifetime;
+        self
+    }
+
+    /// Whether configured URLs may be plain HTTP. Default: on loopback only.
+    #[must_use]
+    pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
+        self.tuning.plain_http = plain_http;
+        self
+    }
+
+    /// The clocks. Default: this machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The randomness. Default: the operating system's.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// The HTTP client. Default: reqwest on rustls with the system's roots.
+    /// Client certificates need [`ClientBuilder::http_factory`] instead, or an
+    /// HTTP client that already presents one.
+    #[must_use]
+    pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Makes the HTTP client, anew whenever a client certificate changes.
+    #[must_use]
+    pub fn http_factory(mut self, factory: HttpFactory) -> Self {
+        self.http_factory = Some(factory);
+        self
+    }
+
+    /// Where tokens are kept beyond this process. Default: nowhere.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The client's name in metrics and logs. Default `default`.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.spec.label = label.into();
+        self
+    }
+
+    /// Checks the settings and makes the client. No network, no file is
+    /// touched; the first token request does that.
+    ///
+    /// # Errors
+    /// `Misconfigured`, naming the setting.
+    pub fn build(self) -> Result<Client, Error> {
+        Client::from_settings(self)
+    }
+}

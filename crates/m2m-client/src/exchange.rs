@@ -1,0 +1,292 @@
+//! One authenticated request to the authorization server: find the endpoint,
+//! show the credential, send, read the answer.
+//!
+//! Sections: RFC 6749 sections 2.3 and 3.2, RFC 8414, RFC 8705 section 5, RFC 9449 section 8
+//!
+//! Enforces: a fresh assertion and proof for every attempt; the whole request
+//! is built anew when the server wants a nonce, once; the other secret is tried
+//! on `invalid_client`, once; redirects are refused.
+//! Does not enforce: deadlines over several attempts (the flight does).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use m2m_io::{HttpError, Limits, Reach, RemoteError, RemoteMetadata};
+use m2m_proto::client_auth::AssertionAudience;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::error::{ErrorCode, ErrorResponse};
+use m2m_proto::form::FormWriter;
+use m2m_proto::metadata::server::ServerMetadata;
+use m2m_proto::names::{header, media_type};
+use m2m_proto::uri::EndpointUri;
+use std::sync::Arc;
+
+use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
+use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Shown, Transport, Which};
+use crate::dpop::{DpopSigner, Role};
+use crate::error::{Error, Fault};
+use crate::observe;
+
+/// Which endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Token,
+    Introspection,
+    Revocation,
+}
+
+impl Target {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token endpoint",
+            Self::Introspection => "introspection endpoint",
+            Self::Revocation => "revocation endpoint",
+        }
+    }
+}
+
+/// Where the endpoints come from.
+#[derive(Debug)]
+pub(crate) enum Directory {
+    Discovered(RemoteMetadata),
+    Configured(Endpoints),
+}
+
+/// An endpoint and what follows from where its URL came from.
+struct Place {
+    endpoint: EndpointUri,
+    reach: Reach,
+    audience: AssertionAudience,
+}
+
+/// Everything that requests to the authorization server have in common.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) client_id: ClientId,
+    pub(crate) credentials: Credentials,
+    pub(crate) transport: Transport,
+    pub(crate) directory: Directory,
+    pub(crate) introspection: Option<EndpointUri>,
+    pub(crate) revocation: Option<EndpointUri>,
+    pub(crate) dpop: Option<Arc<DpopSigner>>,
+    pub(crate) tuning: Tuning,
+    pub(crate) clock: Arc<dyn m2m_io::Clock>,
+    pub(crate) random: Arc<dyn m2m_io::Random>,
+    pub(crate) label: String,
+}
+
+/// One message: what it asks, and how its answer is read.
+pub(crate) struct Message<'a, T> {
+    pub(crate) target: Target,
+    pub(crate) write: &'a (dyn Fn(&mut FormWriter) + Send + Sync),
+    pub(crate) decode: &'a (dyn Fn(&Response<Bytes>) -> Result<T, Error> + Send + Sync),
+}
+
+impl Exchange {
+    /// Sends the message with the preferred credential, and with the other one
+    /// if the server does not accept the first.
+    pub(crate) async fn send<T>(&self, message: &Message<'_, T>) -> Result<T, Error> {
+        let place = self.place(message.target).await?;
+        let first = self.credentials.first();
+        let proof = match self.credentials.read(first).await {
+            Some(read) => read,
+            None => Err(Error::internal("a client without credential")),
+        };
+        let other = || self.credentials.read(first.other());
+        match proof {
+            Ok(proof) => match self.attempt(message, &place, &proof).await {
+                Err(refused) if refused.code() == Some(&ErrorCode::InvalidClient) => match other().await {
+                    Some(Ok(next)) if !next.is_same(&proof) => {
+                        self.second(message, &place, &next, first.other()).await.map_err(|second| {
+                            // The second refusal says no more than the first.
+                            if second.code() == refused.code() { refused } else { second }
+                        })
+                    }
+                    _ => Err(refused),
+                },
+                result => result,
+            },
+            Err(unreadable) => match other().await {
+                Some(Ok(next)) => self.second(message, &place, &next, first.other()).await,
+                _ => Err(unreadable),
+            },
+        }
+    }
+
+    /// The attempt with the other secret; promoted if the server takes it.
+    async fn second<T>(
+        &self,
+        message: &Message<'_, T>,
+        place: &Place,
+        proof: &Proof,
+        which: Which,
+    ) -> Result<T, Error> {
+        let result = self.attempt(message, place, proof).await;
+        // Whatever else is wrong with the request: the credential was accepted.
+        let accepted = result.as_ref().err().is_none_or(|error| {
+            error.code().is_some_and(|code| !matches!(code, ErrorCode::InvalidClient) && !code.is_transient())
+        });
+        if accepted {
+            self.credentials.promote(which);
+            observe::promoted(&self.label);
+        }
+        result
+    }
+
+    /// One credential, and at most two requests: the second if the server
+    /// wants a nonce and gave one.
+    // spec: 9449-C4
+    async fn attempt<T>(&self, message: &Message<'_, T>, place: &Place, proof: &Proof) -> Result<T, Error> {
+        match self.once(message, place, proof).await {
+            Err(error) if error.code() == Some(&ErrorCode::UseDpopNonce) && self.dpop.is_some() => {
+                self.once(message, place, proof).await
+            }
+            result => result,
+        }
+    }
+
+    async fn once<T>(&self, message: &Message<'_, T>, place: &Place, proof: &Proof) -> Result<T, Error> {
+        let (request, shown) = self.build(message, place, proof)?;
+        let uri = request.uri().clone();
+        let limits = Limits { reach: place.reach.clone(), ..self.tuning.limits.clone() };
+        let http = self.transport.current().await?;
+        let response = http.send(request, &limits).await.map_err(|error| http_error(&error))?;
+        if let Some(dpop) = &self.dpop {
+            dpop.remember(&uri, Role::AuthorizationServer, response.headers());
+        }
+        (message.decode)(&response).map_err(|error| error.scrubbed(|text| shown.scrub(text)))
+    }
+
+    // spec: 6749-C3
+    fn build<T>(
+        &self,
+        message: &Message<'_, T>,
+        place: &Place,
+        proof: &Proof,
+    ) -> Result<(Request<Bytes>, Shown), Error> {
+        let mut out = Outgoing::default();
+        (message.write)(&mut out.form);
+        let input = ProofInput {
+            client_id: &self.client_id,
+            audience: &place.audience,
+            basic_encoding: self.tuning.basic_encoding,
+            assertion_type: self.tuning.assertion_type,
+            assertion_lifetime: self.tuning.assertion_lifetime,
+            now: self.clock.wall(),
+            jti: m2m_io::token(self.random.as_ref()),
+        };
+        proof.apply(&input, &mut out)?;
+        let uri = place.endpoint.uri().clone();
+        if let (Some(dpop), Target::Token) = (&self.dpop, message.target) {
+            out.headers.insert(header::DPOP, dpop.proof(&Method::POST, &uri, None)?);
+        }
+        let shown = out.take_shown();
+        let mut request = Request::new(out.form.finish());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = with_media_types(out.headers);
+        Ok((request, shown))
+    }
+
+    async fn place(&self, target: Target) -> Result<Place, Error> {
+        let explicit = match target {
+            Target::Token => None,
+            Target::Introspection => self.introspection.clone(),
+            Target::Revocation => self.revocation.clone(),
+        };
+        let missing = || Error::of(Fault::NoEndpoint { what: target.name() });
+        match &self.directory {
+            Directory::Configured(endpoints) => {
+                let configured = match target {
+                    Target::Token => Some(endpoints.token.clone()),
+                    Target::Introspection => endpoints.introspection.clone(),
+                    Target::Revocation => endpoints.revocation.clone(),
+                };
+                let endpoint = explicit.or(configured).ok_or_else(missing)?;
+                let audience = self.audience(AssertionAudience::Endpoint(endpoints.token.clone()), &endpoint);
+                Ok(Place { endpoint, reach: Reach::Configured, audience })
+            }
+            Directory::Discovered(remote) => {
+                let metadata = remote.get().await.map_err(|error| discovery_error(&error))?;
+                let (endpoint, reach) = match explicit {
+                    Some(endpoint) => (endpoint, Reach::Configured),
+                    None => (self.discovered(&metadata, target).ok_or_else(missing)?, remote.reach()),
+                };
+                // spec: 7523-C4
+                let audience = self.audience(AssertionAudience::Issuer(remote.issuer().clone()), &endpoint);
+                Ok(Place { endpoint, reach, audience })
+            }
+        }
+    }
+
+    /// With a client certificate the alias comes first (RFC 8705 section 5).
+    // spec: 8705-C2
+    fn discovered(&self, metadata: &ServerMetadata, target: Target) -> Option<EndpointUri> {
+        let aliases = self.credentials.method().uses_certificate().then_some(&metadata.mtls_endpoint_aliases);
+        let alias = aliases.and_then(|aliases| match target {
+            Target::Token => aliases.token_endpoint.clone(),
+            Target::Introspection => aliases.introspection_endpoint.clone(),
+            Target::Revocation => aliases.revocation_endpoint.clone(),
+        });
+        alias.or_else(|| match target {
+            Target::Token => metadata.token_endpoint.clone(),
+            Target::Introspection => metadata.introspection_endpoint.clone(),
+            Target::Revocation => metadata.revocation_endpoint.clone(),
+        })
+    }
+
+    fn audience(&self, default: AssertionAudience, called: &EndpointUri) -> AssertionAudience {
+        match &self.tuning.assertion_audience {
+            AssertionAudienceRule::Issuer => default,
+            AssertionAudienceRule::Endpoint => AssertionAudience::Endpoint(called.clone()),
+            AssertionAudienceRule::Literal(text) => AssertionAudience::Literal(text.clone()),
+        }
+    }
+}
+
+fn with_media_types(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::FORM));
+    headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
+    headers
+}
+
+/// An OAuth error response as our error.
+pub(crate) fn refusal(status: StatusCode, response: ErrorResponse) -> Error {
+    Error::of(Fault::Refused {
+        status: status.as_u16(),
+        code: response.error,
+        description: response.error_description,
+        uri: response.error_uri,
+    })
+}
+
+/// Why there is no response at all.
+pub(crate) fn http_error(error: &HttpError) -> Error {
+    let reason = || error.to_string();
+    Error::of(match error {
+        HttpError::Timeout => Fault::Timeout,
+        HttpError::Connect(reason) => Fault::Connect { reason: reason.clone() },
+        HttpError::Tls(reason) => Fault::Tls { reason: reason.clone() },
+        HttpError::Dns(reason) => Fault::Dns { reason: reason.clone() },
+        HttpError::TooLarge { limit } => Fault::TooLarge { limit: *limit },
+        HttpError::Redirect { location_origin, .. } => {
+            Fault::Redirected { to: location_origin.as_ref().map(ToString::to_string) }
+        }
+        HttpError::EgressDenied { .. } => Fault::Egress { reason: reason() },
+        HttpError::Proxy(reason) => Fault::Proxy { reason: reason.clone() },
+        _ => Fault::Http { reason: reason() },
+    })
+}
+
+fn discovery_error(error: &RemoteError) -> Error {
+    let reason = || error.to_string();
+    match error {
+        RemoteError::Http(error) => http_error(error),
+        RemoteError::Status(status)
+            if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS =>
+        {
+            Error::of(Fault::Unavailable { status: status.as_u16() })
+        }
+        RemoteError::Lost => Error::of(Fault::Lost),
+        _ => Error::of(Fault::Metadata { reason: reason() }),
+    }
+}
