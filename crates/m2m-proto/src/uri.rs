@@ -8,7 +8,7 @@
 //!   plain name or a plainly written IP address.
 //! Does not enforce: encryption, which is [`EndpointUri::check_transport`]'s;
 //!   where a name resolves to, which is decided at connect (`m2m-io`, egress).
-//! Limits: 2048 bytes.
+//! Limits: 2048 bytes; issuers 1536.
 //!
 //! Texts are kept as they were written: an issuer is compared code point for
 //! code point (RFC 8414 section 3.3), never normalized.
@@ -23,8 +23,8 @@ const MAX_BYTES: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {
-    /// Longer than 2048 bytes.
-    #[error("URI is longer than 2048 bytes")]
+    /// Longer than 2048 bytes, issuers than 1536.
+    #[error("URI is too long")]
     TooLong,
     /// No scheme, or nothing after it.
     #[error("URI is not absolute")]
@@ -68,6 +68,10 @@ pub enum UriError {
 pub struct Issuer(EndpointUri);
 
 impl Issuer {
+    /// The longest issuer accepted: 1536 bytes, which leaves room for the
+    /// well-known paths.
+    pub const MAX_BYTES: usize = 1536;
+
     /// Checks the text and keeps it as it is.
     ///
     /// # Errors
@@ -77,6 +81,9 @@ impl Issuer {
         let endpoint = EndpointUri::parse(text)?;
         if text.contains('?') {
             return Err(UriError::Query);
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(UriError::TooLong);
         }
         Ok(Self(endpoint))
     }
@@ -165,6 +172,14 @@ impl EndpointUri {
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// The text up to the end of the host and port, and what follows it.
+    pub(crate) fn split_at_path(&self) -> (&str, &str) {
+        let start = self.text.find("://").map_or(0, |i| i + 3);
+        let after = self.text.get(start..).unwrap_or_default();
+        let end = start + after.find(['/', '?']).unwrap_or(after.len());
+        self.text.split_at_checked(end).unwrap_or((&self.text, ""))
     }
 
     /// Whether requests may go there under the rule `plain`.

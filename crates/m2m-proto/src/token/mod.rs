@@ -14,6 +14,9 @@ pub mod presentation;
 pub mod request;
 pub mod response;
 
+pub use access_token::{AccessTokenClaims, VerifiedClaims};
+pub use confirmation::{Confirmation, Possession, SenderConstraint};
+pub use presentation::{Presentation, PresentationScheme};
 pub use request::{GrantKind, TokenRequest, TokenRequestError};
 pub use response::{ExpiresIn, TokenResponse, TokenResponseError};
 

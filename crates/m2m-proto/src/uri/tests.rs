@@ -59,6 +59,7 @@ fn issuers_have_no_query_and_compare_by_code_point() {
     assert_eq!(Issuer::parse("https://as.example/?a"), Err(UriError::Query));
     assert_eq!(Issuer::parse("https://as.example/?"), Err(UriError::Query));
     assert_eq!(Issuer::parse("https://as.example/#"), Err(UriError::Fragment));
+    assert_eq!(Issuer::parse(&format!("https://as.example/{}", "x".repeat(1518))), Err(UriError::TooLong));
     let plain = Issuer::parse("https://as.example").unwrap();
     for other in ["https://as.example/", "https://AS.example", "https://as.example:443", "http://as.example"]
     {

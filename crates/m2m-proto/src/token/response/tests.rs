@@ -1,5 +1,8 @@
 use super::*;
 use crate::error::ErrorCode;
+use crate::json::JsonError;
+use crate::scope::ScopeError;
+use crate::token::AccessTokenTextError;
 use crate::time::UnixTime;
 
 fn answer(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Response<Bytes> {
@@ -15,14 +18,14 @@ fn decode(status: u16, body: impl AsRef<[u8]>) -> Result<TokenResponse, TokenRes
 }
 
 #[track_caller]
-fn malformed(body: impl AsRef<[u8]>) -> MalformedTokenResponse {
+fn malformed(body: impl AsRef<[u8]>) -> MalformedResponse {
     match decode(200, body) {
         Err(TokenResponseError::Malformed { what, .. }) => what,
         other => panic!("{other:?}"),
     }
 }
 
-fn life(value: &str) -> Result<ExpiresIn, MalformedTokenResponse> {
+fn life(value: &str) -> Result<ExpiresIn, MalformedResponse> {
     match decode(200, format!(r#"{{"access_token":"t","token_type":"Bearer","expires_in":{value}}}"#)) {
         Ok(response) => Ok(response.expires_in),
         Err(TokenResponseError::Malformed { what, .. }) => Err(what),
@@ -110,7 +113,7 @@ fn lives() {
         "-1", "-0.001", "\"-1\"", "\"NaN\"", "\"nan\"", "\"inf\"", "\"1e9\"", "\"+1\"", "\"1.\"", "\".5\"",
         "\"1h\"", "\"0x10\"", "true", "[60]", "{}",
     ] {
-        assert_eq!(life(bad), Err(MalformedTokenResponse::ExpiresIn), "{bad}");
+        assert_eq!(life(bad), Err(MalformedResponse::ExpiresIn), "{bad}");
     }
 }
 
@@ -125,7 +128,7 @@ fn token_type() {
     assert!(!response.token_type_missing && response.token_type == TokenType::Bearer);
     assert_eq!(
         malformed(r#"{"access_token":"t","token_type":1}"#),
-        MalformedTokenResponse::MemberType("token_type")
+        MalformedResponse::MemberType("token_type")
     );
 }
 
@@ -142,19 +145,19 @@ fn scope_in_several_shapes() {
     }
     assert_eq!(
         malformed(r#"{"access_token":"t","scope":["a",1]}"#),
-        MalformedTokenResponse::MemberType("scope")
+        MalformedResponse::MemberType("scope")
     );
     assert_eq!(
         malformed(r#"{"access_token":"t","scope":"a\\b"}"#),
-        MalformedTokenResponse::Scope(ScopeError::Character)
+        MalformedResponse::Scope(ScopeError::Character)
     );
 }
 
 #[test]
 fn access_token() {
-    assert_eq!(malformed("{}"), MalformedTokenResponse::MissingAccessToken);
-    assert_eq!(malformed(r#"{"access_token":null}"#), MalformedTokenResponse::MissingAccessToken);
-    assert_eq!(malformed(r#"{"access_token":["t"]}"#), MalformedTokenResponse::MemberType("access_token"));
+    assert_eq!(malformed("{}"), MalformedResponse::Missing("access_token"));
+    assert_eq!(malformed(r#"{"access_token":null}"#), MalformedResponse::Missing("access_token"));
+    assert_eq!(malformed(r#"{"access_token":["t"]}"#), MalformedResponse::MemberType("access_token"));
     for (text, error) in [
         ("", AccessTokenTextError::Empty),
         ("a\\nb", AccessTokenTextError::Character),
@@ -164,7 +167,7 @@ fn access_token() {
     ] {
         assert_eq!(
             malformed(format!(r#"{{"access_token":"{text}"}}"#)),
-            MalformedTokenResponse::AccessToken(error)
+            MalformedResponse::AccessToken(error)
         );
     }
 }
@@ -172,7 +175,7 @@ fn access_token() {
 #[test]
 fn a_success_that_is_no_json_object() {
     let reason = |body: &[u8]| match malformed(body) {
-        MalformedTokenResponse::NotJson { reason, bytes, content_type } => {
+        MalformedResponse::NotJson { reason, bytes, content_type } => {
             assert_eq!((bytes, content_type.as_deref()), (body.len(), Some("application/json")));
             reason
         }
@@ -214,7 +217,7 @@ fn created_is_fine_and_no_other_success() {
             decode(status, r#"{"access_token":"t"}"#),
             Err(TokenResponseError::Malformed {
                 status: StatusCode::from_u16(status).unwrap(),
-                what: MalformedTokenResponse::Status
+                what: MalformedResponse::Status
             })
         );
     }

@@ -1,0 +1,90 @@
+//! Where metadata is found.
+//!
+//! Sections: RFC 8414 sections 3.1, 5; OpenID Connect Discovery 1.0 section 4;
+//!   RFC 9728 section 3.1
+//! Enforces: RFC 8414 *inserts* its path between host and path, OpenID Connect
+//!   *appends* its own; a slash at the end of the identifier is removed first.
+//! Does not enforce: that a document there is about this issuer;
+//!   [`super::ServerMetadata::decode`] does.
+
+use crate::names::well_known;
+use crate::uri::{EndpointUri, Issuer, ResourceUri};
+
+/// Where the metadata of `issuer` may be: RFC 8414's place first, then OpenID
+/// Connect's.
+// spec: 8414-C1
+#[must_use]
+pub fn urls(issuer: &Issuer) -> [EndpointUri; 2] {
+    let (host, path) = issuer.endpoint().split_at_path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let inserted = format!("{host}{}{path}", well_known::OAUTH_AUTHORIZATION_SERVER);
+    let appended = format!("{host}{path}{}", well_known::OPENID_CONFIGURATION);
+    // An issuer has only characters that URIs may have, and leaves room for
+    // these paths, so both parse; the fallback is never taken.
+    [inserted, appended].map(|u| EndpointUri::parse(&u).unwrap_or_else(|_| issuer.endpoint().clone()))
+}
+
+/// Where the metadata of `resource` is; `None` for identifiers that are not
+/// `https` or `http` URLs, or too long.
+// spec: 9728-RS1
+#[must_use]
+pub fn protected_resource(resource: &ResourceUri) -> Option<EndpointUri> {
+    let resource = EndpointUri::parse(resource.as_str()).ok()?;
+    let (host, rest) = resource.split_at_path();
+    // "/" alone, or before a query, is no path (RFC 9728 section 3.1).
+    let rest = match rest.strip_prefix('/') {
+        Some(query) if query.is_empty() || query.starts_with('?') => query,
+        _ => rest,
+    };
+    EndpointUri::parse(&format!("{host}{}{rest}", well_known::OAUTH_PROTECTED_RESOURCE)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(issuer: &str, inserted: &str, appended: &str) {
+        let [a, b] = urls(&Issuer::parse(issuer).unwrap());
+        assert_eq!((a.as_str(), b.as_str()), (inserted, appended));
+    }
+
+    // spec-test: 8414-C1
+    #[test]
+    fn inserted_and_appended() {
+        check(
+            "https://as.example",
+            "https://as.example/.well-known/oauth-authorization-server",
+            "https://as.example/.well-known/openid-configuration",
+        );
+        check(
+            "https://as.example/",
+            "https://as.example/.well-known/oauth-authorization-server",
+            "https://as.example/.well-known/openid-configuration",
+        );
+        check(
+            "http://127.0.0.1:8400/realms/a%20b/",
+            "http://127.0.0.1:8400/.well-known/oauth-authorization-server/realms/a%20b",
+            "http://127.0.0.1:8400/realms/a%20b/.well-known/openid-configuration",
+        );
+    }
+
+    #[test]
+    fn the_longest_issuer_has_well_known_places() {
+        let issuer = format!("https://as.example/{}", "x".repeat(Issuer::MAX_BYTES - 19));
+        let [a, b] = urls(&Issuer::parse(&issuer).unwrap());
+        assert!(a.as_str().contains("/.well-known/") && b.as_str().contains("/.well-known/"));
+    }
+
+    // spec-test: 9728-RS1
+    #[test]
+    fn resources() {
+        let at = |text| protected_resource(&ResourceUri::parse(text).unwrap()).map(|u| u.as_str().to_owned());
+        let root = Some("https://rs.example/.well-known/oauth-protected-resource".to_owned());
+        assert_eq!(at("https://rs.example"), root);
+        assert_eq!(at("https://rs.example/"), root);
+        assert_eq!(at("https://rs.example/v1/orders"), root.clone().map(|r| r + "/v1/orders"));
+        assert_eq!(at("https://rs.example/?a=1"), root.map(|r| r + "?a=1"));
+        assert_eq!(at("urn:example:orders"), None);
+    }
+}
