@@ -1,0 +1,186 @@
+//! One function per parser: bytes from a stranger, and an invariant that holds
+//! whatever they are. A function panics when its invariant is broken.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header};
+use m2m_proto::client_auth::secret::{BasicEncoding, decode_basic, encode_basic};
+use m2m_proto::error::{Challenge, ErrorResponse};
+use m2m_proto::form::{Form, FormWriter};
+use m2m_proto::jose::{Compact, Jwk, JwkSet};
+use m2m_proto::json::{self, JsonLimits};
+use m2m_proto::metadata::ServerMetadata;
+use m2m_proto::names::{header as names, media_type};
+use m2m_proto::scope::Scope;
+use m2m_proto::token::presentation::{Presentation, authorization};
+use m2m_proto::token::{TokenRequest, TokenResponse, TokenType, access_token};
+use m2m_proto::uri::{EndpointUri, Issuer, Origin, ResourceUri};
+
+/// A target with its name, which is also its file in `fuzz_targets/`.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("form", form),
+    ("basic_header", basic_header),
+    ("authorization_header", authorization_header),
+    ("challenge", challenge),
+    ("json", json),
+    ("jws", jws),
+    ("jwk_set", jwk_set),
+    ("server_metadata", server_metadata),
+    ("token_request", token_request),
+    ("token_response", token_response),
+    ("uri", uri),
+    ("scope", scope),
+];
+
+fn read_form(body: &[u8]) -> Option<Form> {
+    Form::parse(Some(media_type::FORM), body).ok()
+}
+
+fn write_form<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Bytes {
+    let mut writer = FormWriter::new();
+    parameters.for_each(|(name, value)| writer.push(name, value));
+    writer.finish()
+}
+
+/// What was read is read again from what is written.
+pub fn form(data: &[u8]) {
+    let Some(read) = read_form(data) else { return };
+    let written = write_form(read.iter());
+    // Encoding may make it longer than what is read back.
+    if let Some(again) = read_form(&written) {
+        assert!(read.iter().eq(again.iter()));
+    } else {
+        assert!(written.len() > Form::MAX_BYTES);
+    }
+}
+
+/// The preferred reading, encoded, is read as itself.
+pub fn basic_header(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let Ok(pair) = decode_basic(&value) else { return };
+    for reading in pair.readings() {
+        let written =
+            encode_basic(reading.client_id(), reading.secret(), BasicEncoding::Form).expect("well-formed");
+        // Encoding may make it longer than what is read back.
+        if let Ok(again) = decode_basic(&written) {
+            assert_eq!(again.preferred().client_id(), reading.client_id());
+            assert_eq!(again.preferred().secret().expose(), reading.secret().expose());
+        }
+    }
+}
+
+/// A token that is read can be presented, and is read as itself.
+pub fn authorization_header(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let headers: HeaderMap = [(header::AUTHORIZATION, value)].into_iter().collect();
+    let Ok(Some(presented)) = Presentation::from_headers(&headers) else { return };
+    let written = authorization(presented.token(), &TokenType::Bearer).expect("a token fits a header");
+    let headers: HeaderMap = [(header::AUTHORIZATION, written)].into_iter().collect();
+    let again = Presentation::from_headers(&headers).expect("well-formed").expect("present");
+    assert_eq!(again.token().expose(), presented.token().expose());
+}
+
+/// Reading is bounded, and what is written is read as one challenge.
+pub fn challenge(data: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(data) else { return };
+    let headers: HeaderMap = [(header::WWW_AUTHENTICATE, value)].into_iter().collect();
+    for challenge in Challenge::parse_all(&headers) {
+        let headers: HeaderMap = [(header::WWW_AUTHENTICATE, challenge.encode())].into_iter().collect();
+        assert_eq!(Challenge::parse_all(&headers).len(), 1, "{challenge:?}");
+    }
+}
+
+/// What is read, written by serde_json, is read as itself.
+pub fn json(data: &[u8]) {
+    for limits in [JsonLimits::DOCUMENT, JsonLimits::CLAIMS] {
+        let Ok(object) = json::parse_object(data, &limits) else { continue };
+        assert!(data.len() <= limits.max_bytes);
+        let text = serde_json::to_string(&object).expect("a value");
+        if text.len() <= limits.max_bytes {
+            assert_eq!(json::parse_object(text.as_bytes(), &limits).expect("own output"), object);
+        }
+    }
+}
+
+/// Nothing but the compact form is a token, and an access token is a token.
+pub fn jws(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let token = Compact::parse(text);
+    if access_token::parse(text).is_ok() {
+        assert!(token.is_ok());
+    }
+    if token.is_ok() {
+        assert_eq!(text.split('.').count(), 3);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
+    }
+}
+
+/// Keys are read one by one; what is published holds nothing private.
+pub fn jwk_set(data: &[u8]) {
+    if let Ok(jwk) = Jwk::parse(data) {
+        let public = jwk.to_public_json();
+        assert!(["d", "p", "q", "dp", "dq", "qi", "k"].iter().all(|name| !public.contains_key(*name)));
+    }
+    let Ok(set) = JwkSet::decode(data) else { return };
+    let published = JwkSet::encode(set.keys().iter().map(AsRef::as_ref));
+    let again = JwkSet::decode(&published).expect("own output");
+    assert!(again.keys().len() <= set.keys().len());
+}
+
+/// Metadata is of the issuer that was asked, or of nobody.
+pub fn server_metadata(data: &[u8]) {
+    let issuer = Issuer::parse("https://login.example").expect("well-formed");
+    if let Ok(metadata) = ServerMetadata::decode(data, &issuer) {
+        assert_eq!(metadata.issuer, issuer);
+    }
+}
+
+/// What was asked is asked again by what is written.
+pub fn token_request(data: &[u8]) {
+    let Some(Ok(request)) = read_form(data).map(|form| TokenRequest::decode(&form)) else { return };
+    let mut writer = FormWriter::new();
+    request.write(&mut writer);
+    let Some(form) = read_form(&writer.finish()) else { return };
+    let again = TokenRequest::decode(&form).expect("own output");
+    assert_eq!(format!("{again:?}"), format!("{request:?}"));
+}
+
+/// Never a token and an error at once; what is written is read as itself.
+pub fn token_response(data: &[u8]) {
+    for status in [200, 201, 400, 401, 429, 503] {
+        let mut response = Response::new(Bytes::copy_from_slice(data));
+        *response.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+        response.headers_mut().insert(names::DPOP_NONCE, HeaderValue::from_static("nonce"));
+        let Ok(token) = TokenResponse::decode(&response) else { continue };
+        assert!(ErrorResponse::decode(&response).is_none());
+        let again = TokenResponse::decode(&token.encode()).expect("own output");
+        assert_eq!(again.access_token.expose(), token.access_token.expose());
+    }
+}
+
+/// What is read is kept to the letter.
+pub fn uri(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(issuer) = Issuer::parse(text) {
+        assert_eq!(issuer.as_str(), text);
+    }
+    if let Ok(endpoint) = EndpointUri::parse(text) {
+        assert_eq!(endpoint.as_str(), text);
+        let origin = endpoint.origin().to_string();
+        assert_eq!(&Origin::parse(&origin).expect("own output"), endpoint.origin());
+    }
+    if let Ok(resource) = ResourceUri::parse(text) {
+        assert_eq!(resource.as_str(), text);
+    }
+}
+
+/// A scope is a set, whatever its order.
+pub fn scope(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(scope) = Scope::parse(text) else { return };
+    let canonical = Scope::parse(&scope.canonical()).expect("own output");
+    assert_eq!(scope, canonical);
+    assert!(scope.is_subset(&canonical) && scope.difference(&canonical).is_empty());
+}

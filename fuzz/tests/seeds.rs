@@ -1,0 +1,81 @@
+//! Every target from mutated seeds, on any toolchain. Deterministic: a failure
+//! prints the input and comes back on the next run.
+
+use m2m_fuzz::TARGETS;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const ROUNDS: usize = 50_000;
+
+/// Well-formed inputs; each target sees all of them.
+const SEEDS: &[&str] = &[
+    "grant_type=client_credentials&scope=orders%3Aread+orders%3Awrite&resource=https%3A%2F%2Forders.example",
+    "token=abc&token_type_hint=access_token&client_id=svc&client_secret=s%2B%25",
+    "Basic c3ZjOnMlMkIlMjU=",
+    "Bearer eyJhbGciOiJFUzI1NiJ9.e30.AAAA",
+    "Bearer realm=\"a \\\" b\", error=\"insufficient_scope\", scope=\"a b\", DPoP algs=\"ES256 EdDSA\"",
+    "DPoP error=\"use_dpop_nonce\", error_description=\"x\"",
+    "{\"access_token\":\"abc\",\"token_type\":\"Bearer\",\"expires_in\":600,\"scope\":\"a b\"}",
+    "{\"error\":\"invalid_client\",\"error_description\":\"no\"}",
+    "{\"issuer\":\"https://login.example\",\"token_endpoint\":\"https://login.example/token\",\"jwks_uri\":\"https://login.example/jwks\"}",
+    "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\",\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\",\"kid\":\"1\"},{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}",
+    "{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow\"}",
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLCJleHAiOjEzMDA4MTkzODB9.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "https://login.example:8443/tenant/a?x=1",
+    "http://[::1]:80/",
+    "orders:read orders:write orders:read",
+];
+
+/// xorshift64: enough to mutate with, and the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit.max(1) as u64).unwrap_or_default()
+    }
+
+    fn byte(&mut self) -> u8 {
+        const LIKELY: &[u8] = b"{}[]\",:=&%+.-_ \\/?#@0aZ\0\x7f\xff\xc3\xa9";
+        if self.below(4) > 0 { LIKELY[self.below(LIKELY.len())] } else { self.below(256).to_le_bytes()[0] }
+    }
+
+    fn mutate(&mut self, data: &mut Vec<u8>) {
+        let at = self.below(data.len() + 1);
+        match self.below(6) {
+            0 => data.insert(at, self.byte()),
+            1 if at < data.len() => data[at] = self.byte(),
+            2 if at < data.len() => drop(data.remove(at)),
+            3 => data.truncate(at),
+            4 => {
+                let other = SEEDS[self.below(SEEDS.len())].as_bytes();
+                data.extend_from_slice(&other[..self.below(other.len())]);
+            }
+            _ => data.extend_from_within(at..(at + self.below(64)).min(data.len())),
+        }
+    }
+}
+
+#[test]
+fn every_target_survives_mutated_seeds() {
+    for (number, (name, target)) in TARGETS.iter().enumerate() {
+        let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ number as u64);
+        for round in 0..ROUNDS {
+            let mut data = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
+            for _ in 0..dice.below(8) {
+                dice.mutate(&mut data);
+            }
+            let result = catch_unwind(AssertUnwindSafe(|| target(&data)));
+            assert!(result.is_ok(), "target {name} on {:?}", String::from_utf8_lossy(&data));
+        }
+    }
+}
+
+#[test]
+fn every_target_has_its_file() {
+    for (name, _) in TARGETS {
+        let path = format!("{}/fuzz_targets/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&path).is_file(), "{path}");
+    }
+}
