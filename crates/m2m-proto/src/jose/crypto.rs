@@ -153,7 +153,7 @@ pub(crate) enum PublicMaterial<'a> {
 /// A key parsed for one algorithm, ready to verify.
 #[derive(Clone)]
 pub(crate) enum Verifier {
-    Mac(Mac),
+    Mac(Box<Mac>),
     Parsed(ParsedPublicKey),
 }
 
@@ -162,7 +162,9 @@ impl Verifier {
     pub(crate) fn new(algorithm: Algorithm, material: PublicMaterial<'_>) -> Result<Self, CryptoError> {
         let row = algorithm.row();
         match (row.primitive, material, row.hash) {
-            (Primitive::Hmac, PublicMaterial::Shared(key), Some(hash)) => Ok(Self::Mac(Mac::new(hash, key))),
+            (Primitive::Hmac, PublicMaterial::Shared(key), Some(hash)) => {
+                Ok(Self::Mac(Box::new(Mac::new(hash, key))))
+            }
             (primitive, PublicMaterial::Rsa { n, e }, Some(hash)) => {
                 let parameters = rsa_parameters(primitive, hash).ok_or(CryptoError)?;
                 let components = RsaPublicKeyComponents { n, e };
@@ -339,12 +341,17 @@ impl PrivateKey {
 
 /// A private key bound to one algorithm, ready to sign.
 pub(crate) enum Signer {
-    Mac(Mac),
+    Mac(Box<Mac>),
     /// The padding is there for RSA keys only.
     Key(PrivateKey, Option<&'static dyn sig::RsaEncoding>),
 }
 
 impl Signer {
+    /// A parsed MAC key.
+    pub(crate) fn mac(hash: Hash, key: &[u8]) -> Self {
+        Self::Mac(Box::new(Mac::new(hash, key)))
+    }
+
     /// Refuses an algorithm of another key type or curve.
     pub(crate) fn bind(key: PrivateKey, algorithm: Algorithm) -> Result<Self, CryptoError> {
         let row = algorithm.row();

@@ -11,6 +11,7 @@
 //! Limits: 256 KiB a document, RSA members of at most 1 KiB each
 
 use serde_json::{Map, Value};
+use zeroize::Zeroize as _;
 
 use super::alg::{Algorithm, Curve, KeyType};
 use super::base64url;
@@ -82,8 +83,15 @@ impl Jwk {
     /// # Errors
     /// See the list of checks above.
     pub fn parse(bytes: &[u8]) -> Result<Self, JwkError> {
-        let object = json::parse_object(bytes, &JsonLimits::DOCUMENT).map_err(|_| JwkError::NotAnObject)?;
-        Self::from_object(&object)
+        let mut object =
+            json::parse_object(bytes, &JsonLimits::DOCUMENT).map_err(|_| JwkError::NotAnObject)?;
+        let jwk = Self::from_object(&object);
+        for member in object.values_mut() {
+            if let Value::String(text) = member {
+                text.zeroize(); // it may be a private one
+            }
+        }
+        jwk
     }
 
     /// Parses one key out of a document that was already read.

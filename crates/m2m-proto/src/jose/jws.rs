@@ -70,7 +70,7 @@ pub enum JwsError {
 pub struct Compact<'a> {
     signing_input: &'a [u8],
     header: Header,
-    /// Payload, then signature, decoded.
+    /// Header, payload and signature, decoded.
     decoded: Vec<u8>,
     payload: Range<usize>,
 }
@@ -96,12 +96,14 @@ impl<'a> Compact<'a> {
         let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
         let (header, payload) = signing_input.split_once('.').ok_or(JwsError::NotCompact)?;
         let mut decoded = Vec::with_capacity(token.len());
-        base64url::decode_into(header, &mut decoded).map_err(|_| JwsError::NotCompact)?;
-        let header = Header::parse(&decoded)?;
-        decoded.clear();
-        base64url::decode_into(payload, &mut decoded).map_err(|_| JwsError::NotCompact)?;
-        let payload = 0..decoded.len();
+        let mut ends = [0; 2];
+        for (part, end) in [header, payload].into_iter().zip(&mut ends) {
+            base64url::decode_into(part, &mut decoded).map_err(|_| JwsError::NotCompact)?;
+            *end = decoded.len();
+        }
         base64url::decode_into(signature, &mut decoded).map_err(|_| JwsError::NotCompact)?;
+        let header = Header::parse(decoded.get(..ends[0]).unwrap_or_default())?;
+        let payload = ends[0]..ends[1];
         Ok(Self { signing_input: signing_input.as_bytes(), header, decoded, payload })
     }
 

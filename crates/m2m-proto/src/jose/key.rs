@@ -387,7 +387,7 @@ impl SigningKey {
     pub fn hmac(secret: &SecretBytes, algorithm: Algorithm) -> Result<Self, KeyError> {
         let verifying = VerifyingKey::hmac(secret, algorithm)?;
         let hash = algorithm.row().hash.ok_or(KeyError::AlgorithmMismatch(algorithm))?;
-        let signer = Signer::Mac(super::crypto::Mac::new(hash, secret.expose()));
+        let signer = Signer::mac(hash, secret.expose());
         Ok(Self { algorithm, signer, verifying: Arc::new(verifying), signature_bytes: hash.output_bytes() })
     }
 

@@ -96,7 +96,6 @@ fn only_the_compact_form_is_read() {
     let list = [
         String::new(),
         ".".into(),
-        "..".into(),
         header.into(),
         format!("{header}.{payload}"),
         format!("{token}."),
@@ -111,8 +110,10 @@ fn only_the_compact_form_is_read() {
     ];
     for text in list {
         let error = Compact::parse(&text).unwrap_err();
-        assert!(matches!(error, JwsError::NotCompact | JwsError::MalformedHeader), "{text:?}: {error}");
+        assert_eq!(error, JwsError::NotCompact, "{text:?}");
     }
+    // Three parts, but nothing in them.
+    assert_eq!(Compact::parse("..").unwrap_err(), JwsError::MalformedHeader);
     // JWE has five parts.
     assert_eq!(Compact::parse("e30.e30.e30.e30.e30").unwrap_err(), JwsError::NotCompact);
 }
