@@ -389,7 +389,11 @@ fn normalized(text: &str) -> Option<String> {
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => (authority, ""),
     };
-    if host.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.is_empty()
+        || (host.contains(':') && !bracketed)
+        || !port.bytes().all(|byte| byte.is_ascii_digit())
+    {
         return None;
     }
     let mut out = format!("{scheme}://{}", host.to_ascii_lowercase());

@@ -25,7 +25,7 @@
 //! Limits: 16 KiB; skew 30 s by default; the life of a token is the issuer's
 //! decision.
 
-use std::fmt::Write as _;
+mod object;
 
 use serde_json::Value;
 
@@ -42,10 +42,11 @@ use crate::scope::Scope;
 use crate::time::{Skew, UnixTime};
 use crate::token_profile::TokenProfile;
 use crate::uri::Issuer;
+use object::ObjectWriter;
 
 const KIND: Kind = Kind::AccessToken;
 
-/// Why an access token could not be written or was not accepted.
+/// Why an access token was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessTokenError {
@@ -71,9 +72,18 @@ pub enum AccessTokenError {
         /// The identifier that must be among the values.
         expected: String,
     },
-    /// When writing: `exp` is not after `iat`, or `aud` or `jti` is empty.
+}
+
+/// Why an access token was not written: a defect of the server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MintError {
+    /// `exp` is not after `iat`, or `aud` or `jti` is empty.
     #[error("the claims to be signed make no token")]
     Unusable,
+    /// The key did not sign.
+    #[error("the token was not signed: {0}")]
+    Jws(#[from] JwsError),
 }
 
 /// A place in a Token Status List.
@@ -130,9 +140,9 @@ impl AccessTokenClaims<'_> {
     /// # Errors
     /// `Unusable`, and what signing says.
     // spec: 9068-AS1
-    pub fn sign(&self, header: &PreparedHeader, key: &SigningKey) -> Result<AccessToken, AccessTokenError> {
+    pub fn sign(&self, header: &PreparedHeader, key: &SigningKey) -> Result<AccessToken, MintError> {
         let text = jws::sign_prepared(header, self.encode()?.as_bytes(), key)?;
-        AccessToken::parse(&text).map_err(|_| AccessTokenError::Unusable)
+        AccessToken::parse(&text).map_err(|_| MintError::Unusable)
     }
 
     /// The payload. Written straight into one string: a map in between would
@@ -140,10 +150,10 @@ impl AccessTokenClaims<'_> {
     ///
     /// # Errors
     /// `Unusable`.
-    pub fn encode(&self) -> Result<String, AccessTokenError> {
+    pub fn encode(&self) -> Result<String, MintError> {
         let usable = self.expires_at > self.issued_at && !self.jti.is_empty() && !self.audience.is_empty();
         if !usable {
-            return Err(AccessTokenError::Unusable);
+            return Err(MintError::Unusable);
         }
         let mut object = ObjectWriter::with_capacity(512);
         object.text(claim::ISS, self.issuer.as_str());
@@ -182,92 +192,6 @@ impl AccessTokenClaims<'_> {
             let reference =
                 serde_json::json!({ claim::STATUS_LIST: { "idx": status.index, "uri": status.uri } });
             object.value(claim::STATUS, &reference);
-        }
-    }
-}
-
-/// Writes one JSON object, member by member.
-struct ObjectWriter(String);
-
-impl ObjectWriter {
-    fn with_capacity(bytes: usize) -> Self {
-        Self(String::with_capacity(bytes))
-    }
-
-    fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.0.push('"');
-        push_escaped(&mut self.0, value);
-        self.0.push('"');
-    }
-
-    fn texts<T: AsRef<str>>(&mut self, name: &str, values: &[T]) {
-        self.name(name);
-        let mut before = '[';
-        for value in values {
-            self.0.push(before);
-            self.0.push('"');
-            push_escaped(&mut self.0, value.as_ref());
-            self.0.push('"');
-            before = ',';
-        }
-        self.0.push(']');
-    }
-
-    fn words<'w>(&mut self, name: &str, words: impl Iterator<Item = &'w str>) {
-        self.name(name);
-        let mut before = '"';
-        for word in words {
-            self.0.push(before);
-            push_escaped(&mut self.0, word);
-            before = ' ';
-        }
-        self.0.push('"');
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.name(name);
-        self.push_display(value);
-    }
-
-    fn value(&mut self, name: &str, value: &Value) {
-        self.name(name);
-        self.push_display(value);
-    }
-
-    fn push_display(&mut self, value: impl std::fmt::Display) {
-        let _cannot_fail = write!(self.0, "{value}");
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-}
-
-/// RFC 8259 section 7.
-fn push_escaped(out: &mut String, text: &str) {
-    if !text.bytes().any(|byte| matches!(byte, 0..=0x1F | b'"' | b'\\')) {
-        out.push_str(text);
-        return;
-    }
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\0'..='\u{1F}' => {
-                let _cannot_fail = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            _ => out.push(c),
         }
     }
 }

@@ -300,6 +300,7 @@ fn htu_is_the_uri_without_query_and_fragment() {
     check("/orders", "https://api.example/orders", false);
     check("", "https://api.example/orders", false);
     check("ftp://api.example/orders", "https://api.example/orders", false);
+    check("https://api.example::443/orders", "https://api.example/orders", false);
     check("https://:443/orders", "https://api.example/orders", false);
 }
 
