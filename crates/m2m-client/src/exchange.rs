@@ -8,17 +8,19 @@
 //! on `invalid_client`, once; redirects are refused.
 //! Does not enforce: deadlines over several attempts (the flight does).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use m2m_io::{HttpError, Limits, Reach, RemoteError, RemoteMetadata};
 use m2m_proto::client_auth::AssertionAudience;
 use m2m_proto::client_id::ClientId;
-use m2m_proto::error::{ErrorCode, ErrorResponse};
+use m2m_proto::error::{ErrorCode, ResponseError, RetryAfter};
 use m2m_proto::form::FormWriter;
 use m2m_proto::metadata::server::ServerMetadata;
 use m2m_proto::names::{header, media_type};
+use m2m_proto::time::UnixTime;
 use m2m_proto::uri::EndpointUri;
-use std::sync::Arc;
 
 use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
 use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Shown, Transport, Which};
@@ -78,7 +80,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Message<'a, T> {
     pub(crate) target: Target,
     pub(crate) write: &'a (dyn Fn(&mut FormWriter) + Send + Sync),
-    pub(crate) decode: &'a (dyn Fn(&Response<Bytes>) -> Result<T, Error> + Send + Sync),
+    pub(crate) decode: fn(&Response<Bytes>) -> Result<T, ResponseError>,
 }
 
 impl Exchange {
@@ -153,7 +155,8 @@ impl Exchange {
         if let Some(dpop) = &self.dpop {
             dpop.remember(&uri, Role::AuthorizationServer, response.headers());
         }
-        (message.decode)(&response).map_err(|error| error.scrubbed(|text| shown.scrub(text)))
+        (message.decode)(&response)
+            .map_err(|error| response_error(error, self.clock.wall()).scrubbed(|text| shown.scrub(text)))
     }
 
     // spec: 6749-C3
@@ -249,14 +252,30 @@ fn with_media_types(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-/// An OAuth error response as our error.
-pub(crate) fn refusal(status: StatusCode, response: ErrorResponse) -> Error {
-    Error::of(Fault::Refused {
-        status: status.as_u16(),
-        code: response.error,
-        description: response.error_description,
-        uri: response.error_uri,
-    })
+/// Whose fault an answer is that is not what was asked for.
+fn response_error(error: ResponseError, now: UnixTime) -> Error {
+    let wait = |retry_after: Option<RetryAfter>| retry_after.map(|retry_after| retry_after.delay(now));
+    match error {
+        ResponseError::Refused { status, error } => Error::of(Fault::Refused {
+            status: status.as_u16(),
+            code: error.error,
+            description: error.error_description,
+            uri: error.error_uri,
+        }),
+        ResponseError::Unavailable { status, retry_after, .. } => {
+            Error::after(Fault::Unavailable { status: status.as_u16() }, wait(retry_after))
+        }
+        ResponseError::Redirected { to, .. } => {
+            Error::of(Fault::Redirected { to: to.map(|origin| origin.to_string()) })
+        }
+        ResponseError::NotOauth { status, retry_after, .. } => {
+            Error::after(Fault::NotOauth { status: status.as_u16() }, wait(retry_after))
+        }
+        ResponseError::Malformed { status, what } => {
+            Error::of(Fault::Malformed { status: status.as_u16(), what: what.to_string() })
+        }
+        _ => Error::internal("an answer that is not understood"),
+    }
 }
 
 /// Why there is no response at all.

@@ -43,6 +43,7 @@ mod handle;
 mod inspect;
 #[cfg(feature = "tower")]
 pub mod layer;
+mod lifecycle;
 mod mint;
 pub mod observe;
 #[cfg(feature = "reqwest")]

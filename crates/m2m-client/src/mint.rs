@@ -11,17 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Response;
 use m2m_io::{Backoff, BoxFuture, Now, fraction};
-use m2m_proto::error::RetryAfter;
 use m2m_proto::form::FormWriter;
-use m2m_proto::token::{ExpiresIn, GrantKind, TokenRequest, TokenResponse, TokenResponseError, TokenType};
+use m2m_proto::token::{ExpiresIn, GrantKind, TokenRequest, TokenResponse, TokenType};
 
 use crate::cache::{Job, Minted, Minter, RenewalReason};
 use crate::config::Inspect;
 use crate::error::{Error, Fault};
-use crate::exchange::{Exchange, Message, Target, refusal};
+use crate::exchange::{Exchange, Message, Target};
 use crate::inspect::{self, Asked};
 use crate::store::{Sealing, Vault};
 use crate::token::{Token, TokenOrigin, TokenParts};
@@ -121,12 +118,8 @@ impl TokenMinter {
             resources: job.spec.resources.clone(),
             params: job.spec.params.clone(),
         };
-        let exchange = &self.exchange;
         let write = |form: &mut FormWriter| request.write(form);
-        let decode = |response: &Response<Bytes>| {
-            TokenResponse::decode(response).map_err(|error| token_error(error, exchange.clock.wall()))
-        };
-        exchange.send(&Message { target: Target::Token, write: &write, decode: &decode }).await
+        self.exchange.send(&Message { target: Target::Token, write: &write, decode: TokenResponse::decode }).await
     }
 
     /// The token, or `None` if it is already dead.
@@ -246,26 +239,5 @@ impl Minter for TokenMinter {
 
     fn look(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.exchange.credentials.look())
-    }
-}
-
-/// Whose fault an answer without token is.
-pub(crate) fn token_error(error: TokenResponseError, now: m2m_proto::time::UnixTime) -> Error {
-    let wait = |retry_after: Option<RetryAfter>| retry_after.map(|retry_after| retry_after.delay(now));
-    match error {
-        TokenResponseError::Refused { status, error } => refusal(status, error),
-        TokenResponseError::Unavailable { status, retry_after, .. } => {
-            Error::after(Fault::Unavailable { status: status.as_u16() }, wait(retry_after))
-        }
-        TokenResponseError::Redirected { to, .. } => {
-            Error::of(Fault::Redirected { to: to.map(|origin| origin.to_string()) })
-        }
-        TokenResponseError::NotOauth { status, retry_after, .. } => {
-            Error::after(Fault::NotOauth { status: status.as_u16() }, wait(retry_after))
-        }
-        TokenResponseError::Malformed { status, what } => {
-            Error::of(Fault::Malformed { status: status.as_u16(), what: what.to_string() })
-        }
-        _ => Error::internal("an answer that is not understood"),
     }
 }
