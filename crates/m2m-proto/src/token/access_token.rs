@@ -25,7 +25,7 @@
 //! Limits: 16 KiB; skew 30 s by default; the life of a token is the issuer's
 //! decision.
 
-mod object;
+pub(super) mod object;
 
 use serde_json::Value;
 
@@ -186,12 +186,15 @@ impl AccessTokenClaims<'_> {
             object.text(claim::CRED, credential);
         }
         if let Some(confirmation) = self.confirmation {
-            object.value(claim::CNF, &confirmation.to_json());
+            object.object(claim::CNF, |cnf| confirmation.write(cnf));
         }
         if let Some(status) = self.status {
-            let reference =
-                serde_json::json!({ claim::STATUS_LIST: { "idx": status.index, "uri": status.uri } });
-            object.value(claim::STATUS, &reference);
+            object.object(claim::STATUS, |object| {
+                object.object(claim::STATUS_LIST, |list| {
+                    list.number("idx", status.index);
+                    list.text("uri", status.uri);
+                });
+            });
         }
     }
 }

@@ -20,6 +20,7 @@
 
 use serde_json::{Map, Value};
 
+use super::access_token::object::ObjectWriter;
 use super::presentation::{Presentation, PresentationScheme};
 use crate::client_auth::mutual_tls::{CertificateThumbprint, PeerCertificate};
 use crate::dpop::VerifiedProof;
@@ -139,6 +140,18 @@ impl Confirmation {
         Value::Object(
             jkt.chain(x5t).map(|(name, text)| (name.to_owned(), Value::String(text))).collect::<Map<_, _>>(),
         )
+    }
+}
+
+impl Confirmation {
+    /// As [`Confirmation::to_json`], without a document in between.
+    pub(super) fn write(&self, object: &mut ObjectWriter) {
+        if let Some(jkt) = &self.jkt {
+            object.text(claim::JKT, jkt.as_str());
+        }
+        if let Some(thumbprint) = self.x5t_s256 {
+            object.text(claim::X5T_S256, &thumbprint.to_text());
+        }
     }
 }
 

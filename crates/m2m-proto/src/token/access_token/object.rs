@@ -6,13 +6,11 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
 /// Writes one JSON object, member by member.
-pub(super) struct ObjectWriter(String);
+pub(in crate::token) struct ObjectWriter(String);
 
 impl ObjectWriter {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    pub(in crate::token) fn with_capacity(bytes: usize) -> Self {
         Self(String::with_capacity(bytes))
     }
 
@@ -23,14 +21,14 @@ impl ObjectWriter {
         self.0.push_str("\":");
     }
 
-    pub(super) fn text(&mut self, name: &str, value: &str) {
+    pub(in crate::token) fn text(&mut self, name: &str, value: &str) {
         self.name(name);
         self.0.push('"');
         push_escaped(&mut self.0, value);
         self.0.push('"');
     }
 
-    pub(super) fn texts<T: AsRef<str>>(&mut self, name: &str, values: &[T]) {
+    pub(in crate::token) fn texts<T: AsRef<str>>(&mut self, name: &str, values: &[T]) {
         self.name(name);
         let mut before = '[';
         for value in values {
@@ -43,7 +41,7 @@ impl ObjectWriter {
         self.0.push(']');
     }
 
-    pub(super) fn words<'w>(&mut self, name: &str, words: impl Iterator<Item = &'w str>) {
+    pub(in crate::token) fn words<'w>(&mut self, name: &str, words: impl Iterator<Item = &'w str>) {
         self.name(name);
         let mut before = '"';
         for word in words {
@@ -54,22 +52,20 @@ impl ObjectWriter {
         self.0.push('"');
     }
 
-    pub(super) fn number(&mut self, name: &str, value: u64) {
+    pub(in crate::token) fn number(&mut self, name: &str, value: u64) {
         self.name(name);
-        self.push_display(value);
-    }
-
-    pub(super) fn value(&mut self, name: &str, value: &Value) {
-        self.name(name);
-        self.push_display(value);
-    }
-
-    fn push_display(&mut self, value: impl std::fmt::Display) {
         let _cannot_fail = write!(self.0, "{value}");
     }
 
-    pub(super) fn finish(mut self) -> String {
-        self.0.push('}');
+    pub(in crate::token) fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        let mut inner = Self::with_capacity(128);
+        write(&mut inner);
+        self.name(name);
+        self.0.push_str(&inner.finish());
+    }
+
+    pub(in crate::token) fn finish(mut self) -> String {
+        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
         self.0
     }
 }
@@ -97,6 +93,7 @@ fn push_escaped(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -107,8 +104,12 @@ mod tests {
         object.texts("b", &["y", "z"]);
         object.words("c", ["v", "w"].into_iter());
         object.number("d", u64::MAX);
-        object.value("e", &Value::Null);
-        assert_eq!(object.finish(), r#"{"a":"x","b":["y","z"],"c":"v w","d":18446744073709551615,"e":null}"#);
+        object.object("e", |inner| inner.text("f", ""));
+        object.object("g", |_| {});
+        assert_eq!(
+            object.finish(),
+            r#"{"a":"x","b":["y","z"],"c":"v w","d":18446744073709551615,"e":{"f":""},"g":{}}"#
+        );
     }
 
     proptest! {
