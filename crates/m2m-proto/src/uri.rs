@@ -13,8 +13,12 @@
 //! Texts are kept as they were written: an issuer is compared code point for
 //! code point (RFC 8414 section 3.3), never normalized.
 
+mod origin;
+
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use origin::{Scheme, parse_authority};
+pub use origin::Origin;
 
 const MAX_BYTES: usize = 2048;
 
@@ -135,8 +139,8 @@ impl EndpointUri {
     // spec: 6749-AS9
     pub fn parse(text: &str) -> Result<Self, UriError> {
         check_text(text)?;
-        let (https, authority, rest) = split_http(text)?;
-        let origin = parse_authority(https, authority)?;
+        let (scheme, authority, rest) = split_http(text)?;
+        let origin = parse_authority(scheme, authority)?;
         if !rest.is_empty() && !rest.starts_with(['/', '?']) {
             return Err(UriError::Host);
         }
@@ -165,7 +169,7 @@ impl EndpointUri {
     /// Whether the scheme is `https`.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.origin.https
+        self.origin.is_https()
     }
 
     /// The path, `/` if the text has none.
@@ -243,87 +247,6 @@ impl From<Issuer> for EndpointUri {
     }
 }
 
-/// Scheme, host and port (RFC 6454), normalized: the host in lower case, the
-/// port filled in, IP addresses in their canonical form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
-    https: bool,
-    host: String,
-    port: u16,
-}
-
-impl Origin {
-    /// Parses `https://host`, `https://host:port` or the same with `http`; one
-    /// slash at the end is tolerated, a path is not.
-    ///
-    /// # Errors
-    /// [`UriError`], naming the first rule broken.
-    pub fn parse(text: &str) -> Result<Self, UriError> {
-        check_text(text)?;
-        let (https, authority, rest) = split_http(text)?;
-        if !matches!(rest, "" | "/") {
-            return Err(UriError::NotOrigin);
-        }
-        parse_authority(https, authority)
-    }
-
-    /// The origin of an absolute `http` or `https` URI of crate `http`.
-    ///
-    /// # Errors
-    /// [`UriError`], naming the first rule broken.
-    pub fn of(uri: &http::Uri) -> Result<Self, UriError> {
-        let https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            Some(_) => return Err(UriError::Scheme),
-            None => return Err(UriError::NotAbsolute),
-        };
-        parse_authority(https, uri.authority().ok_or(UriError::Host)?.as_str())
-    }
-
-    /// `https` or `http`.
-    #[must_use]
-    pub fn scheme(&self) -> &'static str {
-        if self.https { "https" } else { "http" }
-    }
-
-    /// The host in lower case; IPv6 addresses in brackets.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port, the scheme's own if none was written.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// The host as an address, if it is one.
-    #[must_use]
-    pub fn ip(&self) -> Option<IpAddr> {
-        match self.host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-            Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-            None => self.host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-        }
-    }
-
-    /// Whether the host can only be this machine: `127.0.0.0/8`, `::1`, or the
-    /// name `localhost` (RFC 6761 section 6.3).
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.ip().is_some_and(|ip| ip.is_loopback())
-    }
-}
-
-/// `https://host`, with the port unless it is the scheme's own.
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme(), self.host)?;
-        if self.port == default_port(self.https) { Ok(()) } else { write!(f, ":{}", self.port) }
-    }
-}
-
 /// A resource indicator (RFC 8707 section 2): an absolute URI of any scheme,
 /// without fragment. Compared by its exact text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -342,8 +265,8 @@ impl ResourceUri {
             return Err(UriError::NotAbsolute);
         }
         if matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
-            let (https, authority, _) = split_http(text)?;
-            parse_authority(https, authority)?;
+            let (scheme, authority, _) = split_http(text)?;
+            parse_authority(scheme, authority)?;
         }
         Ok(Self(text.to_owned()))
     }
@@ -357,8 +280,8 @@ impl ResourceUri {
     /// The origin, if this is an `http` or `https` URI.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
-        let (https, authority, _) = split_http(&self.0).ok()?;
-        parse_authority(https, authority).ok()
+        let (scheme, authority, _) = split_http(&self.0).ok()?;
+        parse_authority(scheme, authority).ok()
     }
 }
 
@@ -422,66 +345,17 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
-/// Whether https, the authority, and what follows it.
-fn split_http(text: &str) -> Result<(bool, &str, &str), UriError> {
+/// The scheme, the authority, and what follows it.
+fn split_http(text: &str) -> Result<(Scheme, &str, &str), UriError> {
     let (scheme, rest) = text.split_once(':').ok_or(UriError::NotAbsolute)?;
     if !is_scheme(scheme) {
         return Err(UriError::NotAbsolute);
     }
-    let https = match scheme.to_ascii_lowercase().as_str() {
-        "https" => true,
-        "http" => false,
-        _ => return Err(UriError::Scheme),
-    };
+    let scheme = Scheme::parse(scheme)?;
     let rest = rest.strip_prefix("//").ok_or(UriError::NotAbsolute)?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    Ok((https, authority, rest))
-}
-
-fn parse_authority(https: bool, authority: &str) -> Result<Origin, UriError> {
-    if authority.contains('@') {
-        return Err(UriError::UserInfo);
-    }
-    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (v6, port) = rest.split_once(']').ok_or(UriError::Host)?;
-        let v6: Ipv6Addr = v6.parse().map_err(|_| UriError::Host)?;
-        (format!("[{v6}]"), port)
-    } else {
-        let end = authority.find(':').unwrap_or(authority.len());
-        let (host, port) = authority.split_at(end);
-        (parse_host(host)?, port)
-    };
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => default_port(https),
-        None => return Err(UriError::Host),
-        Some(digits) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
-            digits.parse().ok().filter(|p| *p != 0).ok_or(UriError::Port)?
-        }
-        Some(_) => return Err(UriError::Port),
-    };
-    Ok(Origin { https, host, port })
-}
-
-/// A name of letters, digits, `-`, `_` and dots, or dotted-decimal IPv4.
-fn parse_host(host: &str) -> Result<String, UriError> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if host.is_empty() || host.len() > 255 || host.starts_with('.') || !host.bytes().all(plain) {
-        return Err(UriError::Host);
-    }
-    let host = host.to_ascii_lowercase();
-    // URL parsers of the WHATWG kind read `2130706433`, `0x7f.1` and `127.1` as
-    // 127.0.0.1; a host that ends like a number must be a plain address.
-    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-    let numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
-    if numeric && host.parse::<Ipv4Addr>().is_err() {
-        return Err(UriError::Host);
-    }
-    Ok(host)
-}
-
-fn default_port(https: bool) -> u16 {
-    if https { 443 } else { 80 }
+    Ok((scheme, authority, rest))
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! Sections: RFC 6749 section 5.2; RFC 7009 section 2.2.1; RFC 7662 section 2.3;
 //!   RFC 9110 section 15
 //! Enforces, in this order:
-//!   1. 429 and 5xx say "not now", whatever their body says;
-//!   2. 3xx is never followed and never a verdict;
-//!   3. 4xx is a verdict only if it carries an OAuth error.
+//!
+//! 1. 429 and 5xx say "not now", whatever their body says;
+//! 2. 3xx is never followed and never a verdict;
+//! 3. 4xx is a verdict only if it carries an OAuth error.
+//!
 //! Does not enforce: anything about successes; each message's `decode` does.
 //!
 //! Nothing of a successful answer's body is ever part of an error, for it may

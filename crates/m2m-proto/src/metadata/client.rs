@@ -97,11 +97,10 @@ impl ClientMetadata {
         if let Some(jwks) = &self.jwks {
             out.0.push((m::JWKS, jwks.clone()));
         }
-        out.flag(m::DPOP_BOUND_ACCESS_TOKENS, self.dpop_bound_access_tokens);
-        out.flag(
-            m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS,
-            self.tls_client_certificate_bound_access_tokens,
-        );
+        out.flags(&[
+            (m::DPOP_BOUND_ACCESS_TOKENS, self.dpop_bound_access_tokens),
+            (m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS, self.tls_client_certificate_bound_access_tokens),
+        ]);
         out.finish().into()
     }
 }

@@ -148,10 +148,10 @@ impl Writer {
         }
     }
 
-    fn flag(&mut self, member: &'static str, flag: bool) {
-        if flag {
-            self.0.push((member, true.into()));
-        }
+    /// `false` is the default of every flag, so only the others are written.
+    fn flags(&mut self, flags: &[(&'static str, bool)]) {
+        let set = flags.iter().filter(|(_, flag)| *flag);
+        self.0.extend(set.map(|(member, _)| (*member, Value::Bool(true))));
     }
 
     fn finish(self) -> Vec<u8> {

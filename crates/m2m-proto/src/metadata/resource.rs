@@ -92,19 +92,17 @@ impl ResourceMetadata {
         use metadata as m;
         let mut out = Writer::default();
         out.text(m::RESOURCE, Some(self.resource.as_str()));
-        let servers: Vec<String> =
-            self.authorization_servers.iter().map(|i| i.as_str().to_owned()).collect();
+        let servers: Vec<String> = self.authorization_servers.iter().map(|i| i.as_str().to_owned()).collect();
         out.list(m::AUTHORIZATION_SERVERS, &servers);
         out.endpoint(m::JWKS_URI, self.jwks_uri.as_ref());
         out.list(m::SCOPES_SUPPORTED, &self.scopes_supported);
         out.list(m::BEARER_METHODS_SUPPORTED, &self.bearer_methods_supported);
         out.text(m::RESOURCE_NAME, self.resource_name.as_deref());
         out.list(m::DPOP_SIGNING_ALG_VALUES_SUPPORTED, &self.dpop_signing_alg_values_supported);
-        out.flag(m::DPOP_BOUND_ACCESS_TOKENS_REQUIRED, self.dpop_bound_access_tokens_required);
-        out.flag(
-            m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS,
-            self.tls_client_certificate_bound_access_tokens,
-        );
+        out.flags(&[
+            (m::DPOP_BOUND_ACCESS_TOKENS_REQUIRED, self.dpop_bound_access_tokens_required),
+            (m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS, self.tls_client_certificate_bound_access_tokens),
+        ]);
         out.finish().into()
     }
 }
@@ -144,10 +142,7 @@ mod tests {
                 Err(MetadataError::Mismatch { member: "resource", .. })
             ));
         }
-        assert_eq!(
-            ResourceMetadata::decode(b"{}", &resource()),
-            Err(MetadataError::Missing("resource"))
-        );
+        assert_eq!(ResourceMetadata::decode(b"{}", &resource()), Err(MetadataError::Missing("resource")));
     }
 
     #[test]

@@ -110,7 +110,6 @@ impl ServerMetadata {
         use metadata as m;
         let reader = Reader::new(document)?;
         reader.identity(m::ISSUER, expected.as_str())?;
-        let aliases = reader.object(m::MTLS_ENDPOINT_ALIASES)?;
         let list = |member| reader.list(member).map(Option::unwrap_or_default);
         Ok(Self {
             issuer: expected.clone(),
@@ -137,11 +136,7 @@ impl ServerMetadata {
             dpop_signing_alg_values_supported: list(m::DPOP_SIGNING_ALG_VALUES_SUPPORTED)?,
             tls_client_certificate_bound_access_tokens: reader
                 .flag(m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS)?,
-            mtls_endpoint_aliases: EndpointAliases {
-                token_endpoint: aliases.endpoint(m::TOKEN_ENDPOINT)?,
-                introspection_endpoint: aliases.endpoint(m::INTROSPECTION_ENDPOINT)?,
-                revocation_endpoint: aliases.endpoint(m::REVOCATION_ENDPOINT)?,
-            },
+            mtls_endpoint_aliases: EndpointAliases::read(&reader.object(m::MTLS_ENDPOINT_ALIASES)?)?,
         })
     }
 
@@ -196,6 +191,17 @@ impl ServerMetadata {
         out.endpoint(m::REVOCATION_ENDPOINT, self.revocation_endpoint.as_ref());
         out.endpoint(m::JWKS_URI, self.jwks_uri.as_ref());
         out.0.push((m::RESPONSE_TYPES_SUPPORTED, Value::Array(Vec::new())));
+        self.write_lists(&mut out);
+        out.flags(&[(
+            m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS,
+            self.tls_client_certificate_bound_access_tokens,
+        )]);
+        self.mtls_endpoint_aliases.write(&mut out);
+        out.finish().into()
+    }
+
+    fn write_lists(&self, out: &mut Writer) {
+        use metadata as m;
         let optional = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
         for (member, items) in [
             (m::GRANT_TYPES_SUPPORTED, &optional(&self.grant_types_supported)),
@@ -228,16 +234,18 @@ impl ServerMetadata {
         ] {
             out.list(member, items);
         }
-        out.flag(
-            m::TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS,
-            self.tls_client_certificate_bound_access_tokens,
-        );
-        self.mtls_endpoint_aliases.write(&mut out);
-        out.finish().into()
     }
 }
 
 impl EndpointAliases {
+    fn read(members: &Reader) -> Result<Self, MetadataError> {
+        Ok(Self {
+            token_endpoint: members.endpoint(metadata::TOKEN_ENDPOINT)?,
+            introspection_endpoint: members.endpoint(metadata::INTROSPECTION_ENDPOINT)?,
+            revocation_endpoint: members.endpoint(metadata::REVOCATION_ENDPOINT)?,
+        })
+    }
+
     fn write(&self, out: &mut Writer) {
         let members: serde_json::Map<String, Value> = [
             (metadata::INTROSPECTION_ENDPOINT, &self.introspection_endpoint),

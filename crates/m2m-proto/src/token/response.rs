@@ -3,10 +3,12 @@
 //!
 //! Sections: RFC 6749 sections 5.1, 5.2; RFC 8693 section 2.2.1
 //! Enforces, when read, in this order:
-//!   1. what every answer must pass: [`crate::error::answer`];
-//!   2. 200 and 201 carry a JSON object; with an `error` it is that error;
-//!   3. `access_token` is a string that fits into a header; the types of
-//!      `token_type`, `expires_in` and `scope`; no negative life.
+//!
+//! 1. what every answer must pass: [`crate::error::answer`];
+//! 2. 200 and 201 carry a JSON object; with an `error` it is that error;
+//! 3. `access_token` is a string that fits into a header; the types of
+//!    `token_type`, `expires_in` and `scope`; no negative life.
+//!
 //! Tolerates, because real services do it: a missing `token_type` (Bearer, and
 //!   said so), `expires_in` as numeric string or fraction, `scope` empty or as an
 //!   array, JSON under another content type, unknown members.

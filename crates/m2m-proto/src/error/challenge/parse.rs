@@ -25,7 +25,7 @@ pub(super) fn parse_all(headers: &HeaderMap) -> Vec<Challenge> {
         let mut line = Line(value.as_bytes());
         while found.len() < MAX_CHALLENGES {
             match line.challenge() {
-                Next::Challenge(challenge) => found.push(challenge),
+                Next::Challenge(challenge) => found.push(*challenge),
                 Next::Unusable => {}
                 Next::End => break,
             }
@@ -35,7 +35,7 @@ pub(super) fn parse_all(headers: &HeaderMap) -> Vec<Challenge> {
 }
 
 enum Next {
-    Challenge(Challenge),
+    Challenge(Box<Challenge>),
     /// Well-formed so far, but it contradicts itself.
     Unusable,
     /// Nothing left, or nothing readable.
@@ -52,7 +52,7 @@ impl<'a> Line<'a> {
         if scheme.is_empty() {
             return Next::End;
         }
-        let mut challenge = Challenge::new(AuthScheme::parse(&lossy(scheme)));
+        let mut challenge = Box::new(Challenge::new(AuthScheme::parse(&lossy(scheme))));
         if !self.0.first().copied().is_none_or(|b| is_space(b) || b == b',') {
             return Next::End;
         }
