@@ -16,8 +16,8 @@ use crate::observe;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::secret;
 use crate::registry::{
-    Api, Change, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, Registry,
-    Status,
+    Api, Change, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof,
+    Registry, Status,
 };
 use crate::server::State;
 use crate::store::TokenRef;
@@ -107,7 +107,9 @@ impl Admin {
                 (Material::SealedSecret { nonce, sealed }, Some(secret))
             }
             Proof::PublicKeys(set) => (Material::PublicKeys(Arc::new(set)), None),
-            Proof::JwksUri(uri) if state.authenticator.published.can_fetch() => (Material::JwksUri(uri), None),
+            Proof::JwksUri(uri) if state.authenticator.published.can_fetch() => {
+                (Material::JwksUri(uri), None)
+            }
             Proof::JwksUri(_) => {
                 return Err(Error::misconfigured("this server has no HTTP client to fetch a jwks_uri with"));
             }
@@ -181,7 +183,8 @@ impl Admin {
     #[must_use]
     pub fn live_tokens(&self) -> Vec<Record> {
         let now = self.state.clock.wall();
-        let live = |record: &Record| matches!(&record.event, Event::Issued { expires_at, .. } if *expires_at > now);
+        let live =
+            |record: &Record| matches!(&record.event, Event::Issued { expires_at, .. } if *expires_at > now);
         self.state.audit.records().into_iter().filter(live).collect()
     }
 

@@ -231,8 +231,10 @@ impl Authenticator {
                 Ok(Some(key.into_iter().collect()))
             }
             Material::SealedSecret { nonce, sealed } if algorithm.is_symmetric() => {
-                let secret =
-                    self.vault.open(*nonce, sealed, &credential.id).map_err(|_| AuthenticationError::Refused)?;
+                let secret = self
+                    .vault
+                    .open(*nonce, sealed, &credential.id)
+                    .map_err(|_| AuthenticationError::Refused)?;
                 let key = VerifyingKey::hmac(&secret, algorithm).map_err(|_| AuthenticationError::Refused)?;
                 Ok(Some(vec![Arc::new(key)]))
             }
@@ -258,7 +260,8 @@ impl Authenticator {
             _ => false,
         };
         let usable = registration.credentials().iter().filter(|credential| credential.usable(now));
-        let credential = usable.take(MAX_TRIED_CREDENTIALS).find(matches).ok_or(AuthenticationError::Refused)?;
+        let credential =
+            usable.take(MAX_TRIED_CREDENTIALS).find(matches).ok_or(AuthenticationError::Refused)?;
         Ok(AuthenticatedClient {
             registration: Arc::clone(registration),
             credential: Arc::clone(credential),

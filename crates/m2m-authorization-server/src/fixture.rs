@@ -12,7 +12,8 @@ use m2m_proto::time::UnixTime;
 
 use crate::authenticate::AuthenticatedClient;
 use crate::registry::{
-    AcceptedAudience, Api, ApiIdentifier, Client, Credential, CredentialId, Material, Registration, SecretUse, Status,
+    AcceptedAudience, Api, ApiIdentifier, Client, Credential, CredentialId, Material, Registration,
+    SecretUse, Status,
 };
 
 /// 2026-11-22T10:40:00Z, the time at which tests begin.

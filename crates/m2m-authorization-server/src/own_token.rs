@@ -14,7 +14,12 @@ use crate::server::State;
 use crate::store::{StoreError, TokenStatus};
 
 /// The claims of a token of ours; `None` for anything else, whatever is wrong with it.
-pub(crate) fn verify(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Option<VerifiedClaims> {
+pub(crate) fn verify(
+    state: &State,
+    token: &str,
+    registry: &Registry,
+    now: UnixTime,
+) -> Option<VerifiedClaims> {
     let unverified = access_token::parse(token).ok()?;
     let key = state.keys.find(unverified.key_hint()?, now)?;
     let audience = claimed_audience(token)?;

@@ -178,7 +178,8 @@ fn target<'a>(
             (Some((grant, api)), None) => Ok((Arc::clone(api), grant)),
         };
     }
-    let mut granted = client.grants.iter().filter_map(|(name, grant)| Some((registry.api(name.as_str())?, grant)));
+    let mut granted =
+        client.grants.iter().filter_map(|(name, grant)| Some((registry.api(name.as_str())?, grant)));
     let (first, others) = (granted.next().ok_or(Denied::NothingGranted)?, granted.next().is_some());
     if others { owner(client, ask.scope.as_ref(), registry) } else { Ok((Arc::clone(first.0), first.1)) }
 }

@@ -124,7 +124,9 @@ impl Server {
 
     pub(crate) fn from_settings(settings: ServerBuilder) -> Result<Self, Error> {
         if settings.jwks_max_age >= settings.rotation.announce {
-            return Err(Error::misconfigured("signing keys must be announced for longer than verifiers cache them"));
+            return Err(Error::misconfigured(
+                "signing keys must be announced for longer than verifiers cache them",
+            ));
         }
         let now = settings.clock.wall();
         let endpoints = Endpoints::new(&settings.issuer, settings.mutual_tls.as_ref())?;
@@ -140,7 +142,8 @@ impl Server {
             published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
         };
         let keys = signing_keys(settings.signing_keys)?;
-        let keys = Keys::new(keys, settings.rotation, now).map_err(|error| Error::misconfigured(error.to_string()))?;
+        let keys = Keys::new(keys, settings.rotation, now)
+            .map_err(|error| Error::misconfigured(error.to_string()))?;
         let nonce_key = NonceKey::new(&secret, "authorization server");
         let state = State {
             issuer: settings.issuer,
@@ -160,6 +163,11 @@ impl Server {
             jwks_max_age: settings.jwks_max_age,
         };
         Ok(Self { state: Arc::new(state) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn state_for_test(&self) -> Arc<State> {
+        Arc::clone(&self.state)
     }
 
     /// Everything that this server answers: token, introspection and revocation endpoint, key set

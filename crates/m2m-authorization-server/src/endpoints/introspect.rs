@@ -12,6 +12,9 @@ use m2m_io::Now;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::Endpoint;
 use m2m_proto::introspection::{Introspection, IntrospectionRequest};
+use m2m_proto::jose::Claims;
+use m2m_proto::names::claim;
+use m2m_proto::token::TokenType;
 use m2m_proto::token::access_token::VerifiedClaims;
 
 use super::refusal::Refusal;
@@ -39,13 +42,24 @@ async fn introspect(state: &State, incoming: Incoming, now: Now) -> Result<Respo
     };
     observe::count_by(observe::INTROSPECTIONS, "active", if seen.is_some() { "true" } else { "false" });
     Ok(match seen {
-        Some(claims) => Introspection::of(&claims).encode(),
+        Some(claims) => Introspection::active(told(&claims)).encode(),
         None => Introspection::inactive().encode(),
     })
 }
 
+/// The signed claims, and how the token has to be presented.
+// spec: 9449-AS4
+fn told(claims: &VerifiedClaims) -> Claims {
+    let bound = claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
+    let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };
+    let mut told = claims.claims().clone();
+    told.rest.insert(claim::TOKEN_TYPE.to_owned(), token_type.as_str().into());
+    told
+}
+
 fn may_see(asking: &ClientId, claims: &VerifiedClaims, registry: &Registry) -> bool {
     let own = claims.client_id() == Some(asking.as_str());
-    let represents = |audience: &str| registry.api(audience).is_some_and(|api| api.resource_servers.contains(asking));
+    let represents =
+        |audience: &str| registry.api(audience).is_some_and(|api| api.resource_servers.contains(asking));
     own || claims.audience().any(represents)
 }

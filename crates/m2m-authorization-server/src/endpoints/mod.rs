@@ -5,11 +5,15 @@
 //! proxy's reader, puts [`ClientAddress`] and [`PeerCertificate`] into the request's extensions;
 //! they are never read from headers here.
 
+pub(crate) mod introspect;
 pub(crate) mod jwks;
 pub(crate) mod metadata;
 pub(crate) mod refusal;
+pub(crate) mod revoke;
 pub(crate) mod token;
 
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -55,6 +59,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
     let at = |path: &str| format!("{}{path}", state.endpoints.base_path);
     let mut router = Router::new()
         .route(&at(path::TOKEN), post(token::answer))
+        .route(&at(path::INTROSPECT), post(introspect::answer))
+        .route(&at(path::REVOKE), post(revoke::answer))
         .route(&at(path::JWKS), get(jwks::answer));
     for path in &state.endpoints.well_known {
         router = router.route(path, get(metadata::answer));
@@ -133,7 +139,8 @@ fn refused(
         Endpoint::Revocation => "revocation",
         _ => "token",
     };
-    metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned()).increment(1);
+    metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned())
+        .increment(1);
     tracing::debug!(endpoint = name, error = code.as_str(), reason = %refusal, "refused");
     state.audit.append(now.wall, Event::Refused { client_id: None, code, reason: refusal.to_string() });
     refusal.to_response(endpoint, headers)

@@ -11,7 +11,9 @@ use m2m_proto::client_auth::PresentedError;
 use m2m_proto::dpop::ProofError;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, ErrorCode, ErrorResponse, WireError};
 use m2m_proto::form::FormError;
+use m2m_proto::introspection::IntrospectionRequestError;
 use m2m_proto::names::header;
+use m2m_proto::revocation::RevocationRequestError;
 use m2m_proto::token::TokenRequestError;
 
 use crate::admission::NotAdmitted;
@@ -31,6 +33,10 @@ pub(crate) enum Refusal {
     Form(#[from] FormError),
     #[error(transparent)]
     TokenRequest(#[from] TokenRequestError),
+    #[error(transparent)]
+    IntrospectionRequest(#[from] IntrospectionRequestError),
+    #[error(transparent)]
+    RevocationRequest(#[from] RevocationRequestError),
     #[error(transparent)]
     Presented(#[from] PresentedError),
     #[error("too many failed authentications")]
@@ -55,7 +61,9 @@ impl WireError for Refusal {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Form(fact) => fact.code(),
-            Self::TokenRequest(_) => ErrorCode::InvalidRequest,
+            Self::TokenRequest(fact) => fact.code(),
+            Self::IntrospectionRequest(fact) => fact.code(),
+            Self::RevocationRequest(fact) => fact.code(),
             Self::Presented(fact) => fact.code(),
             Self::Proof(fact) => fact.code(),
             Self::OverBudget(_) => ErrorCode::SlowDown,
@@ -74,7 +82,9 @@ impl WireError for Refusal {
     fn description(&self) -> Cow<'static, str> {
         match self {
             Self::Form(fact) => fact.description(),
-            Self::TokenRequest(fact) => Cow::Owned(fact.to_string()),
+            Self::TokenRequest(fact) => fact.description(),
+            Self::IntrospectionRequest(fact) => fact.description(),
+            Self::RevocationRequest(fact) => fact.description(),
             Self::Presented(fact) => fact.description(),
             Self::Proof(fact) => fact.description(),
             // These say themselves no more than a stranger may know; see their modules.

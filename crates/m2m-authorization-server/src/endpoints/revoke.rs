@@ -30,7 +30,7 @@ async fn revoke(state: &State, incoming: Incoming, now: Now) -> Result<Response<
     let registry = state.store.registry()?;
     let caller = super::admit_caller(state, &incoming, &form, &registry, now).await?;
     let client_id = &caller.client().client().id;
-    let token = own_token::verify(state, &ask.token, &registry, now.wall);
+    let token = own_token::verify(state, ask.token.expose(), &registry, now.wall);
     if let Some(claims) = token.filter(|claims| claims.client_id() == Some(client_id.as_str()))
         && let Some(jti) = claims.jti()
     {

@@ -49,7 +49,11 @@ async fn issue(state: &State, incoming: Incoming, now: Now) -> Result<Response<B
 
 /// A proof that came must be good; whether one must come is the policy's question.
 // spec: 9449-AS1
-fn check_proof(state: &State, incoming: &Incoming, now: UnixTime) -> Result<Option<VerifiedProof>, ProofError> {
+fn check_proof(
+    state: &State,
+    incoming: &Incoming,
+    now: UnixTime,
+) -> Result<Option<VerifiedProof>, ProofError> {
     if !incoming.headers.contains_key(header::DPOP) {
         return Ok(None);
     }
@@ -88,7 +92,10 @@ fn record(state: &State, admitted: &Admitted, minted: &Minted, now: Now) {
     metrics::counter!(observe::TOKENS_ISSUED, "alg" => alg, "binding" => binding).increment(1);
     if state.frequency.is_suspicious(&caller.client().id, now.monotonic) {
         observe::count(observe::UNCACHED_CLIENTS);
-        tracing::warn!(client_id = caller.client().id.as_str(), "this client evidently does not cache its tokens");
+        tracing::warn!(
+            client_id = caller.client().id.as_str(),
+            "this client evidently does not cache its tokens"
+        );
     }
     let event = Event::Issued {
         jti: minted.jti.clone(),

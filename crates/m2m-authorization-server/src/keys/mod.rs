@@ -89,7 +89,11 @@ impl Keys {
         let dates = KeyDates::starting(now, &plan);
         let keys: Result<Vec<_>, _> =
             keys.into_iter().map(|key| Key::new(named(key), dates).map(Arc::new)).collect();
-        Ok(Self { ring: ArcSwap::from_pointee(Ring::new(keys?)), plan, changing: tokio::sync::Mutex::default() })
+        Ok(Self {
+            ring: ArcSwap::from_pointee(Ring::new(keys?)),
+            plan,
+            changing: tokio::sync::Mutex::default(),
+        })
     }
 
     /// The key that signs with `algorithm` now; `None` while it is being made.

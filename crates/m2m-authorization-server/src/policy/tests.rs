@@ -145,10 +145,16 @@ fn the_life_is_the_least_of_three() {
     check(600, None, Some(400), 1);
 }
 
-fn constrained(client: SenderConstraint, api_demands: SenderConstraint, held: &Held) -> Result<Grant, Denied> {
-    let registry =
-        Registry::default().apply(Change::CreateApi(api(ORDERS, &[]).sender_constraint(api_demands))).unwrap();
-    let client = Client::new(client_id("app")).grant(identifier(ORDERS), Scope::empty()).sender_constraint(client);
+fn constrained(
+    client: SenderConstraint,
+    api_demands: SenderConstraint,
+    held: &Held,
+) -> Result<Grant, Denied> {
+    let registry = Registry::default()
+        .apply(Change::CreateApi(api(ORDERS, &[]).sender_constraint(api_demands)))
+        .unwrap();
+    let client =
+        Client::new(client_id("app")).grant(identifier(ORDERS), Scope::empty()).sender_constraint(client);
     decide(&authenticated(client, credential("cred")), &ask(None, &[], &[]), held, &registry, NOW)
 }
 

@@ -16,10 +16,10 @@ use m2m_proto::client_id::ClientId;
 
 pub use api::{Api, ApiIdentifier, ApiScope, SenderConstraint};
 pub use client::{ApiGrant, Client, Status};
-pub use secret::SECRET_PREFIX;
 pub use credential::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, SecretUse,
 };
+pub use secret::SECRET_PREFIX;
 
 /// At most so many credentials per client, revoked ones included: 64.
 ///
@@ -232,7 +232,8 @@ impl Registry {
     }
 
     fn registration_mut(&mut self, id: &ClientId) -> Result<&mut Registration, Conflict> {
-        let registration = self.clients.get_mut(id).ok_or_else(|| Conflict::Unknown(id.as_str().to_owned()))?;
+        let registration =
+            self.clients.get_mut(id).ok_or_else(|| Conflict::Unknown(id.as_str().to_owned()))?;
         Ok(Arc::make_mut(registration))
     }
 }
@@ -240,7 +241,9 @@ impl Registry {
 /// Revocation is final: a key that leaked once is never trusted again.
 fn changed(from: Status, to: Status, name: &str) -> Result<Status, Conflict> {
     match (from, to) {
-        (Status::Revoked, Status::Active | Status::Disabled) => Err(Conflict::RevokedForGood(name.to_owned())),
+        (Status::Revoked, Status::Active | Status::Disabled) => {
+            Err(Conflict::RevokedForGood(name.to_owned()))
+        }
         _ => Ok(to),
     }
 }

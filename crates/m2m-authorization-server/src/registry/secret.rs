@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn strangers_texts_are_not_ours() {
-        for text in ["", "m2m_sk_", "hunter2", "m2m_sk_aaaaaaaaaaaaaaaa_", &"m2m_sk_".repeat(40), "m2m_sk_ä_ö"] {
+        for text in
+            ["", "m2m_sk_", "hunter2", "m2m_sk_aaaaaaaaaaaaaaaa_", &"m2m_sk_".repeat(40), "m2m_sk_ä_ö"]
+        {
             assert_eq!(ParsedSecret::parse(text), None, "{text}");
         }
     }

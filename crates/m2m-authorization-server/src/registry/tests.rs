@@ -28,10 +28,14 @@ fn credential(id: &str, client: &str) -> Credential {
 fn registry() -> Registry {
     let orders = api("https://orders.example", &["orders:read", "orders:write"]);
     let app = Client::new(client_id("app")).grant(identifier("https://orders.example"), scope("orders:read"));
-    [Change::CreateApi(orders), Change::CreateClient(app), Change::CreateCredential(credential("cred1", "app"))]
-        .into_iter()
-        .try_fold(Registry::default(), |registry, change| registry.apply(change))
-        .unwrap()
+    [
+        Change::CreateApi(orders),
+        Change::CreateClient(app),
+        Change::CreateCredential(credential("cred1", "app")),
+    ]
+    .into_iter()
+    .try_fold(Registry::default(), |registry, change| registry.apply(change))
+    .unwrap()
 }
 
 fn refused(change: Change, expect: Conflict) {
@@ -93,7 +97,8 @@ fn access_tokens_are_never_signed_with_a_shared_key() {
 fn credentials_per_client_are_bounded() {
     let mut registry = registry();
     for number in 1..MAX_CREDENTIALS {
-        registry = registry.apply(Change::CreateCredential(credential(&format!("more{number}"), "app"))).unwrap();
+        registry =
+            registry.apply(Change::CreateCredential(credential(&format!("more{number}"), "app"))).unwrap();
     }
     let one_more = registry.apply(Change::CreateCredential(credential("last", "app")));
     assert_eq!(one_more.err(), Some(Conflict::TooManyCredentials("app".into())));

@@ -5,8 +5,8 @@
 //! something to compare with or not, so that time tells nothing about what is registered.
 
 use m2m_io::Random;
-use m2m_proto::secret::{SecretBytes, SecretString};
 use m2m_proto::seal::{KeyedHash, SealError, SealingKey};
+use m2m_proto::secret::{SecretBytes, SecretString};
 
 use super::credential::CredentialId;
 

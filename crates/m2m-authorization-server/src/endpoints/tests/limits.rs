@@ -1,0 +1,90 @@
+use super::*;
+use crate::FailureBudget;
+
+async fn harness() -> Harness {
+    let budget =
+        FailureBudget::default().per_client_and_address(3).per_address(5).window(Duration::from_secs(60));
+    Harness::with(|settings| settings.failure_budget(budget)).await
+}
+
+const HERE: &str = "192.0.2.1";
+const THERE: &str = "192.0.2.2";
+
+async fn fail(harness: &Harness, client: &str, from: &str) -> Answer {
+    harness.post(TOKEN, Ask::token().basic(client, "wrong").from(from)).await
+}
+
+// spec-test: 6749-AS3
+#[tokio::test]
+async fn guessing_is_throttled_per_client_and_address() {
+    let harness = harness().await;
+    for _ in 0..3 {
+        fail(&harness, "app", HERE).await.refused(401, "invalid_client");
+    }
+    let over = fail(&harness, "app", HERE).await;
+    over.refused(429, "slow_down");
+    assert_eq!(over.header("retry-after"), "60");
+    fail(&harness, "app", THERE).await.refused(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn guessing_over_many_clients_is_throttled_per_address() {
+    let harness = harness().await;
+    for client in ["a", "b", "c", "d", "e"] {
+        fail(&harness, client, HERE).await.refused(401, "invalid_client");
+    }
+    fail(&harness, "f", HERE).await.refused(429, "slow_down");
+    fail(&harness, "f", THERE).await.refused(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn a_right_secret_always_passes() {
+    let harness = harness().await;
+    let secret = harness.secret("app").await;
+    for _ in 0..10 {
+        fail(&harness, "app", HERE).await;
+    }
+    harness.post(TOKEN, Ask::token().basic("app", &secret).from(HERE)).await.access_token();
+}
+
+#[tokio::test]
+async fn an_assertion_over_budget_is_refused_before_it_is_checked() {
+    let harness = harness().await;
+    let key = harness.key("app", Algorithm::Es256).await;
+    for _ in 0..3 {
+        fail(&harness, "app", HERE).await;
+    }
+    let good = super::assertions::Assertion::of("app").sign(&harness, &key);
+    let ask = Ask::token().assertion(&good);
+    harness.post(TOKEN, ask.clone().from(HERE)).await.refused(429, "slow_down");
+    harness.post(TOKEN, ask.from(THERE)).await.access_token();
+}
+
+#[tokio::test]
+async fn the_budget_comes_back() {
+    let harness = harness().await;
+    for _ in 0..4 {
+        fail(&harness, "app", HERE).await;
+    }
+    harness.advance(120);
+    fail(&harness, "app", HERE).await.refused(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn other_endpoints_share_the_budget() {
+    let harness = harness().await;
+    for path in [INTROSPECT, REVOKE, TOKEN] {
+        let ask = Ask::about("x").with("grant_type", "client_credentials").basic("app", "wrong").from(HERE);
+        harness.post(path, ask).await.refused(401, "invalid_client");
+    }
+    fail(&harness, "app", HERE).await.refused(429, "slow_down");
+}
+
+#[tokio::test]
+async fn malformed_requests_charge_nobody() {
+    let harness = harness().await;
+    for _ in 0..10 {
+        harness.post(TOKEN, Ask::token().with("client_id", "app").from(HERE)).await;
+    }
+    fail(&harness, "app", HERE).await.refused(401, "invalid_client");
+}
