@@ -18,7 +18,7 @@ use super::alg::Algorithm;
 use super::base64url;
 use super::jwk::Jwk;
 use super::jws::JwsError;
-use super::key::SigningKey;
+use super::signing_key::SigningKey;
 use super::strict::{Any, Fault, Faults, Name, Text};
 use crate::names::jose as names;
 

@@ -16,7 +16,8 @@ use std::ops::Range;
 use super::base64url;
 use super::header::{Header, HeaderFields, PreparedHeader};
 use super::jwk::JwkError;
-use super::key::{SigningKey, VerifyingKey};
+use super::key::VerifyingKey;
+use super::signing_key::SigningKey;
 
 /// The longest token that we read or make.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -12,7 +12,7 @@
 //! | [`alg`] | the algorithm table: one row per algorithm |
 //! | [`kind`] | the kind table: one row per purpose of a JWT |
 //! | [`jwk`], [`jwk_set`], [`thumbprint`] | keys as JSON |
-//! | [`key`] | keys as parsed once, ready to sign or to verify |
+//! | [`key`], [`signing_key`] | keys parsed once, ready to verify or to sign |
 //! | [`jws`], [`header`] | compact JWS: parse, sign, verify |
 //! | [`claims`] | registered claims, NumericDate, `aud` |
 //! | [`base64url`] | the strict alphabet |
@@ -28,6 +28,7 @@ pub mod jwk_set;
 pub mod jws;
 pub mod key;
 pub mod kind;
+pub mod signing_key;
 pub mod thumbprint;
 
 mod der;
@@ -42,6 +43,7 @@ pub use header::{Header, HeaderFields, PreparedHeader};
 pub use jwk::{Jwk, JwkError};
 pub use jwk_set::{JwkSet, JwkSetError};
 pub use jws::{Compact, JwsError, MAX_TOKEN_BYTES, VerifiedPayload};
-pub use key::{KeyError, RsaSize, SigningKey, VerifyingKey};
+pub use key::{KeyError, VerifyingKey};
 pub use kind::{Kind, KindError};
+pub use signing_key::{RsaSize, SigningKey};
 pub use thumbprint::JwkThumbprint;
