@@ -42,7 +42,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     first_32(digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// HMAC-SHA256 (RFC 2104) of `message`. For a key used more than once, see [`Mac`].
+/// HMAC-SHA256 (RFC 2104) of `message`. A key used more than once is better kept in [`crate::seal::KeyedHash`].
 #[must_use]
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     Mac::new(Hash::Sha256, key).tag_32(message)
