@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use m2m_proto::metadata::server::ServerMetadata;
-use m2m_proto::metadata::well_known;
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
+use m2m_proto::metadata::server::ServerMetadata;
+use m2m_proto::metadata::well_known;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use crate::remote::{Fetch, Fetched, Knobs, Remote, RemoteError, max_age};

@@ -1,1 +1,20 @@
-//! stub
+//! Test parties: clocks that move, randomness that repeats, servers in memory, servers that misbehave.
+//!
+//! Never published. With feature `roles` (default) also all three roles in one process.
+
+pub mod binary;
+pub mod certificates;
+mod clock;
+pub mod hostile;
+mod in_memory;
+mod keys;
+pub mod peers;
+mod random;
+mod record;
+pub mod tls;
+
+pub use crate::clock::{ManualClock, settle};
+pub use crate::in_memory::{Fault, InMemoryHttp};
+pub use crate::keys::FixedKeys;
+pub use crate::random::SeededRandom;
+pub use crate::record::{Record, Recorded};

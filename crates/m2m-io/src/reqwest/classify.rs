@@ -19,6 +19,11 @@ pub(super) fn classify(error: &::reqwest::Error, via: Via) -> HttpError {
         return HttpError::Tls(tls.to_string());
     }
     let text = text(error);
+    // With TLS 1.3 a server refuses our certificate only after the handshake; HTTP/2 then keeps no more than the words
+    // of rustls.
+    if let Some(alert) = text.find("received fatal alert: ") {
+        return HttpError::Tls(text.split_at(alert).1.to_owned());
+    }
     if via == Via::Proxy && (error.is_connect() || error.is_dns()) {
         return HttpError::Proxy(text);
     }

@@ -1,0 +1,17 @@
+//! The default HTTP client against real TLS and a real environment.
+
+mod environment;
+mod tls;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use m2m_io::reqwest::{ProxyFrom, ReqwestHttpBuilder};
+use m2m_io::{HttpClient as _, HttpError, Limits, ReqwestHttp};
+
+fn direct() -> ReqwestHttpBuilder {
+    ReqwestHttp::builder().proxy(ProxyFrom::Nowhere)
+}
+
+async fn get(http: &ReqwestHttp, url: &str) -> Result<Response<Bytes>, HttpError> {
+    http.send(Request::get(url).body(Bytes::new()).unwrap(), &Limits::default()).await
+}

@@ -1,0 +1,7 @@
+//! Tests across crates: whole systems in one process, TLS, and other people's servers.
+
+#[cfg(feature = "roles")]
+mod demo_fails;
+mod io;
+#[cfg(feature = "roles")]
+mod peer_oidc_provider;
