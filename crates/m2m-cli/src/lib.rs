@@ -1,1 +1,84 @@
-//! stub
+//! The binary `m2m`: all roles, no protocol knowledge.
+//!
+//! `main` → [`args`] (what was typed) → [`settings`] (what is meant) → [`commands`] (one file each) → [`exit`] (one
+//! code). Everything that is written goes through [`output`]. A command that needs a protocol rule asks a role crate
+//! or `m2m-proto` for it.
+
+pub mod args;
+pub mod certificate;
+pub mod commands;
+pub mod connect;
+pub mod demo;
+pub mod exit;
+pub mod harden;
+pub mod listen;
+mod log;
+pub mod output;
+pub mod settings;
+mod usage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use m2m_io::{Clock, OsRandom, Random, SystemClock};
+
+use args::{Cli, Command, Global};
+use exit::{Exit, Failure};
+use output::{Color, Output, Reader};
+use settings::env::Environment;
+
+pub use usage::parse;
+
+/// What a command may touch besides its arguments.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The two streams.
+    pub output: Output,
+    /// The environment at start.
+    pub environment: Environment,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// Flags that every command has.
+    pub global: Global,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+}
+
+/// Runs what was typed, from the environment to the exit code.
+pub async fn run(cli: Cli, environment: Environment) -> Exit {
+    let reader = if cli.wants_json() { Reader::Program } else { Reader::Person };
+    let color = if environment.is_set("NO_COLOR") { Color::Never } else { Color::Auto };
+    log::start(cli.global.verbose);
+    let around = Surroundings {
+        output: Output::process(reader, color, cli.global.verbose),
+        environment,
+        directory: std::env::current_dir().unwrap_or_default(),
+        global: cli.global.clone(),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    };
+    match dispatch(cli.command, &around).await {
+        Ok(exit) => exit,
+        Err(failure) => {
+            around.output.failure(&failure);
+            failure.exit()
+        }
+    }
+}
+
+async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(typed) => commands::demo::run(&typed, around).await,
+        Command::Token(typed) => commands::token::run(&typed, around).await,
+        Command::Request(typed) => commands::request::run(&typed, around).await,
+        Command::Introspect(typed) => commands::introspect::run(&typed, around).await,
+        Command::Revoke(typed) => commands::revoke::run(&typed, around).await,
+        Command::Inspect(typed) => commands::inspect::run(&typed, around),
+        Command::Verify(typed) => commands::verify::run(&typed, around).await,
+        Command::Keygen(typed) => commands::keygen::run(&typed, around),
+        Command::Serve(typed) => commands::serve::run(&typed, around).await,
+        Command::Completion(typed) => commands::completion::run(&typed, around),
+    }
+}

@@ -1,0 +1,152 @@
+//! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
+
+mod keys;
+mod profile;
+mod tokens;
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::{Args, Parser, Subcommand};
+
+pub use keys::{Keygen, KeygenKind};
+pub use profile::ProfileFlags;
+pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
+
+const EXAMPLES: &str = "\
+Examples:
+  m2m demo                                             the whole story on this machine
+  m2m serve --dev --env-file dev.env                   a server to try things with
+  m2m token --issuer https://login.example.com \\
+      --client-id svc --secret-env SECRET --scope read print a token
+  m2m request GET https://api.example.com/orders       call an API
+  m2m token | m2m verify --issuer URL --audience AUD   check a token
+
+Secrets never go on the command line, into logs or into core files. A secret is named: --secret-file,
+--secret-env, --secret-stdin, --secret-command, or a reference in m2m.toml. -v shows no token.
+
+Exit codes: 0 ok, 2 usage, 3 configuration, 4 secret unavailable, 5 unreachable, 6 TLS, 7 client refused,
+8 request refused, 9 rate limited, 10 malformed answer, 11 verification failed, 12 inactive or expired, 70 our bug.";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::BrightBlack.on_default());
+
+/// OAuth 2.0 for machines: get tokens, check tokens, issue tokens
+#[derive(Clone, Debug, Parser)]
+#[command(name = "m2m", version, styles = STYLES, after_help = EXAMPLES, disable_help_subcommand = true)]
+#[command(infer_long_args = false, max_term_width = 110)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// Answer failures (and results, where there is a choice) as JSON
+    #[arg(long = "json", id = "json-everywhere")]
+    pub json: bool,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What applies to every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// Use this profile of m2m.toml [env: M2M_PROFILE]
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    pub profile: Option<String>,
+    /// Use this file instead of searching for m2m.toml; its commands are trusted
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<std::path::PathBuf>,
+    /// Say more on standard error; never a token or a secret
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+}
+
+/// The commands that work.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole story on this machine: server, API and clients, step by step
+    Demo(Demo),
+    /// Get an access token
+    Token(Token),
+    /// Call an API with a token attached
+    Request(Request),
+    /// Ask the server whether a token is active
+    Introspect(Introspect),
+    /// Revoke a token; without one, the cached token
+    Revoke(Revoke),
+    /// Decode a token without checking it
+    Inspect(Inspect),
+    /// Check a token: signature, issuer, audience, times, scope
+    Verify(Verify),
+    /// Make keys: key pair, JWK, JWK set, self-signed certificate
+    Keygen(Keygen),
+    /// Run an authorization server (now: --dev, in memory, on loopback)
+    Serve(Serve),
+    /// Print a completion script for a shell
+    Completion(Completion),
+}
+
+/// `m2m demo`
+#[derive(Args, Clone, Debug, Default)]
+pub struct Demo {
+    /// Leave the servers running at the end and print what to try
+    #[arg(long)]
+    pub keep: bool,
+    /// One JSON object per step
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `m2m serve`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  m2m serve --dev --env-file dev.env & sleep 1; . ./dev.env
+  m2m token --scope orders:read
+
+Everything is in memory and ends with the process. Ctrl-C stops it after the requests under way.")]
+pub struct Serve {
+    /// Loopback only, nothing stored, a demo client and API made at start
+    #[arg(long, required = true)]
+    pub dev: bool,
+    /// Where to listen; loopback only. Port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8400")]
+    pub listen: std::net::SocketAddr,
+    /// Write exports of issuer, client and secret to this file (mode 0600) when ready
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<std::path::PathBuf>,
+    /// Answer failures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `m2m completion`
+#[derive(Args, Clone, Debug)]
+pub struct Completion {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+impl Cli {
+    /// Whether a program reads the failures of this run.
+    pub fn wants_json(&self) -> bool {
+        self.json
+            || match &self.command {
+                Command::Demo(command) => command.json,
+                Command::Token(command) => command.json || command.output == Some(OutputFormat::Json),
+                Command::Introspect(command) => command.json,
+                Command::Revoke(command) => command.json,
+                Command::Inspect(command) => command.json,
+                Command::Verify(command) => command.json,
+                Command::Keygen(command) => command.json,
+                Command::Serve(command) => command.json,
+                Command::Request(_) | Command::Completion(_) => false,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! One file for each command: settings in, role crate called, output written.
+
+pub(crate) mod completion;
+pub(crate) mod demo;
+pub(crate) mod inspect;
+pub(crate) mod introspect;
+pub(crate) mod keygen;
+pub(crate) mod request;
+pub(crate) mod revoke;
+pub(crate) mod serve;
+pub(crate) mod token;
+mod typed_token;
+pub(crate) mod verify;

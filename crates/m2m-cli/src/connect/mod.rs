@@ -1,0 +1,282 @@
+//! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
+
+mod credentials;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_client::{
+    AssertionAudienceRule, Client, ClientBuilder, Dpop, EncryptedFileStore, Endpoints, HttpFactory, Inspect,
+    Server,
+};
+use m2m_io::reqwest::{ReqwestHttp, ReqwestHttpBuilder};
+use m2m_io::{EgressRules, HttpClient, HttpError, Limits};
+use m2m_proto::client_auth::BasicEncoding;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::jose::Algorithm;
+use m2m_proto::scope::Scope;
+use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
+
+use crate::Surroundings;
+use crate::args::ProfileFlags;
+use crate::exit::{Exit, Failure};
+use crate::settings::field::Field;
+use crate::settings::{Inputs, Settings};
+
+/// Where tokens are kept between runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// In encrypted files below the user's cache directory.
+    Encrypted,
+    /// Nowhere.
+    Nothing,
+}
+
+/// What a command needs beyond the settings.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Where tokens are kept between runs.
+    pub keep: Keep,
+    /// An origin that may receive the token because it was typed.
+    pub destination: Option<Origin>,
+}
+
+/// The settings of this run, with warnings of the search already said.
+///
+/// # Errors
+/// As [`Settings::resolve`].
+pub fn settings(flags: &ProfileFlags, around: &Surroundings) -> Result<Settings, Failure> {
+    let settings = Settings::resolve(Inputs {
+        global: &around.global,
+        flags,
+        environment: &around.environment,
+        directory: &around.directory,
+    })?;
+    for warning in settings.warnings() {
+        around.output.warn(warning);
+    }
+    if let Some(profile) = settings.profile() {
+        around.output.detail(&format!("profile {profile}"));
+    }
+    Ok(settings)
+}
+
+/// A client made of these settings. Reads secrets; sends nothing.
+///
+/// # Errors
+/// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line. Exit 4: a secret cannot be read.
+pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> Result<Client, Failure> {
+    if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
+        return Err(settings
+            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
+            .hint("leave it out, or use client_credentials"));
+    }
+    let builder = Client::builder(server(settings)?)
+        .client_id(client_id(settings)?)
+        .clock(Arc::clone(&around.clock))
+        .random(Arc::clone(&around.random));
+    let builder = ask(settings, builder)?;
+    let builder = protocol(settings, builder)?;
+    let builder = credentials::attach(settings, around, builder).await?;
+    let builder = dpop(settings, around, builder).await?;
+    let builder = transport(settings, around, builder)?;
+    let builder = destinations(settings, builder, need.destination.as_ref())?;
+    let builder = match need.keep {
+        Keep::Encrypted => store(around, builder),
+        Keep::Nothing => builder,
+    };
+    let label = settings.profile().unwrap_or("default").to_owned();
+    Ok(builder.label(label).build()?)
+}
+
+fn server(settings: &Settings) -> Result<Server, Failure> {
+    let endpoint = |field: Field| match settings.text(field) {
+        Some(text) => EndpointUri::parse(text).map(Some).map_err(|error| settings.wrong(field, error)),
+        None => Ok(None),
+    };
+    match (settings.text(Field::Issuer), endpoint(Field::TokenUrl)?) {
+        (Some(_), Some(_)) => Err(settings
+            .wrong(Field::TokenUrl, "an issuer is given too")
+            .hint("give one of them; the issuer's metadata names the token endpoint")),
+        (Some(issuer), None) => {
+            Issuer::parse(issuer).map(Server::issuer).map_err(|error| settings.wrong(Field::Issuer, error))
+        }
+        (None, Some(token)) => Ok(Server::endpoints(Endpoints {
+            introspection: endpoint(Field::IntrospectionUrl)?,
+            revocation: endpoint(Field::RevocationUrl)?,
+            ..Endpoints::token(token)
+        })),
+        (None, None) => Err(Failure::configuration("no token service is named")
+            .hint("give --issuer URL or --token-url URL, set M2M_ISSUER, or write a profile into m2m.toml")),
+    }
+}
+
+fn client_id(settings: &Settings) -> Result<ClientId, Failure> {
+    let text = settings.text(Field::ClientId).ok_or_else(|| {
+        Failure::configuration("no client is named")
+            .hint("give --client-id ID, set M2M_CLIENT_ID, or write client_id into the profile")
+    })?;
+    ClientId::parse(text).map_err(|error| settings.wrong(Field::ClientId, error))
+}
+
+fn ask(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+    let scopes = settings.list(Field::Scopes).join(" ");
+    if !scopes.is_empty() {
+        builder = builder.scope(Scope::parse(&scopes).map_err(|error| settings.wrong(Field::Scopes, error))?);
+    }
+    if let Some(audience) = settings.text(Field::Audience) {
+        builder = builder.audience(audience);
+    }
+    for resource in settings.list(Field::Resource) {
+        let resource =
+            ResourceUri::parse(resource).map_err(|error| settings.wrong(Field::Resource, error))?;
+        builder = builder.resource(resource);
+    }
+    for (name, value) in settings.pairs(Field::Params) {
+        builder = builder.param(name, value);
+    }
+    Ok(builder)
+}
+
+fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+    if let Some(encoding) = settings.text(Field::BasicEncoding) {
+        builder = builder.basic_encoding(match encoding {
+            "form" => BasicEncoding::Form,
+            "raw" => BasicEncoding::Raw,
+            _ => return Err(settings.wrong(Field::BasicEncoding, "expected form or raw")),
+        });
+    }
+    if let Some(audience) = settings.text(Field::AssertionAudience) {
+        builder = builder.assertion_audience(match audience {
+            "issuer" => AssertionAudienceRule::Issuer,
+            "token_endpoint" => AssertionAudienceRule::Endpoint,
+            other => AssertionAudienceRule::Literal(other.to_owned()),
+        });
+    }
+    if let Some(inspect) = settings.text(Field::Inspect) {
+        builder = builder.inspect(match inspect {
+            "off" => Inspect::Off,
+            "warn" => Inspect::Warn,
+            "error" => Inspect::Error,
+            _ => return Err(settings.wrong(Field::Inspect, "expected off, warn or error")),
+        });
+    }
+    if let Some(lead) = settings.time(Field::RefreshLead) {
+        builder = builder.refresh_lead(lead);
+    }
+    if let Some(lifetime) = settings.time(Field::FallbackLifetime) {
+        builder = builder.fallback_lifetime(lifetime);
+    }
+    Ok(builder)
+}
+
+async fn dpop(
+    settings: &Settings,
+    around: &Surroundings,
+    builder: ClientBuilder,
+) -> Result<ClientBuilder, Failure> {
+    if settings.text(Field::Dpop).is_some() {
+        return Ok(builder.dpop(Dpop::Ephemeral(Algorithm::Es256)));
+    }
+    let Some(reference) = settings.secret(Field::Dpop) else { return Ok(builder) };
+    let key = credentials::signing_key(reference, around).await?;
+    Ok(builder.dpop(Dpop::Key(Arc::new(key))))
+}
+
+fn transport(
+    settings: &Settings,
+    around: &Surroundings,
+    builder: ClientBuilder,
+) -> Result<ClientBuilder, Failure> {
+    // Broken settings are told before the factory runs, where a person can be told which one it is.
+    http_builder(settings)?;
+    let owned = settings.clone();
+    let factory = HttpFactory::new(move |certificate| {
+        let mut http =
+            http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
+        if let Some(certificate) = certificate {
+            http = http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
+        }
+        Ok(Arc::new(http.build()?) as Arc<dyn HttpClient>)
+    });
+    let timeout = timeout(settings);
+    let limits = Limits { timeout, ..Limits::default() };
+    let mut builder =
+        builder.http_factory(factory).limits(limits).mint_deadline(timeout.max(DEFAULT_TIMEOUT));
+    if settings.is_on(Field::AllowHttp) {
+        around.output.warn("allow_http: secrets and tokens may travel unencrypted");
+        builder = builder.plain_http(PlainHttp::Allowed);
+    }
+    Ok(builder)
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for one answer of the token service.
+pub fn timeout(settings: &Settings) -> Duration {
+    settings.time(Field::Timeout).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+/// The HTTP client's settings: roots of `ca_file`, egress rules.
+///
+/// # Errors
+/// Exit 2 or 3 naming the setting.
+pub fn http_builder(settings: &Settings) -> Result<ReqwestHttpBuilder, Failure> {
+    let mut http = ReqwestHttp::builder();
+    if let Some(path) = settings.text(Field::CaFile) {
+        http = http.ca_file(&PathBuf::from(path)).map_err(|error| settings.wrong(Field::CaFile, error))?;
+    }
+    let mut egress = EgressRules::new();
+    for rule in settings.egress() {
+        egress =
+            egress.allow(rule).map_err(|error| Failure::configuration(format!("egress.allow: {error}")))?;
+    }
+    Ok(http.egress(egress))
+}
+
+fn destinations(
+    settings: &Settings,
+    mut builder: ClientBuilder,
+    typed: Option<&Origin>,
+) -> Result<ClientBuilder, Failure> {
+    for text in settings.list(Field::Destinations) {
+        let origin = Origin::parse(text).map_err(|error| settings.wrong(Field::Destinations, error))?;
+        builder = builder.destination(origin);
+    }
+    match typed {
+        Some(origin) => Ok(builder.destination(origin.clone())),
+        None => Ok(builder),
+    }
+}
+
+/// The store, or none when there is no place for it: a token can still be got, only not kept.
+fn store(around: &Surroundings, builder: ClientBuilder) -> ClientBuilder {
+    let Some(directory) = around.environment.cache_directory() else {
+        around.output.detail("tokens are not kept: neither HOME nor XDG_CACHE_HOME names a directory");
+        return builder;
+    };
+    let (clock, random) = (Arc::clone(&around.clock), Arc::clone(&around.random));
+    match EncryptedFileStore::open(directory.join("tokens"), clock, random) {
+        Ok(store) => builder.store(Arc::new(store)),
+        Err(error) => {
+            around.output.warn(&format!("tokens are not kept: {error}"));
+            builder
+        }
+    }
+}
+
+/// An HTTP failure outside the client library, as commands report it.
+pub fn http_failure(error: &HttpError) -> Failure {
+    if error.is_tls() {
+        return Failure::of(Exit::Tls, "unreachable", error.to_string())
+            .hint("if the server has a private certificate authority, name it with --ca-file");
+    }
+    match error {
+        HttpError::Redirect { .. } | HttpError::TooLarge { .. } | HttpError::Protocol(_) => {
+            Failure::of(Exit::Malformed, "peer_misbehaved", error.to_string())
+        }
+        _ => Failure::of(Exit::Unreachable, "unreachable", error.to_string())
+            .hint("is the URL right, and the server up? a proxy is taken from HTTPS_PROXY"),
+    }
+}

@@ -1,0 +1,239 @@
+//! `m2m.toml` as text: parsed, every key known, every value of its field's shape. Nothing is opened here.
+//!
+//! A message names file, line and key and says what is expected. An unknown key is an error, because a
+//! misspelt `scopes` that is skipped in silence asks for the wrong token.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::field::{Field, Shape, nearest};
+use super::secret::SecretReference;
+use super::value::{Origin, Sourced, Value, parse_time};
+use crate::exit::Failure;
+
+/// The largest file that is read, in bytes.
+pub const MAX_BYTES: u64 = 1024 * 1024;
+
+const TOP_LEVEL: [&str; 3] = ["default", "profiles", "egress"];
+
+/// Keys that have a meaning in the documentation but are not built in yet.
+const LATER: [&str; 2] = ["provider", "domain"];
+
+/// The values that one profile states.
+pub type Profile = BTreeMap<Field, Sourced<Value>>;
+
+/// A whole file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Document {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The profile to use when none is named.
+    pub default: Option<String>,
+    /// The profiles by name.
+    pub profiles: BTreeMap<String, Profile>,
+    /// Origins and address ranges that may be dialled although a document names them.
+    pub egress: Vec<String>,
+}
+
+struct Parser<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Document {
+    /// Parses the text of the file at this path.
+    ///
+    /// # Errors
+    /// Exit 3: not TOML, an unknown key, a value of the wrong shape, a literal secret. The message names
+    /// file, line and key.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+        let parser = Parser { path, text };
+        let table = DeTable::parse(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            parser.error(at, "", &error.message().to_lowercase().replace('\n', ", "))
+        })?;
+        parser.document(table.get_ref())
+    }
+}
+
+type Spanned<'a, 't> = (usize, &'a DeValue<'t>);
+
+impl Parser<'_> {
+    fn line(&self, at: usize) -> usize {
+        self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    fn error(&self, at: usize, key: &str, problem: &str) -> Failure {
+        let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        Failure::configuration(format!("{}:{}: {key}{problem}", self.path.display(), self.line(at)))
+    }
+
+    fn unknown<'n>(&self, at: usize, key: &str, known: impl Iterator<Item = &'n str>) -> Failure {
+        let last = key.rsplit('.').next().unwrap_or(key);
+        let failure = self.error(at, key, "unknown key");
+        match nearest(last, known) {
+            Some(name) => failure.hint(format!("did you mean {name}")),
+            None => failure.hint("see `m2m token --help` for what a profile can state"),
+        }
+    }
+
+    fn document(&self, table: &DeTable<'_>) -> Result<Document, Failure> {
+        let mut document = Document { path: self.path.to_owned(), ..Document::default() };
+        for (key, value) in table {
+            let at = key.span().start;
+            let value = (value.span().start, value.get_ref());
+            match key.get_ref().as_ref() {
+                "default" => document.default = Some(self.string(value, "default")?),
+                "profiles" => document.profiles = self.profiles(value)?,
+                "egress" => document.egress = self.egress(value)?,
+                other => return Err(self.unknown(at, other, TOP_LEVEL.into_iter())),
+            }
+        }
+        Ok(document)
+    }
+
+    fn profiles(&self, (at, value): Spanned<'_, '_>) -> Result<BTreeMap<String, Profile>, Failure> {
+        let wrong = |at| self.error(at, "profiles", "expected tables such as [profiles.orders]");
+        let mut profiles = BTreeMap::new();
+        for (name, value) in value.as_table().ok_or_else(|| wrong(at))? {
+            let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span().start))?;
+            profiles.insert(name.get_ref().to_string(), self.profile(name.get_ref(), table)?);
+        }
+        Ok(profiles)
+    }
+
+    fn profile(&self, name: &str, table: &DeTable<'_>) -> Result<Profile, Failure> {
+        let mut profile = Profile::new();
+        for (key, value) in table {
+            let at = key.span().start;
+            let path = format!("profiles.{name}.{}", key.get_ref());
+            let Some(field) = Field::of_key(key.get_ref()) else {
+                if LATER.contains(&key.get_ref().as_ref()) {
+                    return Err(self.error(at, &path, "not supported by this version").hint(
+                        "state issuer or token_url, client_id and client_secret or private_key instead",
+                    ));
+                }
+                return Err(self.unknown(at, &path, Field::ALL.iter().map(|field| field.key())));
+            };
+            let value = self.value(field, (value.span().start, value.get_ref()), &path)?;
+            let origin = Origin::File { path: self.path.to_owned(), line: self.line(at) };
+            profile.insert(field, Sourced { value, origin });
+        }
+        Ok(profile)
+    }
+
+    fn value(&self, field: Field, spanned: Spanned<'_, '_>, key: &str) -> Result<Value, Failure> {
+        match field.shape() {
+            Shape::Text => self.string(spanned, key).map(Value::Text),
+            Shape::Path => Ok(Value::path(&self.string(spanned, key)?, self.path.parent())),
+            Shape::List => self.list(spanned, key).map(Value::List),
+            Shape::Time => self.time(spanned, key).map(Value::Time),
+            Shape::Switch => {
+                let expected = || self.error(spanned.0, key, "expected true or false");
+                spanned.1.as_bool().map(Value::Switch).ok_or_else(expected)
+            }
+            Shape::Pairs => self.pairs(spanned, key).map(Value::Pairs),
+            Shape::Secret => self.secret(spanned, key).map(Value::Secret),
+            Shape::KeyOrEphemeral => match spanned.1.as_str() {
+                Some("ephemeral") => Ok(Value::Text("ephemeral".to_owned())),
+                _ => self.secret(spanned, key).map(Value::Secret),
+            },
+        }
+    }
+
+    fn string(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<String, Failure> {
+        match value.as_str() {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            Some(_) => Err(self.error(at, key, "expected a string that is not empty")),
+            None => Err(self.error(at, key, &format!("expected a string, found {}", value.type_str()))),
+        }
+    }
+
+    fn list(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Vec<String>, Failure> {
+        match value {
+            DeValue::String(_) => Ok(vec![self.string((at, value), key)?]),
+            DeValue::Array(items) => {
+                items.iter().map(|item| self.string((item.span().start, item.get_ref()), key)).collect()
+            }
+            _ => {
+                Err(self.error(at, key, &format!("expected an array of strings, found {}", value.type_str())))
+            }
+        }
+    }
+
+    fn time(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Duration, Failure> {
+        let text = match value {
+            DeValue::Integer(seconds) if seconds.radix() == 10 => seconds.as_str().to_owned(),
+            _ => self.string((at, value), key)?,
+        };
+        parse_time(&text).map_err(|problem| self.error(at, key, &problem))
+    }
+
+    fn pairs(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Vec<(String, String)>, Failure> {
+        let table = value.as_table().ok_or_else(|| self.error(at, key, "expected a table of strings"))?;
+        table
+            .iter()
+            .map(|(name, value)| {
+                let key = format!("{key}.{}", name.get_ref());
+                Ok((name.get_ref().to_string(), self.string((value.span().start, value.get_ref()), &key)?))
+            })
+            .collect()
+    }
+
+    fn secret(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
+        let forms = "{ env = \"NAME\" }, { file = \"/path\" }, { command = [\"op\", \"read\", \"op://…\"] } \
+                     or { systemd = \"name\" }";
+        // The literal itself is never repeated in the message.
+        let table = value.as_table().ok_or_else(|| {
+            self.error(at, key, "a secret in a file is refused; name where it is instead")
+                .hint(format!("write {key_name} = {forms}", key_name = key.rsplit('.').next().unwrap_or(key)))
+        })?;
+        let mut entries = table.iter();
+        let (Some((kind, inner)), None) = (entries.next(), entries.next()) else {
+            return Err(self.error(at, key, "expected exactly one place").hint(format!("one of {forms}")));
+        };
+        let spanned = (inner.span().start, inner.get_ref());
+        match kind.get_ref().as_ref() {
+            "env" => self.string(spanned, key).map(SecretReference::Env),
+            "file" => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
+            "command" if inner.get_ref().is_array() => match self.list(spanned, key)? {
+                argv if argv.is_empty() => Err(self.error(spanned.0, key, "the command is empty")),
+                argv => Ok(SecretReference::Command(argv)),
+            },
+            "command" => {
+                Err(self.error(spanned.0, key, "expected an array of strings: no shell reads the command"))
+            }
+            "systemd" => self.string(spanned, key).map(SecretReference::Systemd),
+            "keyring" => self.string(spanned, key).map(SecretReference::Keyring),
+            other => {
+                let at = kind.span().start;
+                Err(self.error(at, &format!("{key}.{other}"), "unknown key").hint(format!("one of {forms}")))
+            }
+        }
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    fn egress(&self, (at, value): Spanned<'_, '_>) -> Result<Vec<String>, Failure> {
+        let table = value.as_table().ok_or_else(|| self.error(at, "egress", "expected a table"))?;
+        let mut allow = Vec::new();
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "allow" => allow = self.list((value.span().start, value.get_ref()), "egress.allow")?,
+                other => {
+                    let key_path = format!("egress.{other}");
+                    return Err(self.unknown(key.span().start, &key_path, ["allow"].into_iter()));
+                }
+            }
+        }
+        Ok(allow)
+    }
+}
+
+#[cfg(test)]
+mod tests;

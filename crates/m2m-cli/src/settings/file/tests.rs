@@ -1,0 +1,101 @@
+use super::*;
+
+const PATH: &str = "/p/m2m.toml";
+
+fn parse(text: &str) -> Result<Document, String> {
+    Document::parse(Path::new(PATH), text).map_err(|failure| {
+        let hint = failure.advice().map(|hint| format!(" | {hint}")).unwrap_or_default();
+        format!("{}{hint}", failure.message())
+    })
+}
+
+fn refuse(text: &str, expect: &str) {
+    let message = parse(text).unwrap_err();
+    assert!(message.contains(expect), "{text}\n  gave {message}\n  not  {expect}");
+}
+
+#[test]
+fn the_documented_profile() {
+    let document = parse(
+        r#"
+[profiles.billing]
+issuer = "https://login.example.com"
+client_id = "svc-billing"
+client_auth_method = "private_key_jwt"
+private_key = { file = "/run/secrets/billing.pem" }
+key_id = "2026-11"
+resource = ["https://billing.example.com"]
+timeout = 3
+refresh_lead = "5m"
+params = { organization = "acme" }
+ca_file = "ca.pem"
+"#,
+    )
+    .unwrap();
+    let profile = &document.profiles["billing"];
+    let origin = Origin::File { path: PATH.into(), line: 4 };
+    let client_id = Sourced { value: Value::Text("svc-billing".into()), origin };
+    assert_eq!(profile[&Field::ClientId], client_id);
+    let key = SecretReference::File("/run/secrets/billing.pem".into());
+    assert_eq!(profile[&Field::PrivateKey].value, Value::Secret(key));
+    assert_eq!(profile[&Field::Timeout].value, Value::Time(Duration::from_secs(3)));
+    assert_eq!(profile[&Field::RefreshLead].value, Value::Time(Duration::from_secs(300)));
+    assert_eq!(profile[&Field::Params].value, Value::Pairs(vec![("organization".into(), "acme".into())]));
+    assert_eq!(profile[&Field::CaFile].value, Value::Text("/p/ca.pem".into()));
+}
+
+#[test]
+fn unknown_keys_name_file_line_key_and_the_nearest() {
+    let text = "[profiles.a]\nissuer = \"x\"\nclient_idd = \"b\"\n";
+    refuse(text, "/p/m2m.toml:3: profiles.a.client_idd: unknown key | did you mean client_id");
+    refuse("profile = 1", "/p/m2m.toml:1: profile: unknown key | did you mean profiles");
+    refuse("[egress]\nalow = []", "/p/m2m.toml:2: egress.alow: unknown key | did you mean allow");
+    refuse("[profiles.a]\nprovider = \"auth0\"", "profiles.a.provider: not supported by this version");
+}
+
+#[test]
+fn a_literal_secret_is_refused_and_not_repeated() {
+    for key in ["client_secret", "next_client_secret", "private_key", "certificate_key", "dpop"] {
+        let text = format!("[profiles.a]\n{key} = \"hunter2\"");
+        refuse(&text, &format!("/p/m2m.toml:2: profiles.a.{key}: a secret in a file is refused"));
+        refuse(&text, "{ env = \"NAME\" }, { file = \"/path\" }, { command = ");
+        assert!(!parse(&text).unwrap_err().contains("hunter2"));
+    }
+}
+
+#[test]
+fn secret_references() {
+    let check = |reference: &str, expect: SecretReference| {
+        let document = parse(&format!("[profiles.a]\nclient_secret = {reference}")).unwrap();
+        assert_eq!(document.profiles["a"][&Field::ClientSecret].value, Value::Secret(expect));
+    };
+    check(r#"{ env = "A" }"#, SecretReference::Env("A".into()));
+    check(r#"{ file = "s" }"#, SecretReference::File("/p/s".into()));
+    check(r#"{ command = ["op", "read"] }"#, SecretReference::Command(vec!["op".into(), "read".into()]));
+    check(r#"{ systemd = "s" }"#, SecretReference::Systemd("s".into()));
+    check(r#"{ keyring = "s" }"#, SecretReference::Keyring("s".into()));
+    let wrong = |reference: &str, expect: &str| {
+        refuse(&format!("[profiles.a]\nclient_secret = {reference}"), expect);
+    };
+    wrong(r#"{ env = "A", file = "b" }"#, "expected exactly one place");
+    wrong("{}", "expected exactly one place");
+    wrong(r#"{ vault = "A" }"#, "profiles.a.client_secret.vault: unknown key");
+    wrong(r#"{ command = "op read" }"#, "no shell reads the command");
+    wrong(r#"{ command = [] }"#, "the command is empty");
+    wrong(r#"{ env = "" }"#, "not empty");
+}
+
+#[test]
+fn wrong_shapes_say_what_is_expected() {
+    refuse("default = 1", "/p/m2m.toml:1: default: expected a string, found integer");
+    refuse("profiles = 1", "/p/m2m.toml:1: profiles: expected tables");
+    refuse("[profiles]\na = 1", "/p/m2m.toml:2: profiles: expected tables");
+    refuse("[profiles.a]\nscopes = [1]", "/p/m2m.toml:2: profiles.a.scopes: expected a string");
+    refuse("[profiles.a]\nscopes = 1", "expected an array of strings, found integer");
+    refuse("[profiles.a]\ntimeout = \"soon\"", "profiles.a.timeout: expected a time such as 10s");
+    refuse("[profiles.a]\ntimeout = -1", "profiles.a.timeout: expected a time such as 10s");
+    refuse("[profiles.a]\nallow_http = \"yes\"", "profiles.a.allow_http: expected true or false");
+    refuse("[profiles.a]\nparams = []", "profiles.a.params: expected a table of strings");
+    refuse("[profiles.a\nissuer = 1", "/p/m2m.toml:1: ");
+    refuse("[profiles.a]\nissuer = \"a\"\nissuer = \"b\"", "/p/m2m.toml:3: duplicate key");
+}

@@ -1,0 +1,239 @@
+//! What is meant: flags, `M2M_*` environment, `m2m.toml` and defaults merged, each value with its origin.
+//!
+//! Precedence: flags, environment, file, defaults. Secrets stay references until a command needs one.
+
+pub mod env;
+pub mod field;
+pub mod file;
+mod layers;
+pub mod search;
+pub mod secret;
+pub mod value;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use env::Environment;
+use field::Field;
+use file::Profile;
+use search::{Located, Start, Trust};
+use secret::SecretReference;
+use value::{Origin, Sourced, Value};
+
+use crate::args::{Global, ProfileFlags};
+use crate::exit::Failure;
+
+/// Everything that settings are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// Flags that every command has.
+    pub global: &'a Global,
+    /// Flags that stand for a profile.
+    pub flags: &'a ProfileFlags,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// Where the search for `m2m.toml` begins.
+    pub directory: &'a Path,
+}
+
+/// The settings of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<Field, Sourced<Value>>,
+    profile: Option<String>,
+    egress: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Merges the layers. Opens `m2m.toml` files, and no secret.
+    ///
+    /// # Errors
+    /// Exit 2: a flag's value cannot be. Exit 3: a broken file, no such profile, no way to choose among several,
+    /// or a command reference in a file that was only found.
+    pub fn resolve(inputs: Inputs<'_>) -> Result<Self, Failure> {
+        let flags = layers::of_flags(inputs.flags)?;
+        let environment = layers::of_environment(inputs.environment)?;
+        let start = Start {
+            config: inputs.global.config.as_deref(),
+            directory: inputs.directory,
+            environment: inputs.environment,
+        };
+        let files = search::find(start)?;
+        let named = inputs.global.profile.as_deref().or_else(|| inputs.environment.text("M2M_PROFILE"));
+        let complete = names_server_and_client(&[&flags, &environment]);
+        let chosen = choose(&files.located, named, complete)?;
+        let mut settings = Self { warnings: files.warnings, ..Self::default() };
+        settings.egress = files.located.iter().flat_map(|file| file.document.egress.clone()).collect();
+        let Some((file, name)) = chosen else {
+            settings.values = merge(&[&flags, &environment]);
+            return Ok(settings);
+        };
+        let empty = Profile::new();
+        let profile = file.document.profiles.get(name).unwrap_or(&empty);
+        settings.values = merge(&[&flags, &environment, profile]);
+        settings.profile = Some(name.to_owned());
+        if file.trust == Trust::Found {
+            settings.refuse_found_commands()?;
+        }
+        Ok(settings)
+    }
+
+    fn refuse_found_commands(&self) -> Result<(), Failure> {
+        for (field, sourced) in &self.values {
+            let is_command = matches!(sourced.value, Value::Secret(SecretReference::Command(_)));
+            if let (true, Origin::File { path, .. }) = (is_command, &sourced.origin) {
+                let problem = "a command in a file that was found by searching is not run";
+                return Err(Failure::configuration(format!("{}: {field}: {problem}", sourced.origin)).hint(
+                    format!(
+                        "if you trust that file, name it: --config {}; or type the command: --secret-command",
+                        path.display()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The profile that was chosen; `None` when flags and environment stand alone.
+    pub fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
+    /// Origins and address ranges of `[egress] allow`.
+    pub fn egress(&self) -> &[String] {
+        &self.egress
+    }
+
+    /// Sentences about the search that a person should see.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Where a value came from.
+    pub fn origin(&self, field: Field) -> Origin {
+        self.values.get(&field).map_or(Origin::Default, |sourced| sourced.origin.clone())
+    }
+
+    /// A string or a path.
+    pub fn text(&self, field: Field) -> Option<&str> {
+        match &self.values.get(&field)?.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Several strings; none when nobody said anything.
+    pub fn list(&self, field: Field) -> &[String] {
+        match self.values.get(&field).map(|sourced| &sourced.value) {
+            Some(Value::List(list)) => list,
+            _ => &[],
+        }
+    }
+
+    /// Names and strings.
+    pub fn pairs(&self, field: Field) -> &[(String, String)] {
+        match self.values.get(&field).map(|sourced| &sourced.value) {
+            Some(Value::Pairs(pairs)) => pairs,
+            _ => &[],
+        }
+    }
+
+    /// A time span.
+    pub fn time(&self, field: Field) -> Option<Duration> {
+        match self.values.get(&field)?.value {
+            Value::Time(time) => Some(time),
+            _ => None,
+        }
+    }
+
+    /// A switch; off when nobody said anything.
+    pub fn is_on(&self, field: Field) -> bool {
+        self.values.get(&field).is_some_and(|sourced| sourced.value == Value::Switch(true))
+    }
+
+    /// Where a secret is.
+    pub fn secret(&self, field: Field) -> Option<&SecretReference> {
+        match &self.values.get(&field)?.value {
+            Value::Secret(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// A failure about one value, naming where it came from.
+    pub fn wrong(&self, field: Field, problem: impl std::fmt::Display) -> Failure {
+        match self.origin(field) {
+            Origin::Flag(flag) => Failure::usage(format!("{flag}: {problem}")),
+            Origin::Default => Failure::configuration(format!("{field}: {problem}")),
+            origin => Failure::configuration(format!("{origin}: {field}: {problem}")),
+        }
+    }
+}
+
+fn names_server_and_client(layers: &[&Profile]) -> bool {
+    let named = |field| layers.iter().any(|layer| layer.contains_key(field));
+    named(&Field::ClientId) && (named(&Field::Issuer) || named(&Field::TokenUrl))
+}
+
+/// The profile to use: the named one; else the nearest file's `default`; else its only one.
+fn choose<'a>(
+    files: &'a [Located],
+    named: Option<&'a str>,
+    complete: bool,
+) -> Result<Option<(&'a Located, &'a str)>, Failure> {
+    if let Some(name) = named {
+        let with = files.iter().find(|file| file.document.profiles.contains_key(name));
+        return with.map(|file| Some((file, name))).ok_or_else(|| no_profile(files, name));
+    }
+    let Some(file) = files.iter().find(|file| !file.document.profiles.is_empty()) else { return Ok(None) };
+    let document = &file.document;
+    if let Some(default) = &document.default {
+        if !document.profiles.contains_key(default) {
+            return Err(no_profile(files, default));
+        }
+        return Ok(Some((file, default)));
+    }
+    match document.profiles.keys().next() {
+        Some(only) if document.profiles.len() == 1 => Ok(Some((file, only))),
+        _ if complete => Ok(None),
+        _ => Err(Failure::configuration(format!("which profile? there are {}", names(files))).hint(
+            "choose one with --profile NAME or M2M_PROFILE, or write default = \"NAME\" into the file",
+        )),
+    }
+}
+
+fn no_profile(files: &[Located], name: &str) -> Failure {
+    let failure = Failure::configuration(format!("there is no profile {name}"));
+    match names(files) {
+        none if none.is_empty() => failure.hint("no m2m.toml with profiles was found; --config names one"),
+        names => failure.hint(format!("there are {names}")),
+    }
+}
+
+fn names(files: &[Located]) -> String {
+    let mut names: Vec<&str> =
+        files.iter().flat_map(|file| file.document.profiles.keys().map(String::as_str)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+/// First layer first. Fields of one group come from one layer.
+fn merge(layers: &[&Profile]) -> BTreeMap<Field, Sourced<Value>> {
+    let mut merged: BTreeMap<Field, Sourced<Value>> = BTreeMap::new();
+    let mut decided = Vec::new();
+    for layer in layers {
+        let groups: Vec<_> = layer.keys().filter_map(|field| field.group()).collect();
+        for (field, sourced) in *layer {
+            if field.group().is_none_or(|group| !decided.contains(&group)) {
+                merged.entry(*field).or_insert_with(|| sourced.clone());
+            }
+        }
+        decided.extend(groups);
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+//! References to secrets, and reading what they refer to.
+//!
+//! A reference is what files, flags and messages hold; the secret exists only as the value that
+//! [`SecretReference::read`] returns, and is wiped when that is dropped.
+
+use std::fmt;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use m2m_io::Clock;
+use m2m_io::file::{MAX_SECRET_BYTES, TrailingNewline, read_secret_file};
+use m2m_proto::secret::SecretString;
+use tokio::io::AsyncReadExt;
+
+use super::env::Environment;
+use crate::exit::Failure;
+
+/// How long a command may take to print a secret; a person may have to touch a key first.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretReference {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(PathBuf),
+    /// A program and its arguments, run without a shell; what it prints is the secret.
+    Command(Vec<String>),
+    /// A credential of the systemd unit.
+    Systemd(String),
+    /// An entry of the system's keyring.
+    Keyring(String),
+    /// Standard input; on a terminal, asked for without echo.
+    Stdin,
+}
+
+impl fmt::Display for SecretReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            // Arguments may name vault paths that are nobody's business.
+            Self::Command(argv) => write!(f, "command {}", argv.first().map_or("", String::as_str)),
+            Self::Systemd(name) => write!(f, "systemd credential {name}"),
+            Self::Keyring(name) => write!(f, "keyring entry {name}"),
+            Self::Stdin => f.write_str("standard input"),
+        }
+    }
+}
+
+/// A secret that was read, and what there is to say about it.
+#[derive(Debug)]
+pub struct ReadSecret {
+    /// The secret without its final line end.
+    pub secret: SecretString,
+    /// Whether a final line end was removed from a file.
+    pub trailing_newline: TrailingNewline,
+}
+
+impl SecretReference {
+    /// Reads the secret. At most 64 KiB; a command gets a minute.
+    ///
+    /// # Errors
+    /// Exit 4: it is not there, empty, not text, or too long. The message names the reference.
+    pub async fn read(&self, environment: &Environment, clock: &dyn Clock) -> Result<ReadSecret, Failure> {
+        let plain = |secret| ReadSecret { secret, trailing_newline: TrailingNewline::Absent };
+        match self {
+            Self::Env(name) => match environment.text(name) {
+                Some(value) => Ok(plain(SecretString::from(value))),
+                None => Err(self.unavailable("it is not set, empty or not text")),
+            },
+            Self::File(path) => self.file(path.clone()),
+            Self::Command(argv) => self.command(argv, clock).await.map(plain),
+            Self::Systemd(name) => match environment.directory("CREDENTIALS_DIRECTORY") {
+                Some(_) if name.contains('/') => Err(self.unavailable("the name holds a slash")),
+                Some(directory) => self.file(directory.join(name)),
+                None => Err(self
+                    .unavailable("$CREDENTIALS_DIRECTORY is not set")
+                    .hint(format!("add LoadCredential={name}:… to the unit"))),
+            },
+            Self::Keyring(_) => Err(self
+                .unavailable("this version cannot read the system's keyring")
+                .hint("use { command = [\"secret-tool\", \"lookup\", …] }, { file } or { env }")),
+            Self::Stdin => self.stdin().map(plain),
+        }
+    }
+
+    fn file(&self, path: PathBuf) -> Result<ReadSecret, Failure> {
+        let read = read_secret_file(&path).map_err(|error| self.unavailable(&reason(&error)))?;
+        let text = String::from_utf8(read.secret.expose().clone())
+            .map_err(|_| self.unavailable("it is not UTF-8 text"))?;
+        Ok(ReadSecret { secret: SecretString::new(text), trailing_newline: read.trailing_newline })
+    }
+
+    async fn command(&self, argv: &[String], clock: &dyn Clock) -> Result<SecretString, Failure> {
+        let Some((program, arguments)) = argv.split_first() else {
+            return Err(self.unavailable("the command is empty"));
+        };
+        let mut child = tokio::process::Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| self.unavailable(&reason(&error)))?;
+        let finished = async {
+            let mut bytes = Vec::with_capacity(4096);
+            if let Some(stdout) = child.stdout.take() {
+                stdout.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).await?;
+            }
+            if bytes.len() as u64 > MAX_SECRET_BYTES {
+                return Ok((None, bytes));
+            }
+            Ok::<_, std::io::Error>((Some(child.wait().await?), bytes))
+        };
+        let (status, bytes) = tokio::select! {
+            finished = finished => finished.map_err(|error| self.unavailable(&reason(&error)))?,
+            () = clock.sleep(COMMAND_TIME) => return Err(self.unavailable("it did not end within a minute")),
+        };
+        match status {
+            None => Err(self.unavailable("it printed more than 64 KiB")),
+            Some(status) if !status.success() => Err(self
+                .unavailable(&status.to_string())
+                .hint("run the command by hand; its own message is above")),
+            Some(_) => self.text(bytes),
+        }
+    }
+
+    fn stdin(&self) -> Result<SecretString, Failure> {
+        if std::io::stdin().is_terminal() {
+            let typed = rpassword::prompt_password("client secret: ");
+            return self.text(typed.map_err(|error| self.unavailable(&reason(&error)))?.into_bytes());
+        }
+        let mut bytes = Vec::with_capacity(4096);
+        let read = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes);
+        match read {
+            Err(error) => Err(self.unavailable(&reason(&error))),
+            Ok(_) if bytes.len() as u64 > MAX_SECRET_BYTES => Err(self.unavailable("more than 64 KiB")),
+            Ok(_) => self.text(bytes),
+        }
+    }
+
+    fn text(&self, mut bytes: Vec<u8>) -> Result<SecretString, Failure> {
+        if bytes.pop_if(|last| *last == b'\n').is_some() {
+            bytes.pop_if(|last| *last == b'\r');
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) if text.is_empty() => Err(self.unavailable("it is empty")),
+            Ok(text) => Ok(SecretString::new(text)),
+            Err(_) => Err(self.unavailable("it is not UTF-8 text")),
+        }
+    }
+
+    fn unavailable(&self, why: &str) -> Failure {
+        Failure::secret(format!("cannot read the secret from {self}: {why}"))
+    }
+}
+
+/// The system's reason without its number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    text.to_lowercase()
+}
+
+/// Splits a typed command as a shell would split plain words and quotes, and nothing else: no variables, no
+/// substitution, no globs.
+///
+/// # Errors
+/// Exit 2: a quote is left open, or there is no word.
+pub fn split_command(text: &str) -> Result<Vec<String>, Failure> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None::<char>);
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => word.get_or_insert_default().extend(characters.next()),
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    if quote.is_some() || words.is_empty() {
+        return Err(Failure::usage("--secret-command: expected a command such as 'op read op://vault/item'"));
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use m2m_io::SystemClock;
+
+    use super::*;
+
+    async fn read(reference: SecretReference) -> Result<String, String> {
+        let environment = Environment::of([("A", "hunter2"), ("EMPTY", "")]);
+        let read = reference.read(&environment, &SystemClock).await;
+        read.map(|read| read.secret.expose().clone()).map_err(|failure| {
+            assert_eq!(failure.exit(), crate::exit::Exit::SecretUnavailable);
+            failure.message().to_owned()
+        })
+    }
+
+    fn command(argv: &[&str]) -> SecretReference {
+        SecretReference::Command(argv.iter().map(ToString::to_string).collect())
+    }
+
+    #[tokio::test]
+    async fn every_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("s");
+        std::fs::write(&file, "from-file\n").unwrap();
+        assert_eq!(read(SecretReference::Env("A".into())).await.as_deref(), Ok("hunter2"));
+        assert_eq!(read(SecretReference::File(file)).await.as_deref(), Ok("from-file"));
+        assert_eq!(read(command(&["printf", "a b\r\n"])).await.as_deref(), Ok("a b"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_names_the_place() {
+        let check = async |reference: SecretReference, expect: &str| {
+            let message = read(reference).await.unwrap_err();
+            assert_eq!(message, format!("cannot read the secret from {expect}"));
+        };
+        check(SecretReference::Env("B".into()), "environment variable B: it is not set, empty or not text")
+            .await;
+        check(
+            SecretReference::Env("EMPTY".into()),
+            "environment variable EMPTY: it is not set, empty or not text",
+        )
+        .await;
+        check(SecretReference::File("/nowhere/s".into()), "file /nowhere/s: no such file or directory").await;
+        check(
+            SecretReference::Systemd("s".into()),
+            "systemd credential s: $CREDENTIALS_DIRECTORY is not set",
+        )
+        .await;
+        check(command(&["false", "op://vault"]), "command false: exit status: 1").await;
+        check(command(&["true"]), "command true: it is empty").await;
+        check(command(&["/nowhere/op"]), "command /nowhere/op: no such file or directory").await;
+        check(command(&["cat", "/dev/zero"]), "command cat: it printed more than 64 KiB").await;
+        let keyring = "keyring entry k: this version cannot read the system's keyring";
+        check(SecretReference::Keyring("k".into()), keyring).await;
+    }
+
+    #[tokio::test]
+    async fn a_systemd_name_cannot_leave_its_directory() {
+        let environment = Environment::of([("CREDENTIALS_DIRECTORY", "/etc")]);
+        let reference = SecretReference::Systemd("../etc/hostname".into());
+        let failure = reference.read(&environment, &SystemClock).await.unwrap_err();
+        assert!(failure.message().ends_with("the name holds a slash"), "{}", failure.message());
+    }
+
+    #[test]
+    fn typed_commands_are_split_without_a_shell() {
+        let check = |text: &str, expect: &[&str]| assert_eq!(split_command(text).unwrap(), expect, "{text}");
+        check("op read op://a/b", &["op", "read", "op://a/b"]);
+        check("pass 'my secret'  \"two words\"", &["pass", "my secret", "two words"]);
+        check(r"a\ b $HOME `id` ;", &["a b", "$HOME", "`id`", ";"]);
+        check("a ''", &["a", ""]);
+        assert!(split_command("op 'read").is_err());
+        assert!(split_command("  ").is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! A value and where it came from.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::secret::SecretReference;
+
+/// Where a value came from, so that messages and `doctor` can say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag that was typed.
+    Flag(&'static str),
+    /// An environment variable.
+    Env(&'static str),
+    /// A line of a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Env(name) => f.write_str(name),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value with its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A value in the shape that its field has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A string, or a path.
+    Text(String),
+    /// Several strings.
+    List(Vec<String>),
+    /// Names and strings.
+    Pairs(Vec<(String, String)>),
+    /// A time span.
+    Time(Duration),
+    /// Yes or no.
+    Switch(bool),
+    /// Where a secret is; never the secret.
+    Secret(SecretReference),
+}
+
+impl Value {
+    /// A path, made absolute from the directory it is relative to.
+    pub fn path(text: &str, from: Option<&Path>) -> Self {
+        let path = from.map_or_else(|| PathBuf::from(text), |from| from.join(text));
+        Self::Text(path.to_string_lossy().into_owned())
+    }
+}
+
+/// A time span as people write it: `10`, `10s`, `500ms`, `5m`, `1h`. At most a year.
+///
+/// # Errors
+/// What is expected, when the text is something else.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 10s, 500ms, 5m or 1h, found {text:?}");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let millis = match unit.trim() {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(expected()),
+    };
+    let year = 366 * 86_400_000;
+    number.checked_mul(millis).filter(|span| *span <= year).map(Duration::from_millis).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let check =
+            |text, expect: Option<u64>| assert_eq!(parse_time(text).ok(), expect.map(Duration::from_millis));
+        check("10", Some(10_000));
+        check("10s", Some(10_000));
+        check("500ms", Some(500));
+        check("5m", Some(300_000));
+        check("1h", Some(3_600_000));
+        check("", None);
+        check("-1", None);
+        check("1.5s", None);
+        check("5 weeks", None);
+        check("99999999999999999999", None);
+        check("9999999999d", None);
+    }
+}

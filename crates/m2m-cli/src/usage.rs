@@ -1,0 +1,92 @@
+//! What could not be understood on the command line, said in the tool's voice.
+//!
+//! A token or a secret that was typed where none belongs is not repeated.
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::args::Cli;
+use crate::exit::{Exit, Failure};
+use crate::output::{Color, Output, Reader};
+
+/// Parses the arguments; shows help, version or what is wrong with them.
+///
+/// # Errors
+/// The exit code, when there is nothing to run.
+pub fn parse(arguments: Vec<OsString>, color: Color) -> Result<Cli, Exit> {
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    Cli::try_parse_from(arguments).map_err(|error| {
+        let reader = if wants_json { Reader::Program } else { Reader::Person };
+        let output = Output::process(reader, color, 0);
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                // clap knows whether the terminal takes colour.
+                let _closed = error.print();
+                Exit::Ok
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                let _closed = error.print();
+                Exit::Usage
+            }
+            _ => {
+                let failure = explain(&error);
+                output.failure(&failure);
+                failure.exit()
+            }
+        }
+    })
+}
+
+fn explain(error: &clap::Error) -> Failure {
+    let typed = error.get(ContextKind::InvalidArg);
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) = (error.kind(), typed)
+        && !argument.starts_with('-')
+    {
+        return Failure::usage("unexpected argument (not repeated here, in case it is a secret)").hint(
+            "tokens and secrets come from files, standard input or the environment, never as arguments",
+        );
+    }
+    let text = error.render().to_string();
+    let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let first: Vec<&str> = first.lines().map(str::trim).collect();
+    let message = first.join(" ");
+    let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message));
+    failure.hint(tip.unwrap_or("--help shows what can be typed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, message: &str, hint: &str) {
+        let failure = explain(&Cli::try_parse_from(line.split(' ')).unwrap_err());
+        assert_eq!((failure.message(), failure.advice()), (message, Some(hint)), "{line}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        check(
+            "m2m token --client_id x",
+            "unexpected argument '--client_id' found",
+            "a similar argument exists: '--client-id'",
+        );
+        check(
+            "m2m verify --audience a",
+            "the following required arguments were not provided: --issuer <URL>",
+            "--help shows what can be typed",
+        );
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        for line in
+            ["m2m revoke eyJhunter2", "m2m token --secret=hunter2", "m2m token --client-secret hunter2"]
+        {
+            let failure = explain(&Cli::try_parse_from(line.split(' ')).unwrap_err());
+            assert!(!failure.to_json().to_string().contains("hunter2"), "{:?}", failure);
+        }
+    }
+}

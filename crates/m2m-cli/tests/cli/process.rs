@@ -1,0 +1,100 @@
+//! What a transcript cannot show: signals, file modes, limits of the process, and the demo.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::place::{Place, binary, exports, wait_for};
+
+fn serve(arguments: &[&str]) -> (Child, Vec<String>) {
+    let mut child = Command::new(binary())
+        .args(["serve", "--dev", "--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).take(4).collect();
+    (child, lines)
+}
+
+fn terminate(child: &mut Child) -> Option<i32> {
+    let id = i32::try_from(child.id()).unwrap();
+    let process = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn serve_says_what_it_made_and_stops_when_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let env_file = directory.path().join("dev.env");
+    let (mut child, lines) = serve(&["--env-file", env_file.to_str().unwrap()]);
+    let issuer = lines[0].strip_prefix("issuer ").unwrap().to_owned();
+    assert!(issuer.starts_with("http://127.0.0.1:"), "{issuer}");
+    let expected =
+        ["api https://orders.example orders:read orders:write", "client demo", &format!("ready {issuer}")];
+    assert_eq!(lines[1..], expected);
+    assert_eq!(std::fs::metadata(&env_file).unwrap().permissions().mode() & 0o777, 0o600);
+    let exported = exports(&wait_for(&env_file));
+    let names = [
+        "M2M_ADMIN_CLIENT_ID",
+        "M2M_ADMIN_CLIENT_SECRET",
+        "M2M_ADMIN_URL",
+        "M2M_AUDIENCE",
+        "M2M_CLIENT_ID",
+        "M2M_CLIENT_SECRET",
+        "M2M_ISSUER",
+    ];
+    assert_eq!(exported.keys().map(String::as_str).collect::<Vec<_>>(), names);
+    assert_eq!(
+        (exported["M2M_ISSUER"].as_str(), exported["M2M_CLIENT_ID"].as_str()),
+        (issuer.as_str(), "demo")
+    );
+    assert!(!lines.concat().contains(&exported["M2M_CLIENT_SECRET"]));
+    assert_eq!(terminate(&mut child), Some(0));
+    assert!(std::net::TcpStream::connect(issuer.trim_start_matches("http://")).is_err());
+}
+
+#[test]
+fn no_core_files() {
+    let (mut child, _) = serve(&[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id()));
+    assert_eq!(terminate(&mut child), Some(0));
+    if let Ok(limits) = limits {
+        let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"]);
+    }
+}
+
+#[test]
+fn the_demo_tells_the_story() {
+    let place = Place::new();
+    let (exit, out, err) = place.shell("m2m demo");
+    assert_eq!(exit, 0, "{out}\n{err}");
+    assert_eq!(out.lines().count(), 14, "{out}");
+    assert!(out.lines().all(|line| line.starts_with("ok  ")), "{out}");
+    let (exit, out, _) = place.shell("m2m demo --json");
+    assert_eq!(exit, 0);
+    for line in out.lines() {
+        assert!(line.starts_with(r#"{"error":null,"ok":true,"#), "{line}");
+    }
+    assert!(!out.contains("eyJ") && !out.contains("m2m_sk_"), "no token and no secret is told: {out}");
+}
+
+#[test]
+fn every_short_help_fits_a_screen() {
+    let place = Place::new();
+    for command in
+        ["", "demo", "token", "request", "introspect", "revoke", "inspect", "verify", "keygen", "serve"]
+    {
+        let (exit, out, _) = place.shell(&format!("m2m {command} -h"));
+        assert_eq!(exit, 0);
+        assert!(out.lines().count() <= 62, "{command}: {} lines\n{out}", out.lines().count());
+        assert!(out.lines().all(|line| line.chars().count() <= 112), "{command}\n{out}");
+        for later in ["gateway", "proxy", "console", "doctor", "--provider"] {
+            assert!(!out.contains(later), "{command} promises {later}\n{out}");
+        }
+    }
+}
