@@ -8,7 +8,7 @@
 //! | [`response`] | the JSON error response (RFC 6749 section 5.2) |
 //! | [`answer`] | what an answer means that is not a success |
 //! | [`challenge`] | the `WWW-Authenticate` challenge (RFC 6750 section 3) |
-//! | [`retry_after`] | when to come back (RFC 9110 section 10.2.3) |
+//! | [`retry_after`](mod@retry_after) | when to come back (RFC 9110 section 10.2.3) |
 
 pub mod answer;
 pub mod challenge;
