@@ -2,8 +2,8 @@ use super::*;
 use crate::error::ErrorCode;
 use crate::json::JsonError;
 use crate::scope::ScopeError;
-use crate::token::AccessTokenTextError;
 use crate::time::UnixTime;
+use crate::token::AccessTokenTextError;
 
 fn answer(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Response<Bytes> {
     Response::builder()
@@ -143,10 +143,7 @@ fn scope_in_several_shapes() {
     for absent in ["null", r#""""#, r#"" ""#, "[]"] {
         assert_eq!(of(absent), Ok(None), "{absent}");
     }
-    assert_eq!(
-        malformed(r#"{"access_token":"t","scope":["a",1]}"#),
-        MalformedResponse::MemberType("scope")
-    );
+    assert_eq!(malformed(r#"{"access_token":"t","scope":["a",1]}"#), MalformedResponse::MemberType("scope"));
     assert_eq!(
         malformed(r#"{"access_token":"t","scope":"a\\b"}"#),
         MalformedResponse::Scope(ScopeError::Character)
