@@ -57,6 +57,13 @@ fn case_counts() {
 }
 
 #[test]
+fn a_subset_is_not_equal() {
+    assert_ne!(scope("a"), scope("a b"));
+    assert_ne!(scope("a b"), scope("a"));
+    assert_ne!(Scope::empty(), scope("a"));
+}
+
+#[test]
 fn a_repeat_does_not_cancel_out() {
     // yup-oauth2 XORs the hashes of scopes, so that {a,a} shares a key with {}.
     assert_ne!(scope("a a"), Scope::empty());
