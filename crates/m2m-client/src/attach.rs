@@ -26,8 +26,6 @@ use crate::exchange::http_error;
 use crate::spec::TokenSpec;
 use crate::token::Token;
 
-#[cfg(test)]
-mod tests;
 
 /// The outcome of [`Client::execute`].
 #[derive(Debug)]

@@ -170,4 +170,42 @@ impl NonceMemory {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use m2m_proto::dpop::DpopNonce;
+    use m2m_proto::uri::Origin;
+
+    use super::{NonceMemory, Role};
+
+    fn origin(number: usize) -> Origin {
+        Origin::parse(&format!("https://h{number}.example")).unwrap()
+    }
+
+    fn nonce(text: &str) -> DpopNonce {
+        DpopNonce::parse(text).unwrap()
+    }
+
+    #[test]
+    fn nonces_are_kept_per_origin_and_role() {
+        let mut memory = NonceMemory::new(10);
+        memory.put(origin(1), Role::AuthorizationServer, nonce("a"));
+        memory.put(origin(1), Role::ResourceServer, nonce("b"));
+        memory.put(origin(1), Role::ResourceServer, nonce("c"));
+        assert_eq!(memory.get(&origin(1), Role::AuthorizationServer), Some(nonce("a")));
+        assert_eq!(memory.get(&origin(1), Role::ResourceServer), Some(nonce("c")));
+        assert_eq!(memory.get(&origin(2), Role::ResourceServer), None);
+    }
+
+    /// huskarl's map of nonces grows with every origin it meets.
+    #[test]
+    fn the_memory_of_nonces_is_bounded_and_forgets_the_oldest() {
+        let mut memory = NonceMemory::new(3);
+        for number in 0..100 {
+            memory.put(origin(number), Role::ResourceServer, nonce("n"));
+            memory.put(origin(0), Role::ResourceServer, nonce("renewed"));
+        }
+        assert_eq!(memory.nonces.len(), 3);
+        assert_eq!(memory.get(&origin(0), Role::ResourceServer), Some(nonce("renewed")));
+        assert_eq!(memory.get(&origin(99), Role::ResourceServer), Some(nonce("n")));
+        assert_eq!(memory.get(&origin(50), Role::ResourceServer), None);
+    }
+}

@@ -53,7 +53,8 @@ impl Minter for TestMinter {
             let number = self.minted.fetch_add(1, Ordering::SeqCst) + 1;
             let asked = self.clock.now();
             self.gate.acquire().await.unwrap().forget();
-            match self.failures.lock().unwrap().pop_front() {
+            let failure = self.failures.lock().unwrap().pop_front();
+            match failure {
                 Some(error) if error.kind() == ErrorKind::Internal => panic!("the minter breaks"),
                 Some(error) => Err(error),
                 None => {

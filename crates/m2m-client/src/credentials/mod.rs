@@ -8,8 +8,6 @@ mod key;
 mod overlap;
 mod proof;
 mod secret;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,8 +8,6 @@
 mod file;
 mod memory;
 mod sealed;
-#[cfg(test)]
-mod tests;
 
 use std::any::Any;
 use std::fmt;

@@ -1,0 +1,218 @@
+//! Tokens that several clients share through a store.
+
+use std::sync::Arc;
+
+use m2m_io::OsRandom;
+use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::jose::Algorithm;
+
+use crate::testing::{FakeServer, TestClock, TestRandom, answer, builder, seconds, secret, settle};
+use crate::{
+    Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, MemoryStore, TokenOrigin, TokenSpec, TokenStore,
+};
+
+const BASIC: ClientAuthMethod = ClientAuthMethod::ClientSecretBasic;
+
+fn files(clock: &TestClock) -> (tempfile::TempDir, Arc<EncryptedFileStore>) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens");
+    let store = EncryptedFileStore::open(path, Arc::new(clock.clone()), Arc::new(OsRandom)).unwrap();
+    (directory, Arc::new(store))
+}
+
+/// A client as another process would have it, with jitter of its own.
+fn process(server: &Arc<FakeServer>, clock: &TestClock, store: &Arc<EncryptedFileStore>, seed: u64) -> ClientBuilder {
+    builder(server, clock)
+        .store(Arc::clone(store) as Arc<dyn TokenStore>)
+        .random(Arc::new(TestRandom::seeded(seed)))
+}
+
+async fn text(client: &Client) -> String {
+    client.token(&TokenSpec::default()).await.unwrap().access_token().expose().to_owned()
+}
+
+#[tokio::test]
+async fn the_second_process_asks_the_store_and_not_the_server() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    assert_eq!(text(&process(&server, &clock, &store, 1).build().unwrap()).await, "t1");
+    clock.advance(seconds(60));
+    let second = process(&server, &clock, &store, 2).build().unwrap();
+    let token = second.token(&TokenSpec::default()).await.unwrap();
+    assert_eq!((token.access_token().expose(), token.origin()), ("t1", TokenOrigin::Store));
+    assert_eq!(token.expires_at(), crate::testing::at(600).wall, "its life goes on, it does not start anew");
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn many_processes_at_once_cause_one_request() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    let mut processes = tokio::task::JoinSet::new();
+    for seed in 0..40 {
+        let client = process(&server, &clock, &store, seed).build().unwrap();
+        processes.spawn(async move { text(&client).await });
+    }
+    while !processes.is_empty() {
+        while let Some(done) = processes.try_join_next() {
+            assert_eq!(done.unwrap(), "t1");
+        }
+        settle().await;
+        clock.advance(std::time::Duration::from_millis(1));
+    }
+    assert_eq!(server.count(), 1);
+}
+
+/// With the server dead, what another process got is used as long as it lives.
+#[tokio::test]
+async fn a_stored_token_that_is_due_serves_while_the_server_is_dead() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    text(&process(&server, &clock, &store, 1).build().unwrap()).await;
+    server.becomes(|_, _| Ok(answer(503, "")));
+    clock.advance(seconds(500));
+    let second = process(&server, &clock, &store, 2).build().unwrap();
+    assert_eq!(text(&second).await, "t1");
+    assert_eq!(second.snapshot(&TokenSpec::default()).state, crate::CacheState::UsableWhileFailing);
+    for _ in 0..100 {
+        text(&second).await;
+    }
+    assert_eq!(server.count(), 2, "and the failed renewal backs off");
+    clock.advance(seconds(96));
+    second.token(&TokenSpec::default()).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_rotated_secret_starts_cold() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    text(&process(&server, &clock, &store, 1).build().unwrap()).await;
+    let rotated = Credentials::secret(secret("another secret"), None, BASIC);
+    let second = process(&server, &clock, &store, 2).credentials(rotated).build().unwrap();
+    assert_eq!(text(&second).await, "t2");
+}
+
+#[tokio::test]
+async fn a_rejected_token_is_not_brought_back_by_the_store() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    let client = process(&server, &clock, &store, 1).build().unwrap();
+    let token = client.token(&TokenSpec::default()).await.unwrap();
+    clock.advance(seconds(20));
+    client.reject(&token);
+    assert_eq!(text(&client).await, "t2");
+    assert_eq!(text(&process(&server, &clock, &store, 2).build().unwrap()).await, "t2");
+}
+
+#[tokio::test]
+async fn a_forced_renewal_does_not_ask_the_store() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    text(&process(&server, &clock, &store, 1).build().unwrap()).await;
+    let second = process(&server, &clock, &store, 2).build().unwrap();
+    assert_eq!(second.renew(&TokenSpec::default()).await.unwrap().access_token().expose(), "t2");
+    assert_eq!(text(&process(&server, &clock, &store, 3).build().unwrap()).await, "t2");
+}
+
+/// Nobody else has an ephemeral key, so nobody else can use its tokens.
+#[tokio::test]
+async fn tokens_bound_to_an_ephemeral_key_are_not_stored() {
+    let clock = TestClock::new();
+    let server =
+        FakeServer::new(|_, _| Ok(answer(200, r#"{"access_token":"t","token_type":"DPoP","expires_in":600}"#)));
+    let (directory, store) = files(&clock);
+    let client = process(&server, &clock, &store, 1).dpop(Dpop::Ephemeral(Algorithm::EdDsa)).build().unwrap();
+    client.token(&TokenSpec::default()).await.unwrap();
+    assert_eq!(std::fs::read_dir(directory.path().join("tokens")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn revoke_cached_revokes_what_another_process_stored() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    text(&process(&server, &clock, &store, 1).build().unwrap()).await;
+    server.becomes(|_, _| Ok(answer(200, "")));
+    let second = process(&server, &clock, &store, 2).build().unwrap();
+    assert!(second.revoke_cached(&TokenSpec::default()).await.unwrap());
+    assert_eq!(server.form(1).get("token"), Some("t1"));
+    assert!(!second.revoke_cached(&TokenSpec::default()).await.unwrap());
+}
+
+/// Whatever is in the file, the worst that happens is a token request.
+#[tokio::test]
+async fn a_damaged_file_is_a_cold_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (directory, store) = files(&clock);
+    let first = process(&server, &clock, &store, 1).build().unwrap();
+    text(&first).await;
+    let path = directory.path().join("tokens").join(format!("{}.token", first.cache_key(&TokenSpec::default())));
+    let good = std::fs::read(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!String::from_utf8_lossy(&good).contains("t1"), "sealed");
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let mut version = good.clone();
+    version[0] = 9;
+    let damaged = [Vec::new(), b"{}".to_vec(), good[..20].to_vec(), flipped, version, vec![0; 100_000]];
+    for (count, bytes) in damaged.into_iter().enumerate() {
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(text(&process(&server, &clock, &store, 2).build().unwrap()).await, format!("t{}", count + 2));
+    }
+    // A file of one key under the name of another does not open.
+    let other = TokenSpec::new().audience("https://other.example");
+    let name = format!("{}.token", first.cache_key(&other));
+    std::fs::copy(&path, path.with_file_name(name)).unwrap();
+    let client = process(&server, &clock, &store, 3).build().unwrap();
+    assert_eq!(client.token(&other).await.unwrap().access_token().expose(), "t8");
+}
+
+/// A store that fails, or whose lock somebody holds for good, costs a token
+/// request and nothing else.
+#[tokio::test]
+async fn a_dead_store_costs_nothing_but_a_request() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (directory, store) = files(&clock);
+    let client = process(&server, &clock, &store, 1).build().unwrap();
+    let lock = store.lock(&client.cache_key(&TokenSpec::default()), seconds(1)).await.unwrap();
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { text(&client).await }
+    });
+    for _ in 0..6 {
+        for _ in 0..20 {
+            settle().await;
+        }
+        tokio::task::spawn_blocking(|| {}).await.unwrap();
+        clock.advance(seconds(1));
+    }
+    assert_eq!(asking.await.unwrap(), "t1");
+    drop(lock);
+    std::fs::remove_dir_all(directory.path().join("tokens")).unwrap();
+    assert_eq!(text(&process(&server, &clock, &store, 2).build().unwrap()).await, "t2");
+}
+
+#[tokio::test]
+async fn a_memory_store_serves_the_clients_of_one_process() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let store: Arc<dyn TokenStore> = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
+    let client = || builder(&server, &clock).store(Arc::clone(&store)).build().unwrap();
+    assert_eq!((text(&client()).await, text(&client()).await), ("t1".into(), "t1".into()));
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn the_number_of_stored_files_is_bounded() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (directory, store) = files(&clock);
+    let tokens = directory.path().join("tokens");
+    for number in 0..1100 {
+        std::fs::write(tokens.join(format!("{number}.token")), "x").unwrap();
+    }
+    text(&process(&server, &clock, &store, 1).build().unwrap()).await;
+    EncryptedFileStore::open(&tokens, Arc::new(clock.clone()), Arc::new(OsRandom)).unwrap();
+    let left = std::fs::read_dir(&tokens).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "token")
+    });
+    assert_eq!(left.count(), 1000);
+}
