@@ -75,3 +75,6 @@ fn check(required: Option<&Required>, request: &Request) -> Result<(), Rejection
     let token = request.extensions().get::<VerifiedAccessToken>().ok_or_else(unprotected)?;
     required.check(token)
 }
+
+#[cfg(test)]
+mod tests;

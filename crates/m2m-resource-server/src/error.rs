@@ -171,7 +171,11 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(reason: Reason, scheme: Option<PresentationScheme>, template: &Arc<ChallengeTemplate>) -> Self {
+    pub(crate) fn new(
+        reason: Reason,
+        scheme: Option<PresentationScheme>,
+        template: &Arc<ChallengeTemplate>,
+    ) -> Self {
         observe_outcome(&reason);
         Self { reason, scheme, nonce: None, template: Arc::clone(template) }
     }

@@ -36,7 +36,11 @@ impl IssuerKeys {
     }
 
     /// The key that may have signed: unknown is the token's fault, unreachable is not.
-    pub(crate) async fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, Reason> {
+    pub(crate) async fn find(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Arc<VerifyingKey>, Reason> {
         let keys = match self {
             Self::Fixed(set) => return set.find(kid, algorithm).next().cloned().ok_or(Reason::UnknownKey),
             Self::Remote(keys) => keys,

@@ -10,6 +10,8 @@
 mod axum;
 pub mod config;
 pub mod error;
+#[cfg(test)]
+mod fixture;
 #[cfg(feature = "introspection")]
 mod introspect;
 mod issuers;

@@ -1,0 +1,214 @@
+//! What the unit tests of this crate share: fixed time, an issuer, a server for its keys.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
+use m2m_proto::dpop::{DpopNonce, DpopProof};
+use m2m_proto::jose::{Algorithm, HeaderFields, JwkSet, SigningKey, jws};
+use m2m_proto::names::header;
+use m2m_proto::time::UnixTime;
+use m2m_proto::token::AccessToken;
+use m2m_proto::uri::Issuer;
+use serde_json::{Map, Value, json};
+
+use crate::config::VerifierBuilder;
+use crate::verifier::{RequestParts, Verifier};
+use crate::{KeysFrom, TrustedIssuer};
+
+pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_795_344_000);
+pub(crate) const ISSUER: &str = "https://as.example";
+pub(crate) const AUDIENCE: &str = "https://orders.example";
+
+pub(crate) fn issuer() -> Issuer {
+    Issuer::parse(ISSUER).unwrap()
+}
+
+/// Time that moves when it is told to; sleeping never ends.
+#[derive(Debug)]
+pub(crate) struct FixedClock(Mutex<UnixTime>);
+
+impl FixedClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(NOW)))
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.saturating_add(Duration::from_secs(seconds));
+    }
+}
+
+impl Clock for FixedClock {
+    fn wall(&self) -> UnixTime {
+        *self.0.lock().unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.wall().since(UnixTime::from_seconds(0))
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+pub(crate) fn key(algorithm: Algorithm, name: &str) -> SigningKey {
+    SigningKey::generate(algorithm).unwrap().with_key_id(name.to_owned())
+}
+
+pub(crate) fn set(keys: &[&SigningKey]) -> JwkSet {
+    JwkSet::decode(&JwkSet::encode(keys.iter().map(|key| key.verifying_key().as_ref()))).unwrap()
+}
+
+/// The claims of a good token, to be changed.
+pub(crate) fn claims() -> Map<String, Value> {
+    let now = NOW.seconds();
+    let claims = json!({
+        "iss": ISSUER, "sub": "app", "client_id": "app", "aud": AUDIENCE, "jti": "t1",
+        "iat": now, "nbf": now, "exp": now + 600, "scope": "orders:read orders:write",
+    });
+    claims.as_object().unwrap().clone()
+}
+
+/// A token with these claims under this `typ`, signed by `key`.
+pub(crate) fn signed(key: &SigningKey, typ: &str, claims: &Map<String, Value>) -> String {
+    let fields = HeaderFields { typ: Some(typ), kid: key.key_id(), jwk: None };
+    jws::sign(&fields, &serde_json::to_vec(claims).unwrap(), key).unwrap()
+}
+
+/// A good token with one claim changed; `Null` takes the claim away.
+pub(crate) fn token_with(key: &SigningKey, name: &str, value: Value) -> String {
+    let mut claims = claims();
+    match value {
+        Value::Null => drop(claims.remove(name)),
+        value => drop(claims.insert(name.to_owned(), value)),
+    }
+    signed(key, "at+jwt", &claims)
+}
+
+pub(crate) fn token(key: &SigningKey) -> String {
+    signed(key, "at+jwt", &claims())
+}
+
+/// A verifier that knows `key` and fetches nothing.
+pub(crate) fn verifier(
+    key: &SigningKey,
+    change: impl FnOnce(VerifierBuilder) -> VerifierBuilder,
+) -> Verifier {
+    let trusted = TrustedIssuer::new(issuer()).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])));
+    change(Verifier::builder().trust_with(trusted).clock(FixedClock::new())).build().unwrap()
+}
+
+/// A request as an API sees it.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Asked {
+    pub(crate) fn bare() -> Self {
+        Self { method: Method::GET, uri: "/orders?page=2".parse().unwrap(), headers: HeaderMap::new() }
+    }
+
+    pub(crate) fn with(scheme: &str, token: &str) -> Self {
+        let mut asked = Self::bare();
+        let value = HeaderValue::from_str(&format!("{scheme} {token}")).unwrap();
+        asked.headers.append(header::AUTHORIZATION, value);
+        asked
+    }
+
+    pub(crate) fn bearer(token: &str) -> Self {
+        Self::with("Bearer", token)
+    }
+
+    pub(crate) fn parts(&self) -> RequestParts<'_> {
+        RequestParts { method: &self.method, uri: &self.uri, headers: &self.headers, certificate: None }
+    }
+}
+
+/// A DPoP proof as a client would make it, with one thing changed.
+pub(crate) struct Proved<'a> {
+    pub(crate) key: &'a SigningKey,
+    pub(crate) url: &'a str,
+    pub(crate) jti: &'a str,
+    pub(crate) age: u64,
+    pub(crate) nonce: Option<DpopNonce>,
+    pub(crate) token: Option<&'a str>,
+}
+
+impl<'a> Proved<'a> {
+    pub(crate) fn by(key: &'a SigningKey, token: &'a str) -> Self {
+        let url = "https://orders.example/orders";
+        Self { key, url, jti: "p1", age: 0, nonce: None, token: Some(token) }
+    }
+
+    pub(crate) fn onto(&self, mut asked: Asked) -> Asked {
+        let token = self.token.map(|token| AccessToken::parse(token).unwrap());
+        let proof = DpopProof {
+            method: &Method::GET,
+            uri: &self.url.parse().unwrap(),
+            now: NOW.saturating_sub(Duration::from_secs(self.age)),
+            jti: self.jti,
+            nonce: self.nonce.as_ref(),
+            access_token: token.as_ref(),
+        };
+        asked.headers.append(header::DPOP, proof.build(self.key).unwrap());
+        asked
+    }
+}
+
+/// Serves documents by URL, counts, and fails when told to.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    documents: Mutex<HashMap<String, String>>,
+    pub(crate) fetches: AtomicUsize,
+}
+
+impl Documents {
+    /// The metadata of the issuer, and a key set.
+    pub(crate) fn of(keys: &[&SigningKey]) -> Arc<Self> {
+        let documents = Arc::new(Self::default());
+        let metadata = json!({ "issuer": ISSUER, "jwks_uri": "https://as.example/jwks" });
+        documents.put("https://as.example/.well-known/oauth-authorization-server", &metadata.to_string());
+        documents.publish(keys);
+        documents
+    }
+
+    pub(crate) fn publish(&self, keys: &[&SigningKey]) {
+        let set = JwkSet::encode(keys.iter().map(|key| key.verifying_key().as_ref()));
+        self.put("https://as.example/jwks", std::str::from_utf8(&set).unwrap());
+    }
+
+    pub(crate) fn put(&self, url: &str, body: &str) {
+        self.documents.lock().unwrap().insert(url.to_owned(), body.to_owned());
+    }
+
+    pub(crate) fn fail(&self) {
+        self.documents.lock().unwrap().clear();
+    }
+
+    pub(crate) fn fetched(&self) -> usize {
+        self.fetches.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl HttpClient for Documents {
+    fn send(&self, request: Request<Bytes>, _: &Limits) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        self.fetches.fetch_add(1, Ordering::SeqCst);
+        let url = request.uri().to_string();
+        let body = self.documents.lock().unwrap().get(&url).cloned();
+        Box::pin(async move {
+            let body = body.ok_or_else(|| HttpError::Connect("refused".to_owned()))?;
+            let mut response = Response::new(Bytes::from(body));
+            *response.status_mut() = StatusCode::OK;
+            response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+            Ok(response)
+        })
+    }
+}

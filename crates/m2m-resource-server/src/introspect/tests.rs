@@ -1,0 +1,214 @@
+use m2m_client::{Credentials, Endpoints, FixedSecret, Server};
+use m2m_proto::client_id::ClientId;
+use m2m_proto::jose::Algorithm;
+use m2m_proto::secret::Secret;
+use m2m_proto::uri::EndpointUri;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Verifier;
+use crate::error::Rejection;
+use crate::fixture::*;
+use crate::verifier::VerifiedAccessToken;
+
+const INTROSPECT: &str = "https://as.example/introspect";
+const TOKEN: &str = "https://as.example/token";
+
+fn client(documents: &Arc<Documents>, clock: &Arc<FixedClock>) -> Client {
+    let url = |text: &str| EndpointUri::parse(text).unwrap();
+    let mut endpoints = Endpoints::token(url(TOKEN));
+    endpoints.introspection = Some(url(INTROSPECT));
+    let secret = FixedSecret::new(Secret::new("secret".to_owned()));
+    let method = m2m_proto::client_auth::ClientAuthMethod::ClientSecretBasic;
+    Client::builder(Server::endpoints(endpoints))
+        .client_id(ClientId::parse("orders").unwrap())
+        .credentials(Credentials::secret(Arc::new(secret), None, method))
+        .http(Arc::clone(documents) as _)
+        .clock(Arc::clone(clock) as _)
+        .build()
+        .unwrap()
+}
+
+/// An API that asks, and the server that it asks.
+struct Asking {
+    verifier: Verifier,
+    server: Arc<Documents>,
+    clock: Arc<FixedClock>,
+    key: m2m_proto::jose::SigningKey,
+}
+
+impl Asking {
+    fn new(which: Introspect) -> Self {
+        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
+        let key = key(Algorithm::Es256, "k1");
+        let given: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let client = client(&server, &clock);
+        let verifier = verifier(&key, |builder| builder.clock(given).introspection(client, which));
+        Self { verifier, server, clock, key }
+    }
+
+    fn says(&self, answer: &Value) {
+        self.server.put(INTROSPECT, &answer.to_string());
+    }
+
+    async fn verify(&self, token: &str) -> Result<VerifiedAccessToken, Rejection> {
+        self.verifier.verify(&Asked::bearer(token).parts()).await
+    }
+
+    async fn reason(&self, token: &str) -> Reason {
+        self.verify(token).await.unwrap_err().reason().clone()
+    }
+}
+
+fn active() -> Value {
+    let mut claims = claims();
+    claims.insert("active".to_owned(), true.into());
+    Value::Object(claims)
+}
+
+fn active_with(name: &str, value: Value) -> Value {
+    let mut answer = active();
+    match value {
+        Value::Null => drop(answer.as_object_mut().unwrap().remove(name)),
+        value => answer[name] = value,
+    }
+    answer
+}
+
+#[tokio::test]
+async fn an_opaque_token_is_what_the_server_says() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active());
+    let accepted = asking.verify("opaque").await.unwrap();
+    assert_eq!(accepted.client_id(), Some("app"));
+    assert_eq!(accepted.subject(), Some("app"));
+    assert_eq!(accepted.scope().to_string(), "orders:read orders:write");
+    assert_eq!(accepted.issuer(), Some(ISSUER));
+}
+
+// spec-test: 7662-RS1
+#[tokio::test]
+async fn what_the_server_says_is_checked_here() {
+    let now = NOW.seconds();
+    for (name, value) in [
+        ("aud", json!("https://bills.example")),
+        ("aud", Value::Null),
+        ("exp", json!(now - 31)),
+        ("exp", Value::Null),
+        ("nbf", json!(now + 31)),
+        ("iss", json!("https://evil.example")),
+        ("active", json!(false)),
+    ] {
+        let asking = Asking::new(Introspect::Opaque);
+        asking.says(&active_with(name, value.clone()));
+        let rejection = asking.verify("opaque").await.unwrap_err();
+        let code = rejection.code().map(|code| code.as_str().to_owned());
+        assert_eq!(code.as_deref(), Some("invalid_token"), "{name} {value}");
+    }
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active_with("iss", Value::Null));
+    assert!(asking.verify("opaque").await.is_ok(), "the only issuer there is");
+}
+
+// spec-test: 7662-RS2
+#[tokio::test]
+async fn whatever_is_no_clear_answer_lets_nobody_in() {
+    for answer in
+        ["{}", r#"{"active":"true"}"#, r#"{"active":1}"#, "<html>", r#"{"active":true,"active":true}"#, ""]
+    {
+        let asking = Asking::new(Introspect::Opaque);
+        asking.server.put(INTROSPECT, answer);
+        let rejection = asking.verify("opaque").await.unwrap_err();
+        assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{answer}: {rejection:?}");
+        assert_eq!(rejection.to_response().status(), 503, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_503() {
+    let asking = Asking::new(Introspect::Always);
+    let rejection = asking.verify(&token(&asking.key)).await.unwrap_err();
+    assert_eq!(rejection.to_response().status(), 503);
+}
+
+// spec-test: 7662-RS1
+#[tokio::test]
+async fn a_bound_opaque_token_needs_its_proof() {
+    let asking = Asking::new(Introspect::Opaque);
+    let holder = key(Algorithm::Es256, "h");
+    asking.says(&active_with("cnf", json!({ "jkt": holder.thumbprint().as_str() })));
+    assert!(matches!(asking.reason("opaque").await, Reason::Possession(_)));
+    asking.clock.advance(11);
+    asking.says(&active_with("cnf", json!({ "x": 1 })));
+    assert!(matches!(asking.reason("opaque").await, Reason::Possession(_)), "an unknown kind of binding");
+}
+
+#[tokio::test]
+async fn opaque_answers_are_kept_for_a_while_and_exp_is_checked_each_time() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active_with("exp", json!(NOW.seconds() - 25)));
+    for _ in 0..5 {
+        asking.verify("opaque").await.unwrap();
+    }
+    assert_eq!(asking.server.fetched(), 1);
+    asking.clock.advance(6);
+    assert_eq!(asking.reason("opaque").await, Reason::Inactive, "expired while kept");
+    assert_eq!(asking.server.fetched(), 0);
+    asking.clock.advance(5);
+    asking.says(&active());
+    asking.verify("opaque").await.unwrap();
+    assert_eq!(asking.server.fetched(), 1, "asked again");
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_for_one_token_only() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active());
+    asking.verify("opaque").await.unwrap();
+    asking.says(&json!({ "active": false }));
+    assert_eq!(asking.reason("opaqu3").await, Reason::Inactive);
+    asking.verify("opaque").await.unwrap();
+}
+
+#[tokio::test]
+async fn only_opaque_tokens_are_asked_about_unless_all_are() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.verify(&token(&asking.key)).await.unwrap();
+    assert_eq!(asking.server.fetched(), 0);
+}
+
+#[tokio::test]
+async fn a_revoked_jwt_is_seen_at_once() {
+    let asking = Asking::new(Introspect::Always);
+    let text = token(&asking.key);
+    asking.says(&active());
+    asking.verify(&text).await.unwrap();
+    asking.says(&json!({ "active": false }));
+    assert_eq!(asking.reason(&text).await, Reason::Inactive);
+    assert_eq!(asking.server.fetched(), 2, "nothing is kept");
+}
+
+/// The server's word never makes a bad JWT good, and garbage never reaches it.
+#[tokio::test]
+async fn a_bad_jwt_is_refused_without_asking() {
+    let asking = Asking::new(Introspect::Always);
+    asking.says(&active());
+    let stranger = key(Algorithm::Es256, "k1");
+    let mut broken = token(&asking.key);
+    broken.push('!');
+    for text in [token(&stranger), token_with(&asking.key, "aud", json!("else")), "eyJh.eyJh.".to_owned()] {
+        assert!(asking.verify(&text).await.is_err());
+    }
+    assert_eq!(asking.server.fetched(), 0);
+}
+
+#[tokio::test]
+async fn answers_are_bounded() {
+    let answers = Answers::new(Duration::from_secs(10));
+    for number in 0..30_000_u32 {
+        let key = crypto::sha256(&number.to_be_bytes());
+        answers.keep(key, &Answer::inactive(), Duration::ZERO);
+    }
+    let kept = answers.kept.lock().unwrap();
+    assert!(kept.current.len() + kept.previous.len() <= MAX_ANSWERS);
+}
