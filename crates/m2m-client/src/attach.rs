@@ -26,7 +26,6 @@ use crate::exchange::http_error;
 use crate::spec::TokenSpec;
 use crate::token::Token;
 
-
 /// The outcome of [`Client::execute`].
 #[derive(Debug)]
 #[non_exhaustive]

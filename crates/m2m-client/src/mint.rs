@@ -119,7 +119,9 @@ impl TokenMinter {
             params: job.spec.params.clone(),
         };
         let write = |form: &mut FormWriter| request.write(form);
-        self.exchange.send(&Message { target: Target::Token, write: &write, decode: TokenResponse::decode }).await
+        self.exchange
+            .send(&Message { target: Target::Token, write: &write, decode: TokenResponse::decode })
+            .await
     }
 
     /// The token, or `None` if it is already dead.

@@ -142,7 +142,9 @@ pub(crate) struct FakeServer {
 }
 
 impl FakeServer {
-    pub(crate) fn new(script: impl Fn(&Request<Bytes>, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(
+        script: impl Fn(&Request<Bytes>, usize) -> Answer + Send + Sync + 'static,
+    ) -> Arc<Self> {
         let gate = Semaphore::new(Semaphore::MAX_PERMITS);
         Arc::new(Self { script: Mutex::new(Arc::new(script)), requests: Mutex::default(), gate })
     }

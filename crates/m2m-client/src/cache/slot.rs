@@ -168,6 +168,8 @@ pub(crate) struct Slot {
     timing: Timing,
     held: Option<Held>,
     flying: bool,
+    /// Whether somebody waits for the flight and will use its token.
+    awaited: bool,
     failure: Option<Failure>,
     /// Failures in a row, transient ones and verdicts apart.
     failures: u32,
@@ -184,6 +186,7 @@ impl Slot {
             timing,
             held: None,
             flying: false,
+            awaited: false,
             failure: None,
             failures: 0,
             verdicts: 0,
@@ -209,6 +212,7 @@ impl Slot {
             return Advice::Use(token);
         }
         if self.flying {
+            self.awaited = true;
             return Advice::Join;
         }
         match &mut self.failure {
@@ -218,6 +222,7 @@ impl Slot {
             }
             _ => {
                 self.flying = true;
+                self.awaited = true;
                 Advice::Fetch
             }
         }
@@ -259,6 +264,7 @@ impl Slot {
     /// A forced renewal: starts a flight whatever the token's age, unless one
     /// is under way. `true` if the caller has to start it.
     pub(crate) fn force(&mut self) -> bool {
+        self.awaited = true;
         !std::mem::replace(&mut self.flying, true)
     }
 
@@ -267,6 +273,7 @@ impl Slot {
         let plan = Plan::new(token.life(), &self.timing);
         let usable = age(token.obtained(), now) < plan.stop;
         self.flying = false;
+        let used = std::mem::take(&mut self.awaited);
         if !usable {
             return false;
         }
@@ -277,7 +284,7 @@ impl Slot {
         self.failure = None;
         self.failures = 0;
         self.verdicts = 0;
-        self.held = Some(Held { token, plan, used: false });
+        self.held = Some(Held { token, plan, used });
         true
     }
 
@@ -285,6 +292,7 @@ impl Slot {
     /// `version` the credential's version that was used.
     pub(crate) fn fail(&mut self, error: &Error, now: Now, fraction: f64, version: u64) {
         self.flying = false;
+        self.awaited = false;
         let wait = match error.retry() {
             Retry::Soon => self.transient(Backoff::default(), fraction),
             Retry::Slow => {
@@ -356,7 +364,7 @@ impl Slot {
             CacheState::Expired
         } else if aged < held.plan.due {
             CacheState::Fresh
-        } else if self.failure.is_some() && !self.flying {
+        } else if self.failure.is_some() {
             CacheState::UsableWhileFailing
         } else {
             CacheState::Due

@@ -117,6 +117,8 @@ fn what_a_peer_wrote_can_be_scrubbed() {
         Fault::Redirected { to: Some("https://s3cret.example".into()) },
     ] {
         let scrubbed = Error::of(fault).scrubbed(scrub);
-        assert!(!format!("{scrubbed} {scrubbed:?} {:?} {:?}", scrubbed.code(), scrubbed.uri()).contains("s3cret"));
+        assert!(
+            !format!("{scrubbed} {scrubbed:?} {:?} {:?}", scrubbed.code(), scrubbed.uri()).contains("s3cret")
+        );
     }
 }

@@ -1,4 +1,3 @@
-
 use bytes::Bytes;
 use m2m_proto::jose::{Algorithm, HeaderFields, SigningKey, jws};
 use m2m_proto::scope::Scope;
@@ -69,7 +68,8 @@ fn the_binding_is_to_our_key() {
 /// `exp` against `expires_in` = 600, and the life that is left by the token's word.
 #[test]
 fn a_readable_exp_may_only_shorten() {
-    let life = |claims: Value| seen(&TokenSpec::new(), None, &jwt(&claims), None).life.map(|life| life.as_secs());
+    let life =
+        |claims: Value| seen(&TokenSpec::new(), None, &jwt(&claims), None).life.map(|life| life.as_secs());
     assert_eq!(life(json!({"exp": NOW + 100})), Some(100));
     assert_eq!(life(json!({"exp": NOW + 100, "iat": NOW - 500})), Some(100));
     // Our clock is behind: the server's own pair counts.

@@ -170,7 +170,9 @@ fn retry_after_is_honoured_up_to_an_hour() {
 
 #[test]
 fn html_and_redirects_wait_at_the_slow_end() {
-    for fault in [Fault::NotOauth { status: 403 }, Fault::Redirected { to: None }, Fault::TooLarge { limit: 1 }] {
+    for fault in
+        [Fault::NotOauth { status: 403 }, Fault::Redirected { to: None }, Fault::TooLarge { limit: 1 }]
+    {
         let mut slot = empty();
         slot.poll(at(0), 0);
         slot.fail(&Error::of(fault), at(0), 0.0, 0);
@@ -347,14 +349,28 @@ fn a_token_that_is_too_old_on_arrival_is_not_kept() {
 #[test]
 fn the_driver_renews_what_was_used_since_the_last_renewal() {
     let (mut slot, _) = holding(3600);
-    assert_eq!(slot.tick(at(3300), 0), Chore::Idle, "nobody used it");
-    slot.poll(at(100), 0);
     assert_eq!(slot.tick(at(3299), 0), Chore::Idle);
-    assert_eq!(slot.tick(at(3300), 0), Chore::Renew);
+    assert_eq!(slot.tick(at(3300), 0), Chore::Renew, "who waited for it used it");
     assert_eq!(slot.tick(at(3300), 0), Chore::Idle, "one flight");
     slot.store(token("t2", at(3300), seconds(3600)), at(3300));
     assert_eq!(slot.tick(at(6600), 0), Chore::Idle, "not used since");
-    assert_eq!(slot.tick(at(6895), 0), Chore::LetGo);
+    slot.poll(at(6600), 0);
+    slot.store(token("t3", at(6600), seconds(3600)), at(6600));
+    slot.poll(at(6700), 0);
+    assert_eq!(slot.tick(at(9900), 0), Chore::Renew, "used again");
+    slot.store(token("t4", at(9900), seconds(3600)), at(9900));
+    assert_eq!(slot.tick(at(13_494), 0), Chore::Idle);
+    assert_eq!(slot.tick(at(13_495), 0), Chore::LetGo);
+}
+
+#[test]
+fn a_failing_key_stays_failing_while_it_is_tried_again() {
+    let (mut slot, _) = holding(3600);
+    slot.poll(at(3300), 0);
+    assert_eq!(slot.state(at(3300)), CacheState::Due);
+    slot.fail(&outage(), at(3300), 0.0, 0);
+    assert_eq!(advice(&mut slot, at(3301)), "refresh");
+    assert_eq!(slot.state(at(3301)), CacheState::UsableWhileFailing);
 }
 
 #[test]

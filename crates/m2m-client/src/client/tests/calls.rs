@@ -27,8 +27,10 @@ fn server_and_api(accepted: Arc<Mutex<Vec<String>>>) -> Arc<FakeServer> {
             *minted += 1;
             return Ok(token_answer(&format!("t{minted}"), "3600"));
         }
-        let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-        let good = accepted.lock().unwrap().iter().any(|token| authorization == Some(format!("Bearer {token}")));
+        let authorization =
+            request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let good =
+            accepted.lock().unwrap().iter().any(|token| authorization == Some(format!("Bearer {token}")));
         Ok(answer(if good { 200 } else { 401 }, request.body().clone()))
     })
 }
@@ -48,7 +50,10 @@ async fn the_token_is_attached_and_the_callers_authorization_replaced() {
     let mut request = get(API);
     request.headers_mut().insert("authorization", "Bearer stolen".parse().unwrap());
     let executed = client.execute(&TokenSpec::default(), request).await.unwrap();
-    assert_eq!((executed.response.status(), executed.response.body().as_ref()), (StatusCode::OK, &b"body"[..]));
+    assert_eq!(
+        (executed.response.status(), executed.response.body().as_ref()),
+        (StatusCode::OK, &b"body"[..])
+    );
     assert_eq!(executed.renewed.unwrap().reason, RenewalReason::Missing);
     let again = client.execute(&TokenSpec::default(), get(API)).await.unwrap();
     assert!(again.renewed.is_none(), "nothing was renewed for this call");
@@ -90,7 +95,8 @@ async fn destinations_are_those_of_the_spec_or_the_declared_ones() {
     assert!(allowed(&by_audience, &TokenSpec::default(), API));
     assert!(!allowed(&by_audience, &other, API), "one API's token does not go to another");
     assert!(allowed(&by_audience, &other, "https://other.example/x"));
-    let declared = builder(&server, &clock).destination(Origin::parse("https://x.example").unwrap()).build().unwrap();
+    let declared =
+        builder(&server, &clock).destination(Origin::parse("https://x.example").unwrap()).build().unwrap();
     assert!(allowed(&declared, &TokenSpec::default(), "https://x.example/"));
     assert!(!allowed(&declared, &TokenSpec::default(), API), "once declared, only those");
     let opaque = TokenSpec::new().audience("api://orders");
@@ -123,7 +129,10 @@ async fn a_401_renews_the_token_and_replays_the_request_once() {
     *accepted.lock().unwrap() = vec!["t2".into()];
     clock.advance(seconds(60));
     let executed = client.execute(&TokenSpec::default(), get(API)).await.unwrap();
-    assert_eq!((executed.response.status(), executed.response.body().as_ref()), (StatusCode::OK, &b"body"[..]));
+    assert_eq!(
+        (executed.response.status(), executed.response.body().as_ref()),
+        (StatusCode::OK, &b"body"[..])
+    );
     assert_eq!(executed.renewed.unwrap().reason, RenewalReason::Rejected);
     assert_eq!(paths(&server), ["/token", "/orders", "/orders", "/token", "/orders"]);
 }
@@ -170,7 +179,11 @@ async fn a_401_whose_renewal_fails_is_returned_with_the_reason() {
     client.token(&TokenSpec::default()).await.unwrap();
     clock.advance(seconds(60));
     server.becomes(|request, _| {
-        Ok(if request.uri().path() == "/token" { oauth_error(400, "invalid_client") } else { answer(401, "mine") })
+        Ok(if request.uri().path() == "/token" {
+            oauth_error(400, "invalid_client")
+        } else {
+            answer(401, "mine")
+        })
     });
     let executed = client.execute(&TokenSpec::default(), get(API)).await.unwrap();
     assert_eq!(executed.response.body().as_ref(), b"mine");
@@ -190,7 +203,9 @@ async fn many_late_401s_cause_one_renewal() {
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let client = client.clone();
-        calls.spawn(async move { client.execute(&TokenSpec::default(), get(API)).await.unwrap().response.status() });
+        calls.spawn(async move {
+            client.execute(&TokenSpec::default(), get(API)).await.unwrap().response.status()
+        });
     }
     settle().await;
     while let Some(status) = calls.join_next().await {

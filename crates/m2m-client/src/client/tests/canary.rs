@@ -59,7 +59,8 @@ async fn a_canary_is_in_no_error_log_or_debug_text() {
     // A server that repeats in its answers whatever it is sent.
     let echo = FakeServer::new(|request, _| {
         let form = String::from_utf8_lossy(request.body()).into_owned();
-        let basic = request.headers().get("authorization").map_or("", |value| value.to_str().unwrap()).to_owned();
+        let basic =
+            request.headers().get("authorization").map_or("", |value| value.to_str().unwrap()).to_owned();
         let body = serde_json::json!({
             "error": "invalid_client",
             "error_description": format!("no such secret: {CANARY} in {form} with {basic}"),
@@ -74,7 +75,12 @@ async fn a_canary_is_in_no_error_log_or_debug_text() {
         assert_clean(&format!("{setup:?}"));
         let client = setup.build().unwrap();
         let error = client.token(&TokenSpec::default()).await.unwrap_err();
-        assert_clean(&format!("{error} {error:?} {} {:?} {:?}", error.hint(), error.description(), error.uri()));
+        assert_clean(&format!(
+            "{error} {error:?} {} {:?} {:?}",
+            error.hint(),
+            error.description(),
+            error.uri()
+        ));
         assert_clean(&format!("{client:?} {:?}", client.snapshot(&TokenSpec::default())));
     }
     let good = FakeServer::new(|_, _| Ok(token_answer(TOKEN, "600")));

@@ -69,8 +69,7 @@ async fn the_whole_request_is_built_anew_when_a_nonce_is_wanted() {
         }
     });
     let key = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
-    let client =
-        builder(&server, &TestClock::new()).dpop(Dpop::Key(Arc::clone(&key))).build().unwrap();
+    let client = builder(&server, &TestClock::new()).dpop(Dpop::Key(Arc::clone(&key))).build().unwrap();
     let request = Request::get("https://api.example/a?b=c").body(Bytes::new()).unwrap();
     let executed = client.execute(&TokenSpec::default(), request).await.unwrap();
     assert_eq!(executed.response.status(), 200);

@@ -127,6 +127,7 @@ async fn tokens_are_renewed_for_a_wanted_life() {
 async fn lead_fallback_and_ceiling_can_be_set() {
     let clock = TestClock::new();
     let server = FakeServer::new(|_, _| Ok(answer(200, r#"{"access_token":"t","token_type":"Bearer"}"#)));
-    let client = builder(&server, &clock).fallback_lifetime(seconds(1000)).max_lifetime(seconds(900)).build().unwrap();
+    let client =
+        builder(&server, &clock).fallback_lifetime(seconds(1000)).max_lifetime(seconds(900)).build().unwrap();
     assert_eq!(client.token(&TokenSpec::default()).await.unwrap().life(), seconds(900));
 }

@@ -31,7 +31,10 @@ async fn golden_client_secret_basic() {
         .unwrap();
     client.token(&TokenSpec::default()).await.unwrap();
     let request = server.request(0);
-    assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("POST", "https://as.example/token"));
+    assert_eq!(
+        (request.method().as_str(), request.uri().to_string().as_str()),
+        ("POST", "https://as.example/token")
+    );
     assert_eq!(
         request.body(),
         "grant_type=client_credentials&scope=read+write&audience=https%3A%2F%2Fapi.example&\
@@ -51,7 +54,10 @@ async fn basic_can_be_raw_for_servers_that_never_decode() {
     let client = builder(&server, &TestClock::new()).basic_encoding(BasicEncoding::Raw).build().unwrap();
     client.token(&TokenSpec::default()).await.unwrap();
     // c:canary-secret-7f3a/with+odd:chars
-    assert_eq!(server.request(0).headers()["authorization"], "Basic YzpjYW5hcnktc2VjcmV0LTdmM2Evd2l0aCtvZGQ6Y2hhcnM=");
+    assert_eq!(
+        server.request(0).headers()["authorization"],
+        "Basic YzpjYW5hcnktc2VjcmV0LTdmM2Evd2l0aCtvZGQ6Y2hhcnM="
+    );
 }
 
 // spec-test: 6749-C5
@@ -81,7 +87,10 @@ fn accepts(server: &FakeServer, index: usize, audience: &str, key: &VerifyingKey
         skew: Skew::NONE,
     };
     let assertion = form.get("client_assertion").unwrap();
-    assert_eq!(form.get("client_assertion_type").unwrap(), "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    assert_eq!(
+        form.get("client_assertion_type").unwrap(),
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
     assert!(!server.request(index).headers().contains_key("authorization"));
     verify(assertion, &expect, [key]).unwrap().jti().to_owned()
 }
@@ -208,7 +217,10 @@ async fn metadata_of_another_issuer_is_not_used() {
     let basic = Credentials::secret(secret("s"), None, ClientAuthMethod::ClientSecretBasic);
     let error = discovering(&server, basic).token(&TokenSpec::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PeerMisbehaved);
-    assert!((0..server.count()).all(|index| server.request(index).method() == "GET"), "no credential was sent");
+    assert!(
+        (0..server.count()).all(|index| server.request(index).method() == "GET"),
+        "no credential was sent"
+    );
 }
 
 #[tokio::test]

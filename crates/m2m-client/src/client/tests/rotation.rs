@@ -17,7 +17,8 @@ fn accepting(secrets: &Arc<Mutex<Vec<&'static str>>>) -> Arc<FakeServer> {
     let secrets = Arc::clone(secrets);
     FakeServer::new(move |request, n| {
         let body = String::from_utf8_lossy(request.body()).into_owned();
-        let good = secrets.lock().unwrap().iter().any(|secret| body.ends_with(&format!("client_secret={secret}")));
+        let good =
+            secrets.lock().unwrap().iter().any(|secret| body.ends_with(&format!("client_secret={secret}")));
         Ok(if good { token_answer(&format!("t{n}"), "600") } else { oauth_error(401, "invalid_client") })
     })
 }

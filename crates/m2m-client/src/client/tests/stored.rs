@@ -8,7 +8,8 @@ use m2m_proto::jose::Algorithm;
 
 use crate::testing::{FakeServer, TestClock, TestRandom, answer, builder, seconds, secret, settle};
 use crate::{
-    Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, MemoryStore, TokenOrigin, TokenSpec, TokenStore,
+    Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, MemoryStore, TokenOrigin, TokenSpec,
+    TokenStore,
 };
 
 const BASIC: ClientAuthMethod = ClientAuthMethod::ClientSecretBasic;
@@ -21,7 +22,12 @@ fn files(clock: &TestClock) -> (tempfile::TempDir, Arc<EncryptedFileStore>) {
 }
 
 /// A client as another process would have it, with jitter of its own.
-fn process(server: &Arc<FakeServer>, clock: &TestClock, store: &Arc<EncryptedFileStore>, seed: u64) -> ClientBuilder {
+fn process(
+    server: &Arc<FakeServer>,
+    clock: &TestClock,
+    store: &Arc<EncryptedFileStore>,
+    seed: u64,
+) -> ClientBuilder {
     builder(server, clock)
         .store(Arc::clone(store) as Arc<dyn TokenStore>)
         .random(Arc::new(TestRandom::seeded(seed)))
@@ -118,8 +124,9 @@ async fn a_forced_renewal_does_not_ask_the_store() {
 #[tokio::test]
 async fn tokens_bound_to_an_ephemeral_key_are_not_stored() {
     let clock = TestClock::new();
-    let server =
-        FakeServer::new(|_, _| Ok(answer(200, r#"{"access_token":"t","token_type":"DPoP","expires_in":600}"#)));
+    let server = FakeServer::new(|_, _| {
+        Ok(answer(200, r#"{"access_token":"t","token_type":"DPoP","expires_in":600}"#))
+    });
     let (directory, store) = files(&clock);
     let client = process(&server, &clock, &store, 1).dpop(Dpop::Ephemeral(Algorithm::EdDsa)).build().unwrap();
     client.token(&TokenSpec::default()).await.unwrap();
@@ -146,7 +153,8 @@ async fn a_damaged_file_is_a_cold_start() {
     let (directory, store) = files(&clock);
     let first = process(&server, &clock, &store, 1).build().unwrap();
     text(&first).await;
-    let path = directory.path().join("tokens").join(format!("{}.token", first.cache_key(&TokenSpec::default())));
+    let path =
+        directory.path().join("tokens").join(format!("{}.token", first.cache_key(&TokenSpec::default())));
     let good = std::fs::read(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!String::from_utf8_lossy(&good).contains("t1"), "sealed");
@@ -157,7 +165,10 @@ async fn a_damaged_file_is_a_cold_start() {
     let damaged = [Vec::new(), b"{}".to_vec(), good[..20].to_vec(), flipped, version, vec![0; 100_000]];
     for (count, bytes) in damaged.into_iter().enumerate() {
         std::fs::write(&path, bytes).unwrap();
-        assert_eq!(text(&process(&server, &clock, &store, 2).build().unwrap()).await, format!("t{}", count + 2));
+        assert_eq!(
+            text(&process(&server, &clock, &store, 2).build().unwrap()).await,
+            format!("t{}", count + 2)
+        );
     }
     // A file of one key under the name of another does not open.
     let other = TokenSpec::new().audience("https://other.example");
