@@ -4,7 +4,8 @@
 pub const TOKENS_ISSUED: &str = "m2m_as_tokens_issued_total";
 /// Answers with an error, by `endpoint` and `error` (the wire code).
 pub const REFUSALS: &str = "m2m_as_refusals_total";
-/// Failed client authentications, by `method`.
+/// Failed client authentications, by `method`: `client_secret_basic`, `client_secret_post`,
+/// `assertion` or `certificate`.
 pub const AUTHENTICATION_FAILURES: &str = "m2m_as_authentication_failures_total";
 /// Requests refused because of too many failures before.
 pub const OVER_BUDGET: &str = "m2m_as_over_budget_total";

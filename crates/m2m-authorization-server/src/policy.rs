@@ -22,6 +22,7 @@ use m2m_proto::jose::JwkThumbprint;
 use m2m_proto::scope::Scope;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::request::{GrantKind, TokenRequest};
+use m2m_proto::uri::ResourceUri;
 
 use crate::authenticate::AuthenticatedClient;
 use crate::registry::{Api, ApiGrant, Client, Registry, SenderConstraint};
@@ -167,7 +168,7 @@ fn target<'a>(
     registry: &Registry,
 ) -> Result<(Arc<Api>, &'a ApiGrant), Denied> {
     let audiences = ask.audience.iter().map(String::as_str);
-    let named: BTreeSet<&str> = audiences.chain(ask.resources.iter().map(|uri| uri.as_str())).collect();
+    let named: BTreeSet<&str> = audiences.chain(ask.resources.iter().map(ResourceUri::as_str)).collect();
     let mut named = named.into_iter();
     if let Some(name) = named.next() {
         let granted = client.grants.get(name).zip(registry.api(name));

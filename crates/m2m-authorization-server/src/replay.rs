@@ -22,9 +22,9 @@ pub struct ReplayKey {
 }
 
 /// Lengths before texts keep `("ab", "c")` and `("a", "bc")` apart.
-fn digest(domain: &str, parts: [&str; 2]) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(24 + domain.len() + parts[0].len() + parts[1].len());
-    for part in [domain, parts[0], parts[1]] {
+fn digest(domain: &str, owner: &str, name: &str) -> [u8; 32] {
+    let mut bytes = Vec::with_capacity(24 + domain.len() + owner.len() + name.len());
+    for part in [domain, owner, name] {
         bytes.extend_from_slice(&part.len().to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
@@ -36,7 +36,7 @@ impl ReplayKey {
     #[must_use]
     pub fn assertion(client_id: &str, jti: &str, expires_at: UnixTime, skew: Skew) -> Self {
         let expires_at = expires_at.saturating_add(skew.get()).saturating_add(MARGIN);
-        Self { digest: digest("client assertion", [client_id, jti]), expires_at }
+        Self { digest: digest("client assertion", client_id, jti), expires_at }
     }
 
     /// A proof, remembered until its window ends.
@@ -49,7 +49,7 @@ impl ReplayKey {
     #[cfg(any(test, feature = "conformance"))]
     #[must_use]
     pub fn for_test(name: &str, expires_at: UnixTime) -> Self {
-        Self { digest: digest("test", [name, ""]), expires_at }
+        Self { digest: digest("test", name, ""), expires_at }
     }
 
     /// What is stored: SHA-256 over purpose, owner and `jti`.

@@ -175,7 +175,6 @@ impl Server {
     ///
     /// The listener puts [`ClientAddress`](crate::ClientAddress) and, where the connection has one,
     /// [`PeerCertificate`](m2m_proto::client_auth::PeerCertificate) into the extensions of requests.
-    #[must_use]
     pub fn router(&self) -> axum::Router {
         endpoints::router(Arc::clone(&self.state))
     }

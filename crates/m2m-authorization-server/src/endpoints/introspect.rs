@@ -5,6 +5,8 @@
 //! Everything else (unknown, expired, withdrawn, somebody else's, no token at all) gets the same
 //! answer: `{"active":false}`.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State as Extracted};
 use bytes::Bytes;
 use http::Response;
@@ -29,7 +31,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
 }
 
 // spec: 7662-AS1
-async fn introspect(state: &State, incoming: Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = IntrospectionRequest::decode(&form)?;
     let registry = state.store.registry()?;

@@ -17,7 +17,7 @@ mod tests;
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -27,9 +27,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use m2m_io::Now;
 use m2m_proto::client_auth::{PeerCertificate, Presented};
-use m2m_proto::error::{Endpoint, WireError};
+use m2m_proto::client_id::ClientId;
+use m2m_proto::error::{AuthenticatedBy, Endpoint, WireError};
 use m2m_proto::form::{Form, FormError};
-use m2m_proto::names::header;
+use m2m_proto::names::{auth_method, header};
 
 use crate::admission::{self, AdmittedClient};
 use crate::audit::Event;
@@ -72,27 +73,38 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 pub(crate) struct Incoming {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Result<Bytes, FormError>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) certificate: Option<PeerCertificate>,
+    /// Whom the request names, once that is read; for the audit.
+    named: OnceLock<ClientId>,
 }
 
 impl Incoming {
     /// Reads the body up to its limit; a longer one is left unread.
-    async fn read(request: Request, state: &State) -> Result<Self, (FormError, HeaderMap)> {
+    async fn read(request: Request, state: &State) -> Self {
         let (parts, body) = request.into_parts();
         let offered = state.mutual_tls.is_some();
-        let certificate = parts.extensions.get::<PeerCertificate>().filter(|_| offered).cloned();
-        let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
-        match axum::body::to_bytes(body, Form::MAX_BYTES).await {
-            Ok(body) => Ok(Self { method: parts.method, headers: parts.headers, body, address, certificate }),
-            Err(_) => Err((FormError::TooLarge, parts.headers)),
+        Self {
+            certificate: parts.extensions.get::<PeerCertificate>().filter(|_| offered).cloned(),
+            address: parts.extensions.get::<ClientAddress>().map(|address| address.0),
+            body: axum::body::to_bytes(body, Form::MAX_BYTES).await.map_err(|_| FormError::TooLarge),
+            method: parts.method,
+            headers: parts.headers,
+            named: OnceLock::new(),
         }
     }
 
     pub(crate) fn form(&self) -> Result<Form, FormError> {
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Form::parse(content_type, &self.body)
+        Form::parse(content_type, self.body.as_ref().map_err(Clone::clone)?)
+    }
+
+    fn authenticated_by(&self) -> AuthenticatedBy {
+        match self.headers.contains_key(header::AUTHORIZATION) {
+            true => AuthenticatedBy::Header,
+            false => AuthenticatedBy::Other,
+        }
     }
 }
 
@@ -101,21 +113,15 @@ async fn serve<'s, F>(
     state: &'s State,
     endpoint: Endpoint,
     request: Request,
-    answer: impl FnOnce(&'s State, Incoming, Now) -> F,
+    answer: impl FnOnce(&'s State, Arc<Incoming>, Now) -> F,
 ) -> axum::response::Response
 where
     F: Future<Output = Result<Response<Bytes>, Refusal>> + 's,
 {
+    let incoming = Arc::new(Incoming::read(request, state).await);
     let now = state.clock.now();
-    let incoming = match Incoming::read(request, state).await {
-        Ok(incoming) => incoming,
-        Err((error, headers)) => {
-            return refused(state, endpoint, &error.into(), &headers, now).map(Body::from);
-        }
-    };
-    let headers = incoming.headers.clone();
-    let answered = answer(state, incoming, now).await;
-    let mut response = answered.unwrap_or_else(|refusal| refused(state, endpoint, &refusal, &headers, now));
+    let answered = answer(state, Arc::clone(&incoming), now).await;
+    let mut response = answered.unwrap_or_else(|refusal| refused(state, endpoint, &refusal, &incoming, now));
     if endpoint == Endpoint::Token && state.nonce_rule == ServerNonce::Required {
         // Whoever was just refused for its nonce, or will soon be, finds a good one here.
         // spec: 9449-AS3
@@ -130,7 +136,7 @@ fn refused(
     state: &State,
     endpoint: Endpoint,
     refusal: &Refusal,
-    headers: &HeaderMap,
+    incoming: &Incoming,
     now: Now,
 ) -> Response<Bytes> {
     let code = refusal.code();
@@ -142,8 +148,9 @@ fn refused(
     metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned())
         .increment(1);
     tracing::debug!(endpoint = name, error = code.as_str(), reason = %refusal, "refused");
-    state.audit.append(now.wall, Event::Refused { client_id: None, code, reason: refusal.to_string() });
-    refusal.to_response(endpoint, headers)
+    let client_id = incoming.named.get().cloned();
+    state.audit.append(now.wall, Event::Refused { client_id, code, reason: refusal.to_string() });
+    refusal.to_response(endpoint, incoming.authenticated_by())
 }
 
 /// Who is asking: presented, within budget, believed. Nothing is consumed yet.
@@ -156,6 +163,7 @@ pub(crate) async fn authenticate(
 ) -> Result<AuthenticatedClient, Refusal> {
     let presented = Presented::from_request(&incoming.headers, form, incoming.certificate.as_ref())?;
     let client_id = presented.client_id();
+    let client_id = incoming.named.get_or_init(|| client_id.clone());
     let budget = state.limits.check(client_id, incoming.address, now.monotonic);
     // A secret costs one keyed hash to check, and a right one always passes: nobody is locked out
     // by a stranger who shares the address.
@@ -173,9 +181,19 @@ pub(crate) async fn authenticate(
         }
         (Err(error), Ok(())) => {
             state.limits.charge(client_id, incoming.address, now.monotonic);
-            observe::count(observe::AUTHENTICATION_FAILURES);
+            observe::count_by(observe::AUTHENTICATION_FAILURES, "method", presented_as(&presented));
             Err(error.into())
         }
+    }
+}
+
+/// The kind of credential, for metrics: what came, not what is registered.
+fn presented_as(presented: &Presented) -> &'static str {
+    match presented {
+        Presented::SecretBasic(_) => auth_method::CLIENT_SECRET_BASIC,
+        Presented::SecretPost(_) => auth_method::CLIENT_SECRET_POST,
+        Presented::Assertion { .. } => "assertion",
+        _ => "certificate",
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderValue, Response};
 use m2m_proto::client_auth::PresentedError;
 use m2m_proto::dpop::ProofError;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, ErrorCode, ErrorResponse, WireError};
@@ -111,9 +111,7 @@ fn denied_code(denied: &Denied) -> ErrorCode {
 
 impl Refusal {
     /// The whole answer.
-    pub(crate) fn to_response(&self, endpoint: Endpoint, headers: &HeaderMap) -> Response<Bytes> {
-        let by_header = headers.contains_key(header::AUTHORIZATION);
-        let by = if by_header { AuthenticatedBy::Header } else { AuthenticatedBy::Other };
+    pub(crate) fn to_response(&self, endpoint: Endpoint, by: AuthenticatedBy) -> Response<Bytes> {
         let mut response = ErrorResponse::of(self).encode(endpoint, by);
         if let Some(status) = self.transport_status() {
             *response.status_mut() = status;
@@ -198,7 +196,7 @@ mod tests {
     #[test]
     fn what_is_temporary_says_when_to_come_back() {
         for (fact, endpoints) in facts() {
-            let response = fact.to_response(endpoints[0], &HeaderMap::new());
+            let response = fact.to_response(endpoints[0], AuthenticatedBy::Other);
             let temporary = [429, 503].contains(&response.status().as_u16());
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), temporary, "{fact:?}");
         }

@@ -4,6 +4,8 @@
 //! Enforces: a client withdraws its own tokens and no others. Everything else about a token
 //! (unknown, expired, foreign, no token at all) is answered 200 like success, and nothing happens.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State as Extracted};
 use bytes::Bytes;
 use http::Response;
@@ -24,7 +26,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
 }
 
 // spec: 7009-AS1
-async fn revoke(state: &State, incoming: Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = RevocationRequest::decode(&form)?;
     let registry = state.store.registry()?;

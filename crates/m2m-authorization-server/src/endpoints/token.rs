@@ -4,10 +4,13 @@
 //! The order is the argument: pure checks, then one commit, then creation. A refusal before the
 //! commit leaves assertion and proof unused.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State as Extracted};
 use bytes::Bytes;
 use http::{Response, Uri};
 use m2m_io::Now;
+use m2m_proto::client_auth::PeerCertificate;
 use m2m_proto::dpop::proof::{self, DEFAULT_ALGORITHMS};
 use m2m_proto::dpop::{NonceRule, ProofError, ProofWindow, VerifiedProof};
 use m2m_proto::error::Endpoint;
@@ -29,13 +32,13 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
     super::serve(&state, Endpoint::Token, request, issue).await
 }
 
-async fn issue(state: &State, incoming: Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = TokenRequest::decode(&form)?;
     let registry = state.store.registry()?;
     let client = super::authenticate(state, &incoming, &form, &registry, now).await?;
     let proof = check_proof(state, &incoming, now.wall)?;
-    let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(|peer| peer.thumbprint()));
+    let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = state.keys.active(grant.api().algorithm, now.wall).ok_or(Refusal::KeyNotReady)?;

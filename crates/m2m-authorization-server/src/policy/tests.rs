@@ -1,6 +1,3 @@
-use m2m_proto::token::request::GrantKind;
-use m2m_proto::uri::ResourceUri;
-
 use super::*;
 use crate::fixture::{NOW, api, authenticated, client_id, credential, identifier};
 use crate::registry::Change;

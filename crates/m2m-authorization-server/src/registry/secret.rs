@@ -17,23 +17,31 @@ use super::credential::CredentialId;
 /// What every client secret made here begins with.
 pub const SECRET_PREFIX: &str = "m2m_sk_";
 
-/// RFC 4648 §6 in lower case: 5 bits a character, nothing that needs encoding anywhere.
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const ID_CHARS: usize = 16;
 const SECRET_CHARS: usize = 52;
 const CHECKSUM_CHARS: usize = 6;
 const TOTAL_CHARS: usize = SECRET_PREFIX.len() + ID_CHARS + 1 + SECRET_CHARS + CHECKSUM_CHARS;
 
+/// RFC 4648 §6 in lower case: 5 bits a character, nothing that needs encoding anywhere.
+fn letter(byte: u8) -> char {
+    let value = byte & 31;
+    char::from(if value < 26 { b'a' + value } else { b'2' + (value - 26) })
+}
+
+fn is_letter(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'2'..=b'7')
+}
+
 /// One character per byte, five bits of each: bytes are uniform, so characters are.
-fn letters(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+fn letters(bytes: impl IntoIterator<Item = u8>) -> String {
+    bytes.into_iter().map(letter).collect()
 }
 
 /// `length` characters of fresh randomness, five bits each.
 pub(crate) fn random_letters(random: &dyn Random, length: usize) -> String {
     let mut bytes = vec![0; length];
     random.fill(&mut bytes);
-    letters(&bytes)
+    letters(bytes)
 }
 
 /// A fresh credential id: 16 characters, 80 random bits.
@@ -54,7 +62,7 @@ pub(crate) fn generate(id: &CredentialId, random: &dyn Random) -> SecretString {
 }
 
 fn checksum(text: &str) -> String {
-    letters(&sha256(text.as_bytes())[..CHECKSUM_CHARS])
+    letters(sha256(text.as_bytes()).into_iter().take(CHECKSUM_CHARS))
 }
 
 /// A text in the shape of a client secret of this server, with a right checksum.
@@ -73,7 +81,7 @@ impl ParsedSecret {
         let (id, random) = rest.split_once('_')?;
         let well_formed = text.len() == TOTAL_CHARS
             && id.len() == ID_CHARS
-            && id.bytes().chain(random.bytes()).all(|byte| ALPHABET.contains(&byte));
+            && id.bytes().chain(random.bytes()).all(is_letter);
         if !well_formed {
             return None;
         }
@@ -130,9 +138,10 @@ mod tests {
 
     #[test]
     fn the_secret_part_has_256_bits_at_least() {
-        let bits_a_character = 5;
-        assert_eq!(ALPHABET.len(), 1 << bits_a_character);
-        let (bits, least) = (SECRET_CHARS * bits_a_character, 256);
+        let all: std::collections::BTreeSet<char> = (0..=255).map(letter).collect();
+        assert_eq!(all.len(), 32, "five bits a character");
+        assert!(all.iter().all(|one| is_letter(u8::try_from(*one).unwrap())));
+        let (bits, least) = (SECRET_CHARS * 5, 256);
         assert!(bits >= least, "{bits}");
     }
 }

@@ -277,12 +277,18 @@ mod published {
 
     use super::*;
 
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Reachable {
+        Yes,
+        No,
+    }
+
     /// Serves one document, counts, and fails when told to.
     #[derive(Debug)]
     struct OneDocument {
         body: Bytes,
         fetches: AtomicUsize,
-        down: bool,
+        reachable: Reachable,
     }
 
     impl HttpClient for OneDocument {
@@ -294,15 +300,18 @@ mod published {
             assert_eq!(request.uri(), "https://app.example/jwks");
             assert!(matches!(limits.reach, Reach::Discovered { .. }), "a client's URL is not ours");
             self.fetches.fetch_add(1, Ordering::SeqCst);
-            let answer =
-                if self.down { Err(HttpError::Timeout) } else { Ok(Response::new(self.body.clone())) };
+            let answer = if self.reachable == Reachable::No {
+                Err(HttpError::Timeout)
+            } else {
+                Ok(Response::new(self.body.clone()))
+            };
             Box::pin(async move { answer })
         }
     }
 
-    async fn harness(key: &SigningKey, down: bool) -> (Harness, Arc<OneDocument>) {
+    async fn harness(key: &SigningKey, reachable: Reachable) -> (Harness, Arc<OneDocument>) {
         let body = JwkSet::encode([key.verifying_key().as_ref()]).into();
-        let http = Arc::new(OneDocument { body, fetches: AtomicUsize::new(0), down });
+        let http = Arc::new(OneDocument { body, fetches: AtomicUsize::new(0), reachable });
         let given: Arc<dyn HttpClient> = Arc::clone(&http) as _;
         let harness = Harness::with(|settings| settings.http(given)).await;
         let url = EndpointUri::parse("https://app.example/jwks").unwrap();
@@ -313,7 +322,7 @@ mod published {
     #[tokio::test]
     async fn keys_at_a_jwks_uri_are_fetched_once() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap().with_key_id("k1".to_owned());
-        let (harness, http) = harness(&key, false).await;
+        let (harness, http) = harness(&key, Reachable::Yes).await;
         for jti in ["1", "2", "3"] {
             let text = Assertion::of("app").jti(jti).sign(&harness, &key);
             ask(&harness, &text).await.access_token();
@@ -324,7 +333,7 @@ mod published {
     #[tokio::test]
     async fn unreachable_keys_are_503_and_nobody_is_to_blame() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let (harness, _) = harness(&key, true).await;
+        let (harness, _) = harness(&key, Reachable::No).await;
         let text = Assertion::of("app").sign(&harness, &key);
         let answer = ask(&harness, &text).await;
         answer.refused(503, "temporarily_unavailable");

@@ -178,5 +178,6 @@ async fn every_refusal_is_on_record_with_its_reason_and_without_secrets() {
     let records = harness.server.admin().audit();
     let shown = format!("{records:?}");
     assert!(shown.contains("client authentication failed"), "{shown}");
+    assert!(shown.contains("ClientId(\"app\")"), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
 }
