@@ -129,10 +129,19 @@ impl Scope {
 
     fn collect<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let mut seen = BTreeSet::new();
-        let mut list = Vec::new();
+        let mut list: Vec<ScopeToken> = Vec::new();
         for text in texts {
             let token = ScopeToken::parse(text)?;
-            if seen.insert(text) {
+            // Few tokens, as almost always: comparing them beats building a tree.
+            let fresh = if list.len() < 8 {
+                list.iter().all(|known| known.0 != text)
+            } else {
+                if seen.is_empty() {
+                    seen.extend(list.iter().map(|known| known.0.clone()));
+                }
+                seen.insert(text.to_owned())
+            };
+            if fresh {
                 list.push(token);
             }
             if list.len() > Self::MAX_TOKENS {

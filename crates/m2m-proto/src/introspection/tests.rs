@@ -71,7 +71,9 @@ fn decode_of_encode_is_identity() {
         rest: serde_json::json!({"client_id":"orders","scope":"a b","cnf":{"jkt":"x"},"token_type":"DPoP"})
             .as_object()
             .unwrap()
-            .clone(),
+            .clone()
+            .into_iter()
+            .collect(),
         ..Claims::default()
     };
     let answer = Introspection::active(claims);

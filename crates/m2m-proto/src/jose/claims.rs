@@ -14,8 +14,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::members::{Members, Unsorted};
 use super::strict::{Any, Fault, Faults, Name, Text};
 use crate::json::JsonLimits;
 use crate::names::claim;
@@ -117,7 +118,7 @@ pub struct Claims {
     /// `jti`.
     pub jti: Option<String>,
     /// Every other claim, by name.
-    pub rest: Map<String, Value>,
+    pub rest: Members,
 }
 
 impl Claims {
@@ -197,7 +198,7 @@ impl Serialize for Claims {
             }
         }
         text(&mut map, claim::JTI, &self.jti)?;
-        for (name, value) in &self.rest {
+        for (name, value) in self.rest.iter() {
             map.serialize_entry(name, value)?;
         }
         map.end()
@@ -225,11 +226,8 @@ impl Reader<'_> {
             claim::IAT => (5, claim::IAT),
             claim::JTI => (6, claim::JTI),
             other => {
-                let value = members.next_value_seed(Any::new(faults))?;
-                return match claims.rest.insert(other.to_owned(), value) {
-                    None => Ok(()),
-                    Some(_) => Err(faults.raise(Fault::Duplicate)),
-                };
+                seen.rest.push(other, members.next_value_seed(Any::new(faults))?);
+                return Ok(());
             }
         };
         if seen.again(index) {
@@ -248,15 +246,18 @@ impl Reader<'_> {
     }
 }
 
-/// Which of the typed claims were read, one bit each.
+/// Which of the typed claims were read, one bit each, and all the others.
 #[derive(Default)]
-struct Seen(u8);
+struct Seen {
+    typed: u8,
+    rest: Unsorted,
+}
 
 impl Seen {
     fn again(&mut self, index: u8) -> bool {
         let bit = 1 << index;
-        let again = self.0 & bit != 0;
-        self.0 |= bit;
+        let again = self.typed & bit != 0;
+        self.typed |= bit;
         again
     }
 }
@@ -274,6 +275,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
         while let Some(name) = members.next_key_seed(Name)? {
             self.member(&mut claims, &mut seen, &name, &mut members)?;
         }
+        claims.rest = seen.rest.sorted().ok_or_else(|| self.0.raise(Fault::Duplicate))?;
         Ok(claims)
     }
 }

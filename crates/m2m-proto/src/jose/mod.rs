@@ -14,7 +14,7 @@
 //! | [`jwk`], [`jwk_set`], [`thumbprint`] | keys as JSON |
 //! | [`key`], [`signing_key`] | keys parsed once, ready to verify or to sign |
 //! | [`jws`], [`header`] | compact JWS: parse, sign, verify |
-//! | [`claims`] | registered claims, NumericDate, `aud` |
+//! | [`claims`], [`members`] | registered claims, NumericDate, `aud`; the others by name |
 //! | [`base64url`] | the strict alphabet |
 //! | [`crypto`] | the only importer of the crypto library |
 
@@ -28,6 +28,7 @@ pub mod jwk_set;
 pub mod jws;
 pub mod key;
 pub mod kind;
+pub mod members;
 pub mod signing_key;
 pub mod thumbprint;
 
@@ -45,5 +46,6 @@ pub use jwk_set::{JwkSet, JwkSetError};
 pub use jws::{Compact, JwsError, MAX_TOKEN_BYTES, VerifiedPayload};
 pub use key::{KeyError, VerifyingKey};
 pub use kind::{Kind, KindError};
+pub use members::Members;
 pub use signing_key::{RsaSize, SigningKey};
 pub use thumbprint::JwkThumbprint;
