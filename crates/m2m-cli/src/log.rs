@@ -4,28 +4,38 @@
 
 use std::fmt;
 
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+
+const OURS: [&str; 5] =
+    ["m2m_cli", "m2m_client", "m2m_io", "m2m_resource_server", "m2m_authorization_server"];
 
 /// Starts logging: errors and warnings; with `-v` what happens, with `-vv` details.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
     };
-    let crates = ["m2m_cli", "m2m_client", "m2m_io", "m2m_resource_server", "m2m_authorization_server"];
-    let filter = crates.map(|name| format!("{name}={level}")).join(",");
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .event_format(Voice)
-        .finish();
+    let ours = Targets::new().with_targets(OURS.map(|name| (name, level)));
+    let unsaid = filter_fn(move |metadata| verbose > 0 || !is_told_by_the_failure(metadata));
+    let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
+    let subscriber = tracing_subscriber::registry().with(written.with_filter(unsaid).with_filter(ours));
     // A second run in one process (a test) keeps the first subscriber.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// A failed token request ends the command, whose error says the same with a hint.
+fn is_told_by_the_failure(metadata: &Metadata<'_>) -> bool {
+    let fields = metadata.fields();
+    fields.field("transient").is_some() && fields.field("hint").is_some()
 }
 
 struct Voice;
@@ -37,7 +47,7 @@ where
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, N>,
+        _: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -46,8 +56,30 @@ where
             Level::WARN => "warning: ",
             _ => "",
         };
-        write!(writer, "m2m: {label}")?;
-        context.format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut said = Said::default();
+        event.record(&mut said);
+        writeln!(writer, "m2m: {label}{}{}", said.message, said.rest)
+    }
+}
+
+/// The sentence, and after it what it is about.
+#[derive(Default)]
+struct Said {
+    message: String,
+    rest: String,
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = crate::output::printable(&format!("{value:?}"));
+        match field.name() {
+            "message" => self.message = text,
+            // One process, one client: its labels say nothing here.
+            "client" | "key" => {}
+            name => {
+                self.rest.push_str(if self.rest.is_empty() { ": " } else { ", " });
+                self.rest.push_str(&format!("{name} {text}"));
+            }
+        }
     }
 }

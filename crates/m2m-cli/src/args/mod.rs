@@ -55,7 +55,7 @@ pub struct Global {
     /// Use this profile of m2m.toml [env: M2M_PROFILE]
     #[arg(short, long, global = true, value_name = "NAME", help_heading = "Everywhere")]
     pub profile: Option<String>,
-    /// Use this file instead of searching for m2m.toml; its commands are trusted
+    /// Use this file and search for no other; its commands may run
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub config: Option<std::path::PathBuf>,
     /// Say more on standard error; never a token or a secret

@@ -14,64 +14,97 @@ const MORE: &str = "Connection and protocol";
 /// Flags that override environment and profile.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileFlags {
-    /// Issuer; its metadata names the endpoints [env: M2M_ISSUER]
+    /// Issuer; its metadata names the endpoints
+    ///
+    /// [env: M2M_ISSUER]
     #[arg(long, value_name = "URL", help_heading = WHO)]
     pub issuer: Option<String>,
-    /// Token endpoint, where there is no metadata [env: M2M_TOKEN_URL]
+    /// Token endpoint, where there is no metadata
+    ///
+    /// [env: M2M_TOKEN_URL]
     #[arg(long, value_name = "URL", help_heading = WHO)]
     pub token_url: Option<String>,
-    /// Introspection endpoint, where metadata names none [env: M2M_INTROSPECTION_URL]
+    /// Introspection endpoint, where metadata names none
+    ///
+    /// [env: M2M_INTROSPECTION_URL]
     #[arg(long, value_name = "URL", help_heading = WHO, hide_short_help = true)]
     pub introspection_url: Option<String>,
-    /// Revocation endpoint, where metadata names none [env: M2M_REVOCATION_URL]
+    /// Revocation endpoint, where metadata names none
+    ///
+    /// [env: M2M_REVOCATION_URL]
     #[arg(long, value_name = "URL", help_heading = WHO, hide_short_help = true)]
     pub revocation_url: Option<String>,
-    /// Client identifier [env: M2M_CLIENT_ID]
+    /// Client identifier
+    ///
+    /// [env: M2M_CLIENT_ID]
     #[arg(long, value_name = "ID", help_heading = WHO)]
     pub client_id: Option<String>,
-    /// How the client proves who it is: client_secret_basic, client_secret_post, client_secret_jwt,
-    /// private_key_jwt, tls_client_auth, self_signed_tls_client_auth [env: M2M_CLIENT_AUTH_METHOD]
+    /// How the client proves who it is; default: by what is given
+    ///
+    /// client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth or
+    /// self_signed_tls_client_auth. Default: private_key_jwt with a private key, else client_secret_basic; never by
+    /// trial. [env: M2M_CLIENT_AUTH_METHOD]
     #[arg(long, value_name = "METHOD", help_heading = WHO)]
     pub client_auth_method: Option<String>,
 
-    /// Read the client secret from this file [env: M2M_CLIENT_SECRET_FILE]
+    /// Read the client secret from this file
+    ///
+    /// [env: M2M_CLIENT_SECRET_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET, group = "secret")]
     pub secret_file: Option<PathBuf>,
-    /// Read the client secret from this environment variable
+    /// Read it from this environment variable
     #[arg(long, value_name = "VAR", help_heading = SECRET, group = "secret")]
     pub secret_env: Option<String>,
-    /// Read the client secret from standard input; asks on a terminal
+    /// Read it from standard input; asks on a terminal
     #[arg(long, help_heading = SECRET, group = "secret")]
     pub secret_stdin: bool,
-    /// Run this command (no shell) and take its output as the client secret
+    /// Take the output of this command (no shell) as the secret
     #[arg(long, value_name = "'CMD ARG…'", help_heading = SECRET, group = "secret")]
     pub secret_command: Option<String>,
-    /// Private key, PEM or JWK, for private_key_jwt [env: M2M_PRIVATE_KEY_FILE]
+    /// Private key, PEM or JWK, for private_key_jwt
+    ///
+    /// [env: M2M_PRIVATE_KEY_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET)]
     pub private_key_file: Option<PathBuf>,
-    /// Key id to put into assertions [env: M2M_KEY_ID]
+    /// Key id to put into assertions
+    ///
+    /// [env: M2M_KEY_ID]
     #[arg(long, value_name = "KID", help_heading = SECRET, hide_short_help = true)]
     pub key_id: Option<String>,
-    /// Algorithm of assertions, such as ES256 or HS256; default: from the key [env: M2M_ALGORITHM]
+    /// Algorithm of assertions, such as ES256 or HS256; default: from the key
+    ///
+    /// [env: M2M_ALGORITHM]
     #[arg(long, value_name = "ALG", help_heading = SECRET, hide_short_help = true)]
     pub algorithm: Option<String>,
-    /// Client certificate chain, PEM, for mutual TLS [env: M2M_CERTIFICATE_FILE]
+    /// Client certificate chain, PEM, for mutual TLS
+    ///
+    /// [env: M2M_CERTIFICATE_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET, hide_short_help = true)]
     pub certificate_file: Option<PathBuf>,
-    /// Private key of the client certificate, PEM [env: M2M_CERTIFICATE_KEY_FILE]
+    /// Private key of the client certificate, PEM
+    ///
+    /// [env: M2M_CERTIFICATE_KEY_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET, hide_short_help = true)]
     pub certificate_key_file: Option<PathBuf>,
-    /// Assertion that somebody else signs, such as a projected token [env: M2M_WORKLOAD_TOKEN_FILE]
+    /// Assertion that somebody else signs, such as a projected token
+    ///
+    /// [env: M2M_WORKLOAD_TOKEN_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET, hide_short_help = true)]
     pub workload_token_file: Option<PathBuf>,
 
-    /// Scope to ask for; repeat, or separate by spaces [env: M2M_SCOPE]
+    /// Scope to ask for; repeat, or separate by spaces
+    ///
+    /// [env: M2M_SCOPE]
     #[arg(long, value_name = "SCOPE", help_heading = ASK)]
     pub scope: Vec<String>,
-    /// The API that the token is for [env: M2M_AUDIENCE]
+    /// The API that the token is for
+    ///
+    /// [env: M2M_AUDIENCE]
     #[arg(long, value_name = "AUD", help_heading = ASK)]
     pub audience: Option<String>,
-    /// Resource indicator (RFC 8707); may be repeated [env: M2M_RESOURCE]
+    /// Resource indicator (RFC 8707); may be repeated
+    ///
+    /// [env: M2M_RESOURCE]
     #[arg(long, value_name = "URI", help_heading = ASK)]
     pub resource: Vec<String>,
     /// An extra parameter of the token request; may be repeated
@@ -80,24 +113,36 @@ pub struct ProfileFlags {
     /// Grant; client_credentials is the only one
     #[arg(long, value_name = "GRANT", help_heading = ASK, hide_short_help = true)]
     pub grant: Option<String>,
-    /// Bind the token to a key (RFC 9449): a fresh one, or =KEYFILE [env: M2M_DPOP]
+    /// Bind the token to a key (RFC 9449): a fresh one, or =KEYFILE
+    ///
+    /// [env: M2M_DPOP]
     #[arg(long, value_name = "KEYFILE", num_args = 0..=1, require_equals = true,
           default_missing_value = "ephemeral", help_heading = ASK)]
     pub dpop: Option<String>,
 
-    /// Trust the certificates in this PEM file as well as the system's [env: M2M_CA_FILE]
+    /// Trust these certificates (PEM) besides the system's
+    ///
+    /// [env: M2M_CA_FILE]
     #[arg(long, value_name = "FILE", help_heading = MORE)]
     pub ca_file: Option<PathBuf>,
-    /// Give up on an answer after this long: 10, 10s, 500ms [default: 10s] [env: M2M_TIMEOUT]
+    /// Give up on an answer after this long [default: 10s]
+    ///
+    /// [env: M2M_TIMEOUT]
     #[arg(long, value_name = "TIME", help_heading = MORE)]
     pub timeout: Option<String>,
-    /// An origin that may receive the token; may be repeated [env: M2M_DESTINATION]
+    /// An origin that may receive the token; may be repeated
+    ///
+    /// [env: M2M_DESTINATION]
     #[arg(long, value_name = "ORIGIN", help_heading = MORE, hide_short_help = true)]
     pub destination: Vec<String>,
-    /// How Basic carries id and secret: form (RFC 6749) or raw [env: M2M_BASIC_ENCODING]
+    /// How Basic carries id and secret: form (RFC 6749) or raw
+    ///
+    /// [env: M2M_BASIC_ENCODING]
     #[arg(long, value_name = "HOW", help_heading = MORE, hide_short_help = true)]
     pub basic_encoding: Option<String>,
-    /// Audience of assertions: issuer, token_endpoint or a URL [env: M2M_ASSERTION_AUDIENCE]
+    /// Audience of assertions: issuer, token_endpoint or a URL
+    ///
+    /// [env: M2M_ASSERTION_AUDIENCE]
     #[arg(long, value_name = "AUD", help_heading = MORE, hide_short_help = true)]
     pub assertion_audience: Option<String>,
 }

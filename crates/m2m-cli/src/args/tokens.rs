@@ -28,7 +28,7 @@ Examples:
   m2m token --issuer https://login.example.com --client-id svc --secret-env SECRET --scope read
   curl --config <(m2m token -o curl-config) https://api.example.com/orders
 
-A token is kept, encrypted, in the user's cache directory and used again while it is valid, unless --no-store.
+Tokens are kept, encrypted, in the user's cache directory and used while they are valid.
 On a terminal a summary is shown instead of the token; --show-token or -o prints it.")]
 pub struct Token {
     /// Form of the output; default: bare on a pipe, a summary on a terminal

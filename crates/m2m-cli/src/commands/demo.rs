@@ -54,9 +54,15 @@ fn tell(report: &Report, around: &Surroundings) -> Result<(), Failure> {
         }));
     }
     around.output.result(&match &report.outcome {
-        Ok(seen) => format!("ok    {:<28} {} → {seen}; {}", step.name(), step.sent(), step.why()),
+        Ok(seen) => format!("ok    {:<28} {} → {seen}. {}", step.name(), step.sent(), sentence(step.why())),
         Err(error) => format!("FAIL  {:<28} {} → {error}", step.name(), step.sent()),
     })
+}
+
+/// With a capital, as it stands after a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 /// What to try against the servers that keep running.

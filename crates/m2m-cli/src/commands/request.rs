@@ -114,23 +114,21 @@ fn unreachable(what: &str) -> Failure {
     Failure::of(Exit::Unreachable, "unreachable", format!("the API: {what}"))
 }
 
-/// A failure of the API's connection. The query of the URL is not shown.
+/// A failure of the API's connection, by its innermost cause: outer ones name the URL, query and all.
 fn failed(error: &reqwest::Error) -> Failure {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut last = String::new();
-    while let Some(inner) = cause {
-        if inner.downcast_ref::<rustls::Error>().is_some() || wraps_tls(inner) {
-            return Failure::of(Exit::Tls, "unreachable", format!("the API: TLS failed: {inner}"))
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return Failure::of(Exit::Tls, "unreachable", format!("the API: TLS failed: {tls}"))
                 .hint("if the API has a private certificate authority, name it with --ca-file");
         }
-        last = inner.to_string();
-        cause = inner.source();
+        last = cause.to_string();
+        // An input/output error does not show what it carries as its source.
+        next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(carried) => Some(carried),
+            None => cause.source(),
+        };
     }
     unreachable(&last).hint("is the URL right, and the API up? a proxy is taken from HTTPS_PROXY")
-}
-
-/// An input/output error does not show what it wraps as its source.
-fn wraps_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inner.is_some_and(|inner| inner.is::<rustls::Error>())
 }

@@ -47,7 +47,7 @@ pub(super) fn read(audience: &str) -> TokenSpec {
 
 pub(super) fn expect(found: StatusCode, expected: StatusCode) -> Result<String, String> {
     if found == expected {
-        return Ok(format!("the API answered {}", found.as_u16()));
+        return Ok(found.as_u16().to_string());
     }
     Err(format!("the API answered {}, not {}", found.as_u16(), expected.as_u16()))
 }
@@ -115,5 +115,5 @@ pub(super) async fn dpop(stage: &Stage) -> Result<String, String> {
     let stolen = HeaderValue::from_str(&format!("Bearer {}", token.access_token().expose()));
     let stolen = stolen.map_err(|error| error.to_string())?;
     expect(stage.call(Method::GET, Some(&stolen)).await?.status(), StatusCode::UNAUTHORIZED)?;
-    Ok("the API answered 200, and the thief got 401".to_owned())
+    Ok("200, and 401 for the thief".to_owned())
 }

@@ -15,7 +15,7 @@ pub(super) async fn no_token(stage: &Stage) -> Result<String, String> {
     let answer = stage.call(Method::GET, None).await?;
     expect(answer.status(), StatusCode::UNAUTHORIZED)?;
     match error_of(&answer) {
-        None => Ok("the API answered 401".to_owned()),
+        None => Ok("401".to_owned()),
         Some(code) => Err(format!("the challenge has the error {code}, though nothing was tried")),
     }
 }
@@ -60,7 +60,7 @@ pub(super) fn refused(
 ) -> Result<String, String> {
     expect(answer.status(), status)?;
     match error_of(answer) {
-        Some(found) if found == code => Ok(format!("the API answered {} {code}", status.as_u16())),
+        Some(found) if found == code => Ok(format!("{} {code}", status.as_u16())),
         found => Err(format!("the API's challenge says {}, not {code}", found.unwrap_or_default())),
     }
 }

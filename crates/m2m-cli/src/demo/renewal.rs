@@ -16,7 +16,7 @@ use super::{API, Step};
 const PACE: Duration = Duration::from_millis(50);
 
 /// A renewal later than this before the end is late: a slow server would have made callers wait.
-const EARLY_ENOUGH: Duration = Duration::from_millis(500);
+const EARLY_ENOUGH: Duration = Duration::from_millis(750);
 
 /// Calls the API again and again until another token comes, and compares when with when the first would have ended.
 pub(super) async fn perform(stage: &Stage) -> Result<String, String> {

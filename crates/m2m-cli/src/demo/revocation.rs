@@ -60,7 +60,7 @@ pub(super) async fn token(stage: &Stage) -> Result<String, String> {
         refused(&stage.call(Method::GET, Some(&before)).await?, StatusCode::UNAUTHORIZED, "invalid_token")?;
     let after = instance.token().await?;
     expect(stage.call(Method::GET, Some(&after)).await?.status(), StatusCode::OK)?;
-    Ok(format!("{outcome}, and 200 with the next token"))
+    Ok(format!("{outcome}; with the next token 200"))
 }
 
 /// Two instances of one client; the operator revokes the credential of one.
@@ -79,7 +79,7 @@ pub(super) async fn instance(stage: &Stage) -> Result<String, String> {
     refuses_new_token(&lost.restarted(stage, Step::RevokedInstance)?).await?;
     let fresh = token_of(&good.restarted(stage, Step::RevokedInstance)?).await?;
     expect(stage.call(Method::GET, Some(&fresh)).await?.status(), StatusCode::OK)?;
-    Ok(format!("{outcome} to one, 200 to the other"))
+    Ok(format!("{outcome} for one, 200 for the other"))
 }
 
 /// The revoked instance gets no new token either.

@@ -33,7 +33,7 @@ use crate::listen::{Certificates, Listener, server_config};
 pub enum Team {
     /// The service that calls the API.
     Billing,
-    /// The same kind of service, with tokens that live two seconds.
+    /// The same kind of service, with tokens that live three seconds.
     Reporting,
     /// The API itself, which asks by introspection.
     OrdersApi,
@@ -51,7 +51,7 @@ impl Team {
 }
 
 /// How long tokens of [`Team::Reporting`] live.
-pub(super) const SHORT_LIFE: Duration = Duration::from_secs(2);
+pub(super) const SHORT_LIFE: Duration = Duration::from_secs(3);
 
 /// The running servers and what the steps need to take part.
 pub struct Stage {

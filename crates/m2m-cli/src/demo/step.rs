@@ -86,7 +86,7 @@ impl Step {
             Self::ForgedToken => "a token with the right claims, signed by a stranger",
             Self::WrongAudience => "a good token, but for another API",
             Self::SmallScope => "orders:read where orders:write is needed",
-            Self::Renewal => "API calls while a token of 2 s grows old",
+            Self::Renewal => "API calls while a token of 3 s grows old",
             Self::RevokedToken => "a token, before and after its revocation",
             Self::RevokedInstance => "calls of two instances, before and after one is revoked",
         }
@@ -102,12 +102,12 @@ impl Step {
             Self::TlsClientAuth => "your PKI speaks for the client; no secret to hand out",
             Self::SelfSignedTlsClientAuth => "the same strength without a PKI",
             Self::Dpop => "a stolen token is useless without its key",
-            Self::NoToken => "refused with 401: the API is closed by default",
-            Self::ForgedToken => "refused with 401: only the issuer's keys count",
-            Self::WrongAudience => "refused with 401: a token leaked by one API opens no other",
-            Self::SmallScope => "refused with 403: a caller can do what was granted, not more",
+            Self::NoToken => "the API is closed by default",
+            Self::ForgedToken => "only the issuer's keys count",
+            Self::WrongAudience => "a token leaked by one API opens no other",
+            Self::SmallScope => "a caller can do what was granted, not more",
             Self::Renewal => "renewed before it ends, so that no caller waits or fails",
-            Self::RevokedToken => "refused at once: the API asks by introspection",
+            Self::RevokedToken => "the API asks by introspection, so revocation counts at once",
             Self::RevokedInstance => "one machine is cut off and the service goes on",
         }
     }
