@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
 use m2m_proto::dpop::{DpopNonce, DpopProof};
 use m2m_proto::jose::{Algorithm, HeaderFields, JwkSet, SigningKey, jws};
-use m2m_proto::names::header;
+use m2m_proto::names::{header, typ};
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::AccessToken;
 use m2m_proto::uri::Issuer;
@@ -88,11 +88,11 @@ pub(crate) fn token_with(key: &SigningKey, name: &str, value: Value) -> String {
         Value::Null => drop(claims.remove(name)),
         value => drop(claims.insert(name.to_owned(), value)),
     }
-    signed(key, "at+jwt", &claims)
+    signed(key, typ::AT_JWT, &claims)
 }
 
 pub(crate) fn token(key: &SigningKey) -> String {
-    signed(key, "at+jwt", &claims())
+    signed(key, typ::AT_JWT, &claims())
 }
 
 /// A verifier that knows `key` and fetches nothing.

@@ -316,7 +316,8 @@ impl Verifier {
         Some(dpop.nonce_key.issue(self.parts.clock.wall()))
     }
 
-    /// A refusal in the name of this verifier: for routes that decide themselves.
+    /// A refusal where there is no verifier to refuse.
+    #[cfg(feature = "axum")]
     pub(crate) fn misconfigured(what: &'static str) -> Rejection {
         Rejection::new(Reason::Misconfigured(what), None, &Arc::default())
     }
