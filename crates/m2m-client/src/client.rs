@@ -1,24 +1,19 @@
 //! [`Client`]: tokens from one authorization server under one credential.
 
+mod build;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use m2m_io::{RemoteMetadata, ReqwestHttp};
-use m2m_proto::names::grant_type;
-use m2m_proto::token::TokenRequest;
-use m2m_proto::uri::{EndpointUri, Origin};
+use m2m_proto::uri::Origin;
 
-use crate::cache::{
-    Ask, CacheKey, CacheSettings, Entry, Identity, Rejected, Rotation, Snapshot, TokenCache, Watch,
-};
-use crate::config::{ClientBuilder, Server, ServerKind};
-use crate::credentials::{HttpFactory, Transport};
+use crate::cache::{Ask, CacheKey, Entry, Identity, Rejected, Snapshot, TokenCache, Watch};
+use crate::config::{ClientBuilder, Server};
 use crate::dpop::DpopSigner;
 use crate::error::{Error, Fault};
-use crate::exchange::{Directory, Exchange};
+use crate::exchange::Exchange;
 use crate::handle::TokenHandle;
-use crate::mint::TokenMinter;
 use crate::spec::TokenSpec;
 use crate::store::Vault;
 use crate::token::Token;
@@ -74,69 +69,7 @@ impl Client {
     }
 
     pub(crate) fn from_settings(settings: ClientBuilder) -> Result<Self, Error> {
-        check(&settings)?;
-        let client_id = settings.client_id.ok_or_else(|| Error::misconfigured("client_id is missing"))?;
-        let credentials =
-            settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
-        credentials.check()?;
-        let (clock, random) = (settings.clock, settings.random);
-        let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
-        let identity = Identity {
-            server: settings.server.identity().to_owned(),
-            client_id: client_id.as_str().to_owned(),
-            method: credentials.method().as_str().to_owned(),
-            credential: credentials.thumbprint().unwrap_or_default(),
-            binding: dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
-            grant: grant_type::CLIENT_CREDENTIALS.to_owned(),
-        };
-        let factory = settings.http_factory.unwrap_or_else(|| default_http(settings.http.clone()));
-        let plain = || settings.http.clone().map_or_else(|| factory.make(None), Ok);
-        let directory = match settings.server.0 {
-            ServerKind::Endpoints(endpoints) => Directory::Configured(endpoints),
-            ServerKind::Issuer(issuer) => {
-                Directory::Discovered(RemoteMetadata::new(issuer, plain()?, Arc::clone(&clock)))
-            }
-        };
-        let rotation = match credentials.certificate_source() {
-            Some(_) => Rotation::Drop,
-            None => Rotation::Keep,
-        };
-        let transport = match (credentials.certificate_source(), settings.http.clone()) {
-            (Some(source), None) => Transport::Certificate {
-                source: Arc::clone(source),
-                factory,
-                made: std::sync::Mutex::default(),
-            },
-            _ => Transport::Fixed(plain()?),
-        };
-        let label = settings.spec.label.clone();
-        let cache_settings = CacheSettings {
-            refresh_lead: settings.tuning.refresh_lead,
-            reject_floor: settings.tuning.reject_floor,
-            mint_deadline: settings.tuning.mint_deadline,
-            max_keys: settings.tuning.max_keys,
-            rotation,
-            label: label.clone(),
-        };
-        let exchange = Arc::new(Exchange {
-            client_id,
-            credentials,
-            transport,
-            directory,
-            introspection: settings.introspection,
-            revocation: settings.revocation,
-            dpop,
-            tuning: settings.tuning,
-            clock: Arc::clone(&clock),
-            random: Arc::clone(&random),
-            label: label.clone(),
-        });
-        let vault =
-            settings.store.map(|store| Vault::new(store, Arc::clone(&clock), Arc::clone(&random), label));
-        let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
-        let cache = TokenCache::new(minter, clock, random, cache_settings);
-        let (spec, destinations) = (settings.spec, settings.destinations);
-        Ok(Self(Arc::new(Inner { exchange, cache, vault, identity, spec, destinations })))
+        build::inner(settings).map(|inner| Self(Arc::new(inner)))
     }
 
     /// The client's own spec: what `TokenSpec::default()` stands for.
@@ -295,45 +228,6 @@ impl Client {
             self.0.destinations.clone()
         }
     }
-}
-
-/// Settings that can be judged without doing anything.
-fn check(settings: &ClientBuilder) -> Result<(), Error> {
-    let plain = settings.tuning.plain_http;
-    let transport = |what: &str, endpoint: &EndpointUri| {
-        endpoint.check_transport(plain).map_err(|error| Error::misconfigured(format!("{what}: {error}")))
-    };
-    match &settings.server.0 {
-        ServerKind::Issuer(issuer) => transport("issuer", issuer.endpoint())?,
-        ServerKind::Endpoints(endpoints) => {
-            transport("token endpoint", &endpoints.token)?;
-            endpoints.introspection.iter().try_for_each(|uri| transport("introspection endpoint", uri))?;
-            endpoints.revocation.iter().try_for_each(|uri| transport("revocation endpoint", uri))?;
-        }
-    }
-    settings.introspection.iter().try_for_each(|uri| transport("introspection endpoint", uri))?;
-    settings.revocation.iter().try_for_each(|uri| transport("revocation endpoint", uri))?;
-    for (name, _) in &settings.spec.params {
-        TokenRequest::check_extra(name).map_err(|error| Error::misconfigured(error.to_string()))?;
-    }
-    if settings.tuning.assertion_lifetime > m2m_proto::client_auth::assertion::MAX_LIFETIME {
-        return Err(Error::misconfigured("an assertion lives 300 seconds at most"));
-    }
-    Ok(())
-}
-
-/// reqwest with the system's roots, or the client that was given.
-fn default_http(given: Option<Arc<dyn m2m_io::HttpClient>>) -> HttpFactory {
-    HttpFactory::new(move |certificate| {
-        if let Some(http) = &given {
-            return Ok(Arc::clone(http));
-        }
-        let mut builder = ReqwestHttp::builder();
-        if let Some(certificate) = certificate {
-            builder = builder.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
-        }
-        Ok(Arc::new(builder.build()?))
-    })
 }
 
 impl fmt::Debug for Client {

@@ -23,7 +23,7 @@ pub struct Server(pub(crate) ServerKind);
 #[derive(Clone, Debug)]
 pub(crate) enum ServerKind {
     Issuer(Issuer),
-    Endpoints(Endpoints),
+    Endpoints(Box<Endpoints>),
 }
 
 impl Server {
@@ -37,7 +37,7 @@ impl Server {
     /// By its endpoints, without discovery.
     #[must_use]
     pub fn endpoints(endpoints: Endpoints) -> Self {
-        Self(ServerKind::Endpoints(endpoints))
+        Self(ServerKind::Endpoints(Box::new(endpoints)))
     }
 
     /// What stands for the server in cache keys.

@@ -50,7 +50,7 @@ impl Target {
 #[derive(Debug)]
 pub(crate) enum Directory {
     Discovered(RemoteMetadata),
-    Configured(Endpoints),
+    Configured(Box<Endpoints>),
 }
 
 /// An endpoint and what follows from where its URL came from.

@@ -77,7 +77,7 @@ fn binding(asked: &Asked<'_>, claims: &Claims, seen: &mut Seen) {
         (Some(_), None) => seen.findings.push("cnf does not bind the token to the DPoP key".to_owned()),
         (Some(_), Some(_)) => seen.findings.push("cnf binds the token to another DPoP key".to_owned()),
         (None, Some(_)) => {
-            seen.findings.push("cnf binds the token to a DPoP key that is not ours".to_owned())
+            seen.findings.push("cnf binds the token to a DPoP key that is not ours".to_owned());
         }
     }
 }

@@ -139,3 +139,6 @@ fn copy_request<B>(request: &Request<B>, copy: CopyBody<B>) -> Option<Request<B>
     spare.extensions_mut().clone_from(request.extensions());
     Some(spare)
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ impl Middleware for AttachMiddleware {
         self.run(request, extensions, next).await
     }
 }
+
+#[cfg(test)]
+mod tests;

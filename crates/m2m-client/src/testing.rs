@@ -111,6 +111,14 @@ pub(crate) async fn settle() {
     }
 }
 
+/// A task of a test.
+#[expect(clippy::disallowed_methods, reason = "a test waits for its tasks")]
+pub(crate) fn spawned<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::spawn(future)
+}
+
 /// Numbers that repeat.
 #[derive(Debug, Default)]
 pub(crate) struct TestRandom(AtomicU64);

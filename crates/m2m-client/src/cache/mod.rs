@@ -204,7 +204,7 @@ impl TokenCache {
 
     /// Asks without waiting; starts a flight where one is wanted.
     pub(crate) fn ask(self: &Arc<Self>, entry: &Arc<Entry>) -> Ask {
-        let version = entry.is_failing().then(|| self.minter.version()).unwrap_or_default();
+        let version = if entry.is_failing() { self.minter.version() } else { 0 };
         let (ask, takeoff) = entry.ask(self.clock.now(), version);
         if let Some(takeoff) = takeoff {
             self.launch(entry, takeoff);

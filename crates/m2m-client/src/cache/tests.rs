@@ -203,7 +203,7 @@ async fn one_keys_flight_does_not_hold_up_another_key() {
     assert_eq!(world.get("a").await.unwrap(), "t1");
     world.minter.hold();
     let (cache, slow) = (Arc::clone(&world.cache), world.entry("slow"));
-    let waiting = tokio::spawn(async move { cache.token(&slow).await.is_ok() });
+    let waiting = crate::testing::spawned(async move { cache.token(&slow).await.is_ok() });
     settle().await;
     assert_eq!(world.get("a").await.unwrap(), "t1");
     world.minter.release();
@@ -290,7 +290,7 @@ async fn a_flight_that_hangs_ends_at_the_deadline_and_the_next_one_starts() {
     let world = World::new();
     world.minter.hold();
     let (cache, entry) = (Arc::clone(&world.cache), world.entry("a"));
-    let waiting = tokio::spawn(async move { cache.token(&entry).await.unwrap_err() });
+    let waiting = crate::testing::spawned(async move { cache.token(&entry).await.unwrap_err() });
     settle().await;
     world.clock.advance(seconds(10));
     let error = waiting.await.unwrap();

@@ -94,6 +94,11 @@ pub(crate) struct Made {
 }
 
 impl Transport {
+    /// A client for each certificate that the source gives.
+    pub(crate) fn rotating(source: Arc<CertificateSource>, factory: HttpFactory) -> Self {
+        Self::Certificate { source, factory, made: Mutex::new(None) }
+    }
+
     /// The client to use now. Reads the certificate where there is one.
     pub(crate) async fn current(&self) -> Result<Arc<dyn HttpClient>, Error> {
         let (source, factory, made) = match self {

@@ -14,13 +14,20 @@ async fn asked(client: &Client) -> Result<String, crate::Error> {
     client.token(&TokenSpec::default()).await.map(|token| token.access_token().expose().to_owned())
 }
 
+/// Whether the same request may succeed without anybody acting.
+#[derive(Clone, Copy, PartialEq)]
+enum Again {
+    Later,
+    Never,
+}
+
 /// The server gives that answer, then recovers: the error has the kind, nothing
 /// of the answer is kept, and the recovered server is asked again.
-async fn check(kind: ErrorKind, transient: bool, hostile: impl Fn() -> Answer + Send + Sync + 'static) {
+async fn check(kind: ErrorKind, retry: Again, hostile: impl Fn() -> Answer + Send + Sync + 'static) {
     let clock = TestClock::new();
     let server = FakeServer::new(move |_, _| hostile());
     let client = client(&server, &clock);
-    let asking = tokio::spawn({
+    let asking = crate::testing::spawned({
         let client = client.clone();
         async move { asked(&client).await }
     });
@@ -30,7 +37,7 @@ async fn check(kind: ErrorKind, transient: bool, hostile: impl Fn() -> Answer + 
     }
     let error = asking.await.unwrap().unwrap_err();
     let text = format!("{error} {error:?} {}", error.hint());
-    assert_eq!((error.kind(), error.is_transient()), (kind, transient), "{text}");
+    assert_eq!((error.kind(), error.is_transient()), (kind, retry == Again::Later), "{text}");
     assert!(!text.contains("LEAK"), "{text}");
     server.becomes(|_, _| Ok(token_answer("good", "600")));
     clock.advance(seconds(3600));
@@ -73,7 +80,7 @@ async fn answers_that_break_the_protocol() {
     ];
     for (name, response) in bad {
         eprintln!("{name}");
-        check(ErrorKind::PeerMisbehaved, true, move || Ok(response.clone())).await;
+        check(ErrorKind::PeerMisbehaved, Again::Later, move || Ok(response.clone())).await;
     }
 }
 
@@ -82,7 +89,7 @@ async fn answers_that_break_the_protocol() {
 async fn a_4xx_without_an_oauth_error_is_transient() {
     for status in [400, 401, 403, 404, 405, 407, 415] {
         for body in ["", "<html>LEAK</html>", r#"{"message":"LEAK"}"#, r#"{"error":7}"#, r#"{"error":""}"#] {
-            check(ErrorKind::PeerMisbehaved, true, move || Ok(answer(status, body))).await;
+            check(ErrorKind::PeerMisbehaved, Again::Later, move || Ok(answer(status, body))).await;
         }
     }
 }
@@ -92,7 +99,7 @@ async fn a_4xx_without_an_oauth_error_is_transient() {
 async fn a_429_or_a_5xx_is_unreachable_even_with_an_oauth_error() {
     for status in [429, 500, 502, 503, 504] {
         for body in ["", "<html>LEAK</html>", r#"{"error":"invalid_client","error_description":"LEAK"}"#] {
-            check(ErrorKind::Unreachable, true, move || Ok(answer(status, body))).await;
+            check(ErrorKind::Unreachable, Again::Later, move || Ok(answer(status, body))).await;
         }
     }
 }
@@ -100,7 +107,7 @@ async fn a_429_or_a_5xx_is_unreachable_even_with_an_oauth_error() {
 #[tokio::test]
 async fn a_redirect_is_refused() {
     for status in [301, 302, 303, 307, 308] {
-        check(ErrorKind::PeerMisbehaved, true, move || {
+        check(ErrorKind::PeerMisbehaved, Again::Later, move || {
             let mut response = answer(status, "");
             let location = HeaderValue::from_static("https://evil.example/LEAK?token=LEAK");
             response.headers_mut().insert("location", location);
@@ -108,7 +115,7 @@ async fn a_redirect_is_refused() {
         })
         .await;
     }
-    check(ErrorKind::PeerMisbehaved, true, || {
+    check(ErrorKind::PeerMisbehaved, Again::Later, || {
         let location_origin = Origin::parse("https://evil.example").ok();
         Err(HttpError::Redirect { status: StatusCode::FOUND, location_origin })
     })
@@ -121,27 +128,32 @@ async fn two_hundred_with_an_error_is_that_error() {
     for status in [200, 400, 401, 403] {
         for code in ["invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "own_code"] {
             let body = format!(r#"{{"error":"{code}","access_token":"LEAKED"}}"#);
-            check(ErrorKind::Refused, false, move || Ok(answer(status, body.clone()))).await;
+            check(ErrorKind::Refused, Again::Never, move || Ok(answer(status, body.clone()))).await;
         }
     }
-    check(ErrorKind::Refused, true, || Ok(answer(400, r#"{"error":"temporarily_unavailable"}"#))).await;
+    check(ErrorKind::Refused, Again::Later, || Ok(answer(400, r#"{"error":"temporarily_unavailable"}"#)))
+        .await;
 }
 
 #[tokio::test]
 async fn no_answer_at_all() {
     use ErrorKind::{Misconfigured, PeerMisbehaved, Unreachable};
-    let failures: Vec<(HttpError, ErrorKind, bool)> = vec![
-        (HttpError::Timeout, Unreachable, true),
-        (HttpError::Connect("refused".into()), Unreachable, true),
-        (HttpError::Dns("no such host".into()), Unreachable, true),
-        (HttpError::Tls("UnknownIssuer".into()), Unreachable, true),
-        (HttpError::Proxy("refused".into()), Unreachable, true),
-        (HttpError::TooLarge { limit: 262_144 }, PeerMisbehaved, true),
-        (HttpError::Protocol("invalid gzip".into()), PeerMisbehaved, true),
-        (HttpError::EgressDenied { destination: "10.0.0.1".into(), reason: "private" }, Misconfigured, false),
+    let failures: Vec<(HttpError, ErrorKind, Again)> = vec![
+        (HttpError::Timeout, Unreachable, Again::Later),
+        (HttpError::Connect("refused".into()), Unreachable, Again::Later),
+        (HttpError::Dns("no such host".into()), Unreachable, Again::Later),
+        (HttpError::Tls("UnknownIssuer".into()), Unreachable, Again::Later),
+        (HttpError::Proxy("refused".into()), Unreachable, Again::Later),
+        (HttpError::TooLarge { limit: 262_144 }, PeerMisbehaved, Again::Later),
+        (HttpError::Protocol("invalid gzip".into()), PeerMisbehaved, Again::Later),
+        (
+            HttpError::EgressDenied { destination: "10.0.0.1".into(), reason: "private" },
+            Misconfigured,
+            Again::Never,
+        ),
     ];
-    for (failure, kind, transient) in failures {
-        check(kind, transient, move || Err(failure.clone())).await;
+    for (failure, kind, retry) in failures {
+        check(kind, retry, move || Err(failure.clone())).await;
     }
 }
 

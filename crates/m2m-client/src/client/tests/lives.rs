@@ -74,7 +74,7 @@ async fn a_dead_token_is_not_cached_and_asked_for_again() {
         Ok(if n < 3 { token_answer("dead", "0") } else { token_answer("alive", "600") })
     });
     let client = client(&server, &clock);
-    let asking = tokio::spawn({
+    let asking = crate::testing::spawned({
         let client = client.clone();
         async move { text(&client).await }
     });
@@ -95,7 +95,7 @@ async fn a_slow_answer_has_used_up_part_of_its_life() {
     let server = FakeServer::issuing(600);
     server.hold();
     let client = client(&server, &clock);
-    let asking = tokio::spawn({
+    let asking = crate::testing::spawned({
         let client = client.clone();
         async move { client.token(&TokenSpec::default()).await.unwrap() }
     });

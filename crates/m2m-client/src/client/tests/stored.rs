@@ -186,7 +186,7 @@ async fn a_dead_store_costs_nothing_but_a_request() {
     let (directory, store) = files(&clock);
     let client = process(&server, &clock, &store, 1).build().unwrap();
     let lock = store.lock(&client.cache_key(&TokenSpec::default()), seconds(1)).await.unwrap();
-    let asking = tokio::spawn({
+    let asking = crate::testing::spawned({
         let client = client.clone();
         async move { text(&client).await }
     });

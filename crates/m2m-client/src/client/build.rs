@@ -1,0 +1,123 @@
+//! From settings to a client: what can be judged is judged, nothing is sent.
+
+use std::sync::Arc;
+
+use m2m_io::{HttpClient, RemoteMetadata, ReqwestHttp};
+use m2m_proto::names::grant_type;
+use m2m_proto::token::TokenRequest;
+use m2m_proto::uri::EndpointUri;
+
+use super::Inner;
+use crate::cache::{CacheSettings, Identity, Rotation, TokenCache};
+use crate::config::{ClientBuilder, ServerKind};
+use crate::credentials::{Credentials, HttpFactory, Transport};
+use crate::dpop::DpopSigner;
+use crate::error::Error;
+use crate::exchange::{Directory, Exchange};
+use crate::mint::TokenMinter;
+use crate::store::Vault;
+
+pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
+    check(&settings)?;
+    let client_id = settings.client_id.ok_or_else(|| Error::misconfigured("client_id is missing"))?;
+    let credentials = settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
+    credentials.check()?;
+    let (clock, random) = (settings.clock, settings.random);
+    let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
+    let identity = Identity {
+        server: settings.server.identity().to_owned(),
+        client_id: client_id.as_str().to_owned(),
+        method: credentials.method().as_str().to_owned(),
+        credential: credentials.thumbprint().unwrap_or_default(),
+        binding: dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
+        grant: grant_type::CLIENT_CREDENTIALS.to_owned(),
+    };
+    let (transport, plain) = transport(&credentials, settings.http, settings.http_factory)?;
+    let directory = match settings.server.0 {
+        ServerKind::Endpoints(endpoints) => Directory::Configured(endpoints),
+        ServerKind::Issuer(issuer) => {
+            Directory::Discovered(RemoteMetadata::new(issuer, plain, Arc::clone(&clock)))
+        }
+    };
+    let label = settings.spec.label.clone();
+    let cache_settings = CacheSettings {
+        refresh_lead: settings.tuning.refresh_lead,
+        reject_floor: settings.tuning.reject_floor,
+        mint_deadline: settings.tuning.mint_deadline,
+        max_keys: settings.tuning.max_keys,
+        rotation: if credentials.method().uses_certificate() { Rotation::Drop } else { Rotation::Keep },
+        label: label.clone(),
+    };
+    let exchange = Arc::new(Exchange {
+        client_id,
+        credentials,
+        transport,
+        directory,
+        introspection: settings.introspection,
+        revocation: settings.revocation,
+        dpop,
+        tuning: settings.tuning,
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        label: label.clone(),
+    });
+    let vault = settings.store.map(|store| Vault::new(store, Arc::clone(&clock), Arc::clone(&random), label));
+    let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
+    let cache = TokenCache::new(minter, clock, random, cache_settings);
+    Ok(Inner { exchange, cache, vault, identity, spec: settings.spec, destinations: settings.destinations })
+}
+
+/// The HTTP client for requests that authenticate, and the one for discovery,
+/// which needs no certificate.
+fn transport(
+    credentials: &Credentials,
+    given: Option<Arc<dyn HttpClient>>,
+    factory: Option<HttpFactory>,
+) -> Result<(Transport, Arc<dyn HttpClient>), Error> {
+    if let Some(http) = given {
+        return Ok((Transport::Fixed(Arc::clone(&http)), http));
+    }
+    let factory = factory.unwrap_or_else(default_http);
+    let plain = factory.make(None)?;
+    let transport = match credentials.certificate_source() {
+        Some(source) => Transport::rotating(Arc::clone(source), factory),
+        None => Transport::Fixed(Arc::clone(&plain)),
+    };
+    Ok((transport, plain))
+}
+
+/// reqwest with the system's roots.
+fn default_http() -> HttpFactory {
+    HttpFactory::new(|certificate| {
+        let mut builder = ReqwestHttp::builder();
+        if let Some(certificate) = certificate {
+            builder = builder.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
+        }
+        Ok(Arc::new(builder.build()?))
+    })
+}
+
+/// Settings that can be judged without doing anything.
+fn check(settings: &ClientBuilder) -> Result<(), Error> {
+    let plain = settings.tuning.plain_http;
+    let transport = |what: &str, endpoint: &EndpointUri| {
+        endpoint.check_transport(plain).map_err(|error| Error::misconfigured(format!("{what}: {error}")))
+    };
+    match &settings.server.0 {
+        ServerKind::Issuer(issuer) => transport("issuer", issuer.endpoint())?,
+        ServerKind::Endpoints(endpoints) => {
+            transport("token endpoint", &endpoints.token)?;
+            endpoints.introspection.iter().try_for_each(|uri| transport("introspection endpoint", uri))?;
+            endpoints.revocation.iter().try_for_each(|uri| transport("revocation endpoint", uri))?;
+        }
+    }
+    settings.introspection.iter().try_for_each(|uri| transport("introspection endpoint", uri))?;
+    settings.revocation.iter().try_for_each(|uri| transport("revocation endpoint", uri))?;
+    for (name, _) in &settings.spec.params {
+        TokenRequest::check_extra(name).map_err(|error| Error::misconfigured(error.to_string()))?;
+    }
+    if settings.tuning.assertion_lifetime > m2m_proto::client_auth::assertion::MAX_LIFETIME {
+        return Err(Error::misconfigured("an assertion lives 300 seconds at most"));
+    }
+    Ok(())
+}
