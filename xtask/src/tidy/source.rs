@@ -16,7 +16,9 @@ pub(crate) struct Source {
     pub(crate) code: String,
     /// Line and content of each string literal.
     pub(crate) strings: Vec<(usize, String)>,
-    /// Lines of `#[cfg(test)]` modules; a test file is one such range.
+    /// The whole file is tests.
+    only_tests: bool,
+    /// Lines of `#[cfg(test)]` items.
     tests: Vec<Range<usize>>,
 }
 
@@ -24,7 +26,9 @@ impl Source {
     /// Reads a text as if it stood at `path`.
     pub(crate) fn parse(path: &str, text: String) -> Self {
         let (code, strings) = blank(&text);
-        let mut source = Self { path: path.to_owned(), text, code, strings, tests: Vec::new() };
+        let mut source =
+            Self { path: path.to_owned(), text, code, strings, only_tests: false, tests: Vec::new() };
+        source.only_tests = source.is_named_for_tests();
         source.tests = source.test_ranges();
         source
     }
@@ -42,6 +46,10 @@ impl Source {
 
     /// Whether the whole file is tests.
     pub(crate) fn is_test_file(&self) -> bool {
+        self.only_tests
+    }
+
+    fn is_named_for_tests(&self) -> bool {
         let inside_tests = self.path.contains("/tests/") || self.path.contains("/benches/");
         let named = ["/tests.rs", "/conformance.rs"].iter().any(|name| self.path.ends_with(name));
         inside_tests || named || self.package() == "m2m-testkit"
@@ -53,9 +61,27 @@ impl Source {
         lines.filter(|(number, _)| !self.is_test(*number))
     }
 
+    /// The files of modules that are declared for tests only.
+    fn test_modules(&self) -> Vec<String> {
+        let (directory, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let directory = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => directory.to_owned(),
+            name => format!("{directory}/{}", name.trim_end_matches(".rs")),
+        };
+        let after = self.code.split("#[cfg(test)]").skip(1);
+        let declared = after.filter_map(|text| {
+            let text = text.trim_start().trim_start_matches("pub(crate) ");
+            text.strip_prefix("mod ")?
+                .split_once(';')
+                .map(|(name, _)| name)
+                .filter(|name| !name.contains('{'))
+        });
+        declared.map(|name| format!("{directory}/{name}.rs")).collect()
+    }
+
     /// Whether this line belongs to a test.
     pub(crate) fn is_test(&self, line: usize) -> bool {
-        self.tests.iter().any(|range| range.contains(&line))
+        self.only_tests || self.tests.iter().any(|range| range.contains(&line))
     }
 
     /// The line of a byte offset in `code`.
@@ -64,10 +90,6 @@ impl Source {
     }
 
     fn test_ranges(&self) -> Vec<Range<usize>> {
-        let whole = 0..usize::MAX;
-        if self.is_test_file() {
-            return vec![whole];
-        }
         let marks = self.code.match_indices("#[cfg(test)]");
         let ranges = marks.map(|(start, _)| self.line_at(start)..self.line_at(self.item_end(start)) + 1);
         ranges.collect()
@@ -100,6 +122,10 @@ pub(crate) fn read_all(root: &Path) -> Result<Vec<Source>> {
         walk(root, &root.join(top), &mut sources)?;
     }
     sources.sort_by(|one, other| one.path.cmp(&other.path));
+    let tests: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    for source in sources.iter_mut().filter(|source| tests.contains(&source.path)) {
+        source.only_tests = true;
+    }
     Ok(sources)
 }
 
@@ -244,6 +270,7 @@ mod tests {
         let lines: Vec<usize> = source.production_lines().map(|(line, _)| line).collect();
         assert_eq!(lines, [1, 6, 9]);
         assert!(Source::parse("crates/m2m-io/src/a/tests.rs", String::new()).is_test(1));
+        assert_eq!(source.test_modules(), ["crates/m2m-io/src/a/more.rs"]);
         assert_eq!(source.package(), "m2m-io");
         assert_eq!(source.inside(), Some("a.rs"));
     }

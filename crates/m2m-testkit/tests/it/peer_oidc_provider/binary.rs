@@ -68,7 +68,12 @@ fn oidc_provider_gives_the_binary_a_token_by_private_key_jwt_in_each_algorithm()
         prints_a_token(&token(&party, party.server.issuer(), &client_id, &flags));
         // The nonce costs a second request: proof and assertion must both be new.
         let client_id = format!("dpop-nonce-private-key-jwt-{name}");
-        prints_a_token(&token(&party, party.server.issuer(), &client_id, &[&flags[..], &["--dpop"]].concat()));
+        prints_a_token(&token(
+            &party,
+            party.server.issuer(),
+            &client_id,
+            &[&flags[..], &["--dpop"]].concat(),
+        ));
     }
 }
 
@@ -84,11 +89,20 @@ fn oidc_provider_gives_the_binary_a_token_by_mutual_tls() {
         let chain = party.file("client.pem", &certificate.chain);
         let key = party.file("client.key.pem", &certificate.key);
         let flags = [
-            "--token-url", &url, "--client-id", client_id, "--client-auth-method", method,
-            "--ca-file", ca.to_str().unwrap(),
-            "--certificate-file", chain.to_str().unwrap(),
-            "--certificate-key-file", key.to_str().unwrap(),
-            "--scope", "orders:read",
+            "--token-url",
+            &url,
+            "--client-id",
+            client_id,
+            "--client-auth-method",
+            method,
+            "--ca-file",
+            ca.to_str().unwrap(),
+            "--certificate-file",
+            chain.to_str().unwrap(),
+            "--certificate-key-file",
+            key.to_str().unwrap(),
+            "--scope",
+            "orders:read",
         ];
         prints_a_token(&run(&party, "", &flags));
     }

@@ -3,37 +3,40 @@
 
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_testkit::peers::OidcProvider;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// The algorithms of private_key_jwt that the peer takes.
-pub const ALGORITHMS: &[Algorithm] = &[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+pub(super) const ALGORITHMS: &[Algorithm] =
+    &[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
 
 const CLIENT_DNS: &str = "svc.orders.example";
 
 /// A running peer and everything its clients hold, also as files for the binary.
-pub struct Party {
-    pub server: OidcProvider,
+pub(super) struct Party {
+    pub(super) server: OidcProvider,
     /// PEM of the authority that signed the server's and one client's certificate.
-    pub ca: String,
-    pub signed: Certificate,
-    pub self_signed: Certificate,
+    pub(super) ca: String,
+    pub(super) signed: Certificate,
+    pub(super) self_signed: Certificate,
     keys: Vec<(Algorithm, SigningKey)>,
     directory: TempDir,
 }
 
 /// A certificate and its private key, PEM.
-pub struct Certificate {
-    pub chain: String,
-    pub key: String,
+pub(super) struct Certificate {
+    pub(super) chain: String,
+    pub(super) key: String,
 }
 
 impl Party {
     /// `None`, said on stderr, where the peer is not there.
-    pub fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let keys: Vec<_> = ALGORITHMS.iter().map(|alg| (*alg, SigningKey::generate(*alg).unwrap())).collect();
         let ca = authority();
         let server_certificate = issue(&ca, "127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
@@ -55,18 +58,18 @@ impl Party {
         Some(Self { server, ca: ca.pem(), signed, self_signed, keys, directory })
     }
 
-    pub fn key(&self, algorithm: Algorithm) -> &SigningKey {
+    pub(super) fn key(&self, algorithm: Algorithm) -> &SigningKey {
         &self.keys.iter().find(|(alg, _)| *alg == algorithm).unwrap().1
     }
 
     /// Writes a file into the party's own directory.
-    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         fs::write(&path, content).unwrap();
         path
     }
 
-    pub fn directory(&self) -> PathBuf {
+    pub(super) fn directory(&self) -> PathBuf {
         self.directory.path().to_path_buf()
     }
 }
