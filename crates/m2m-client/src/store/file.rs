@@ -2,14 +2,15 @@
 //! processes of one user on one machine.
 //!
 //! Enforces: a directory that only its owner can enter; files of mode 0600,
-//! replaced atomically; one lock for each key between processes; a bounded
-//! number of files.
+//! replaced atomically; one lock between processes for each name.
 //! Does not enforce: that the user's other programs keep out. The tokens are
 //! sealed, but who has the client's credential needs no token of ours.
+//! Limits: names are the first 16 bits of the key, so there are 65,536 tokens
+//! and as many locks at most, of 64 KiB. Two keys of one name push each other
+//! out: the seal tells them apart, and the loser asks the server.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +22,12 @@ use crate::cache::CacheKey;
 
 /// A sealed token of 16 KiB with its surroundings.
 const MAX_BYTES: u64 = 64 * 1024;
-/// More files than this are not kept: the oldest go when the store is opened.
-const MOST_FILES: usize = 1000;
+/// How many hexadecimal digits of the key make a name.
+const NAME_DIGITS: usize = 4;
 const TOKEN: &str = "token";
 const LOCK: &str = "lock";
 
-/// Sealed tokens in a directory, one file for each key.
+/// Sealed tokens in a directory, one file for each name.
 #[derive(Debug)]
 pub struct EncryptedFileStore {
     directory: PathBuf,
@@ -46,31 +47,13 @@ impl EncryptedFileStore {
     ) -> io::Result<Self> {
         let directory = directory.into();
         create_private_dir(&directory)?;
-        prune(&directory, MOST_FILES)?;
         Ok(Self { directory, clock, random })
     }
 
     fn path(&self, key: &CacheKey, kind: &str) -> PathBuf {
-        self.directory.join(format!("{key}.{kind}"))
+        let name: String = key.to_string().chars().take(NAME_DIGITS).collect();
+        self.directory.join(format!("{name}.{kind}"))
     }
-}
-
-/// Removes the oldest tokens beyond `most`. Lock files stay: removing one that
-/// somebody waits for would let two processes in.
-fn prune(directory: &Path, most: usize) -> io::Result<()> {
-    let mut tokens = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == TOKEN) {
-            // Gone meanwhile is as good as pruned.
-            if let Ok(modified) = fs::metadata(&path).and_then(|metadata| metadata.modified()) {
-                tokens.push((modified, path));
-            }
-        }
-    }
-    tokens.sort();
-    let surplus = tokens.len().saturating_sub(most);
-    tokens.iter().take(surplus).try_for_each(|(_, path)| remove(path))
 }
 
 /// Runs file work off the async workers.
