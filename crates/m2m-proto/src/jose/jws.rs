@@ -11,6 +11,7 @@
 //! JSON serialization, detached and unencoded payloads and unsecured tokens
 //! (`none`) do not exist here.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::base64url;
@@ -66,8 +67,8 @@ pub enum JwsError {
     SigningFailed,
 }
 
-/// A well-formed token. Nothing in it is proven.
-#[derive(Clone, Debug)]
+/// A well-formed token. Nothing in it is proven. `Debug` shows the header only: the rest is good for use.
+#[derive(Clone)]
 pub struct Compact<'a> {
     signing_input: &'a [u8],
     header: Header,
@@ -76,8 +77,8 @@ pub struct Compact<'a> {
     payload: Range<usize>,
 }
 
-/// Bytes that a known key signed. Only [`Compact::verify`] makes one.
-#[derive(Clone, Copy, Debug)]
+/// Bytes that a known key signed. Only [`Compact::verify`] makes one. `Debug` shows the header only.
+#[derive(Clone, Copy)]
 pub struct VerifiedPayload<'a> {
     header: &'a Header,
     payload: &'a [u8],
@@ -145,6 +146,18 @@ impl<'a> VerifiedPayload<'a> {
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+}
+
+impl fmt::Debug for Compact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compact").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifiedPayload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedPayload").field("header", self.header).finish_non_exhaustive()
     }
 }
 

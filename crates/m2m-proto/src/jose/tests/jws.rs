@@ -172,3 +172,14 @@ fn a_key_id_is_written_unless_the_key_itself_is() {
     );
     assert_eq!(kid(&HeaderFields { jwk: Some(&jwk), ..HeaderFields::default() }), None);
 }
+
+/// Payload and signature together are a usable token.
+#[test]
+fn debug_shows_the_header_only() {
+    let token = signed(Algorithm::Es256);
+    let compact = Compact::parse(&token).unwrap();
+    let verified = compact.verify(signing_key(Algorithm::Es256).verifying_key()).unwrap();
+    let header = compact.header();
+    assert_eq!(format!("{compact:?}"), format!("Compact {{ header: {header:?}, .. }}"));
+    assert_eq!(format!("{verified:?}"), format!("VerifiedPayload {{ header: {header:?}, .. }}"));
+}
