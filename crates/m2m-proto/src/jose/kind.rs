@@ -270,7 +270,7 @@ pub enum KindError {
     WrongTyp {
         /// What the rule asks for.
         expected: &'static str,
-        /// What stood there.
+        /// What stood there, made fit to be shown: at most 64 characters, strange ones as `?`.
         found: Option<String>,
     },
     /// A shared secret signed what needs a key pair.
@@ -362,7 +362,12 @@ fn check_typ(rule: TypRule, header: &Header, policy: TypPolicy<'_>) -> Result<()
             (!ours, "none of another kind")
         }
     };
-    if fits { Ok(()) } else { Err(KindError::WrongTyp { expected, found: header.typ.clone() }) }
+    if fits { Ok(()) } else { Err(KindError::WrongTyp { expected, found: found.map(shown) }) }
+}
+
+/// The header is unproven when this error is made, and the error ends in logs and on terminals.
+fn shown(typ: &str) -> String {
+    typ.chars().take(64).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 /// Checks the claims of a JWT of `kind`. Signature and header come first.

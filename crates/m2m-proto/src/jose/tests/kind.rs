@@ -209,3 +209,13 @@ fn lives_are_limited() {
         assert_eq!(check_claims(kind, &iat(-61), &expect()), Err(KindError::TooOld { limit }));
     }
 }
+
+/// Whoever sends the token chooses its `typ`, and the error ends in a log.
+#[test]
+fn a_strange_typ_is_shown_harmlessly() {
+    let typ = format!(r"a\u001b[2J\nb\u202e{}", "x".repeat(100));
+    let error = check_header(Kind::AccessToken, &header("ES256", Some(&typ)), TypPolicy::Row).unwrap_err();
+    let KindError::WrongTyp { found, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(found.as_deref(), Some(format!("a?[2J?b?{}", "x".repeat(56)).as_str()));
+    assert!(!error.to_string().contains(char::is_control));
+}
