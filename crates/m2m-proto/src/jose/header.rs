@@ -9,6 +9,7 @@
 //! stranger: `jwk` is read for DPoP only, the last three never
 //! Limits: 4 KiB, 8 levels
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
@@ -87,15 +88,16 @@ struct Found {
     typ: Option<Option<String>>,
     kid: Option<Option<String>>,
     jwk: Option<Value>,
-    others: Vec<String>,
+    /// A set, because a stranger chooses how many there are.
+    others: BTreeSet<String>,
 }
 
 impl Found {
     fn check(self) -> Result<Header, JwsError> {
-        if self.others.iter().any(|name| name == names::CRIT || name == names::B64) {
+        if self.others.contains(names::CRIT) || self.others.contains(names::B64) {
             return Err(JwsError::Extension);
         }
-        if self.others.iter().any(|name| name == names::ENC) {
+        if self.others.contains(names::ENC) {
             return Err(JwsError::Encrypted);
         }
         let alg = self.alg.ok_or(JwsError::MalformedHeader)?.ok_or(JwsError::UnknownAlgorithm)?;
@@ -139,9 +141,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 names::JWK => found.jwk.replace(members.next_value_seed(Any::new(faults))?).is_some(),
                 other => {
                     members.next_value_seed(Any::new(faults))?;
-                    let twice = found.others.iter().any(|seen| seen == other);
-                    found.others.push(other.to_owned());
-                    twice
+                    !found.others.insert(other.to_owned())
                 }
             };
             if twice {
