@@ -16,12 +16,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use serde_json::{Map, Value};
 
 use super::response::showable;
 use super::{ErrorResponse, RetryAfter};
 use crate::jose::ClaimsError;
 use crate::json::{self, JsonError, JsonLimits};
-use crate::names::header;
+use crate::names::{header, param};
 use crate::scope::ScopeError;
 use crate::token::AccessTokenTextError;
 use crate::uri::{EndpointUri, Origin};
@@ -100,8 +101,8 @@ pub enum MalformedResponse {
     /// A member that must be there is absent.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A member has the wrong JSON type.
-    #[error("{0} has the wrong JSON type")]
+    /// A member has the wrong JSON type, or `error` is no error code.
+    #[error("{0} has the wrong JSON type or text")]
     MemberType(&'static str),
     /// `access_token` is not a text that could be a token.
     #[error("access_token is malformed: {0}")]
@@ -149,18 +150,25 @@ pub(crate) fn check_status(
 }
 
 /// The members of a successful answer; an `error` among them makes it a refusal.
-pub(crate) fn members(
-    response: &Response<Bytes>,
-) -> Result<serde_json::Map<String, serde_json::Value>, ResponseError> {
+pub(crate) fn members(response: &Response<Bytes>) -> Result<Map<String, Value>, ResponseError> {
     let status = response.status();
     let members = json::parse_object(response.body(), &JsonLimits::DOCUMENT).map_err(|reason| {
         let content_type = content_type(response.headers());
         let what = MalformedResponse::NotJson { content_type, bytes: response.body().len(), reason };
         ResponseError::Malformed { status, what }
     })?;
-    match ErrorResponse::from_members(&members) {
-        Some(error) => Err(ResponseError::Refused { status, error }),
-        None => Ok(members),
+    if let Some(error) = ErrorResponse::from_members(&members) {
+        return Err(ResponseError::Refused { status, error });
+    }
+    match members.get(param::ERROR) {
+        // Some servers write the member and leave it empty.
+        None | Some(Value::Null) => Ok(members),
+        Some(Value::String(code)) if code.is_empty() => Ok(members),
+        // It says "error" in words that we cannot read. That is no success either.
+        Some(_) => {
+            let what = MalformedResponse::MemberType(param::ERROR);
+            Err(ResponseError::Malformed { status, what })
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{AccessToken, TokenType};
 use crate::error::answer::{self, check_status};
@@ -98,7 +99,9 @@ impl TokenResponse {
 
     fn from_members(mut members: Map<String, Value>) -> Result<Self, MalformedResponse> {
         let access_token = match members.remove(param::ACCESS_TOKEN) {
-            Some(Value::String(text)) => AccessToken::parse(&text).map_err(MalformedResponse::AccessToken)?,
+            Some(Value::String(text)) => {
+                AccessToken::parse(&Zeroizing::new(text)).map_err(MalformedResponse::AccessToken)?
+            }
             None | Some(Value::Null) => return Err(MalformedResponse::Missing(param::ACCESS_TOKEN)),
             Some(_) => return Err(MalformedResponse::MemberType(param::ACCESS_TOKEN)),
         };

@@ -233,6 +233,19 @@ fn an_error_is_a_verdict_on_4xx_and_on_success() {
 }
 
 #[test]
+fn an_error_that_cannot_be_read_is_no_success() {
+    let long = format!("\"{}\"", "x".repeat(ErrorCode::MAX_BYTES + 1));
+    for error in ["{\"code\":403}", "403", "true", "[]", "\"a\\nb\"", &long] {
+        let what = malformed(format!(r#"{{"access_token":"t","token_type":"Bearer","error":{error}}}"#));
+        assert_eq!(what, MalformedResponse::MemberType("error"), "{error}");
+    }
+    for empty in ["null", "\"\""] {
+        let body = format!(r#"{{"access_token":"t","token_type":"Bearer","error":{empty}}}"#);
+        assert!(decode(200, body).is_ok(), "{empty}");
+    }
+}
+
+#[test]
 fn no_verdict_on_429_and_5xx() {
     for status in [429, 500, 502, 503, 504, 599] {
         for (body, code) in [
