@@ -141,7 +141,8 @@ pub fn encode_basic(
         }
         BasicEncoding::Raw => format!("{}:{}", client_id.as_str(), secret.expose()),
     });
-    let text = Zeroizing::new(format!("{} {}", auth_scheme::BASIC, STANDARD.encode(pair.as_bytes())));
+    let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    let text = Zeroizing::new(format!("{} {}", auth_scheme::BASIC, encoded.as_str()));
     let mut value = HeaderValue::from_str(&text).map_err(|_| SecretError::Unusable)?;
     value.set_sensitive(true);
     Ok(value)
