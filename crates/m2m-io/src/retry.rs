@@ -27,7 +27,8 @@ impl Backoff {
         let doubled = 2u32.checked_pow(attempt).and_then(|factor| self.first.checked_mul(factor));
         let full = doubled.unwrap_or(self.cap).min(self.cap);
         let cut = self.jitter.clamp(0.0, 1.0) * fraction.clamp(0.0, 1.0);
-        full.mul_f64(1.0 - cut)
+        // What no duration can hold (a cap without end, a jitter that is no number) is not shortened.
+        Duration::try_from_secs_f64(full.as_secs_f64() * (1.0 - cut)).unwrap_or(full)
     }
 }
 
@@ -59,5 +60,15 @@ mod tests {
         assert_eq!(backoff.delay(1, 0.5), Duration::from_millis(750));
         assert_eq!(backoff.delay(60, 0.0), Duration::from_secs(30));
         assert_eq!(backoff.delay(60, 7.0), Duration::from_secs(15));
+    }
+
+    #[test]
+    fn absurd_settings_do_not_panic() {
+        let endless = Backoff { first: Duration::MAX, cap: Duration::MAX, jitter: 0.5 };
+        assert_eq!(endless.delay(3, 0.0), Duration::MAX);
+        assert_eq!(
+            Backoff { jitter: f64::NAN, ..Backoff::default() }.delay(0, 0.5),
+            Duration::from_millis(500)
+        );
     }
 }

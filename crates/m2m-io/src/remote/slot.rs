@@ -128,7 +128,7 @@ impl<T: Clone, E: Clone> Slot<T, E> {
         let stale = now.saturating_add(fresh);
         self.held = Some(Held {
             value,
-            due: now.saturating_add(fresh * DUE_AT.0 / DUE_AT.1),
+            due: now.saturating_add(fresh.saturating_mul(DUE_AT.0) / DUE_AT.1),
             stale,
             ceiling: stale.saturating_add(self.knobs.stale_if_error),
         });
@@ -283,5 +283,13 @@ mod tests {
         let mut slot = Slot::<_, ()>::new(knobs);
         slot.succeeded("a", Some(at(5)), at(0));
         assert_eq!(slot.poll(at(1)), Advice::Use("a"));
+    }
+
+    #[test]
+    fn an_age_without_end_does_not_panic() {
+        let knobs = Knobs { max_age: Duration::MAX, stale_if_error: Duration::MAX, ..Knobs::default() };
+        let mut slot = Slot::<_, ()>::new(knobs);
+        slot.succeeded("a", None, at(1));
+        assert_eq!(slot.poll(at(1_000_000)), Advice::Use("a"));
     }
 }
