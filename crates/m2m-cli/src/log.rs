@@ -14,20 +14,30 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
-const OURS: [&str; 5] =
-    ["m2m_cli", "m2m_client", "m2m_io", "m2m_resource_server", "m2m_authorization_server"];
+/// Our crates, and from which level each is heard without `-v`. What the last two warn of (a document that cannot be
+/// fetched, a token that cannot be checked) ends the command, whose error says it with a hint.
+const OURS: [(&str, LevelFilter); 5] = [
+    ("m2m_cli", LevelFilter::WARN),
+    ("m2m_client", LevelFilter::WARN),
+    ("m2m_authorization_server", LevelFilter::WARN),
+    ("m2m_io", LevelFilter::ERROR),
+    ("m2m_resource_server", LevelFilter::ERROR),
+];
 
 /// Starts logging: errors and warnings; with `-v` what happens, with `-vv` details.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
-        0 => LevelFilter::WARN,
+        0 => LevelFilter::OFF,
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let ours = Targets::new().with_targets(OURS.map(|name| (name, level)));
-    let unsaid = filter_fn(move |metadata| verbose > 0 || !is_told_by_the_failure(metadata));
+    let ours = Targets::new().with_targets(OURS.map(|(name, least)| (name, least.max(level))));
+    let heard = filter_fn(move |metadata| {
+        let is_ours = ours.would_enable(metadata.target(), metadata.level());
+        is_ours && (verbose > 0 || !is_told_by_the_failure(metadata))
+    });
     let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
-    let subscriber = tracing_subscriber::registry().with(written.with_filter(unsaid).with_filter(ours));
+    let subscriber = tracing_subscriber::registry().with(written.with_filter(heard));
     // A second run in one process (a test) keeps the first subscriber.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
 }

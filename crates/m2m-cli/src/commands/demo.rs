@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use m2m_authorization_server::registry::{Proof, SecretUse};
+use m2m_io::file::{atomic_write, create_private_dir, remove};
+use m2m_proto::secret::SecretString;
 use serde_json::json;
 
 use crate::Surroundings;
@@ -12,7 +15,6 @@ use crate::listen;
 use crate::output::Reader;
 
 pub(crate) async fn run(typed: &Demo, around: &Surroundings) -> Result<Exit, Failure> {
-    let interrupted = listen::interrupted().map_err(|error| Failure::internal(error.to_string()))?;
     let started = around.clock.monotonic();
     around.output.note("an authorization server, an API and a service with two instances, all on loopback");
     let world = (Arc::clone(&around.clock), Arc::clone(&around.random));
@@ -30,7 +32,6 @@ pub(crate) async fn run(typed: &Demo, around: &Surroundings) -> Result<Exit, Fai
     let count = reports.len();
     if typed.keep && failed.is_empty() {
         keep(&stage, around).await?;
-        interrupted.await;
     }
     stage.strike().await;
     if failed.is_empty() {
@@ -65,26 +66,39 @@ fn sentence(text: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// What to try against the servers that keep running.
+/// Tells what to try, and keeps the servers until Ctrl-C. The secret goes to a file and not to the terminal.
 async fn keep(stage: &Stage, around: &Surroundings) -> Result<(), Failure> {
-    use m2m_authorization_server::registry::{Proof, SecretUse};
-    let proof = Proof::ClientSecret(SecretUse::BasicOrPost);
-    let created = stage.credential(Team::Billing, "to try", proof).await.map_err(Failure::internal)?;
-    let secret = created.client_secret.ok_or_else(|| Failure::internal("the server made no secret"))?;
-    let issuer = stage.server().issuer().as_str();
+    let interrupted = listen::interrupted().map_err(|error| Failure::internal(error.to_string()))?;
+    let directory = around.environment.cache_directory().unwrap_or_else(|| around.directory.clone());
+    let path = directory.join("demo.env");
+    let cannot = |error: std::io::Error| {
+        Failure::configuration(format!("cannot write {}: {error}", path.display()))
+            .hint("the client's secret needs a file; set HOME or XDG_CACHE_HOME to a directory of yours")
+    };
+    let text = exports(stage).await?;
+    create_private_dir(&directory).map_err(cannot)?;
+    atomic_write(&path, text.expose().as_bytes(), around.random.as_ref()).map_err(cannot)?;
     around.output.result("")?;
     around.output.result("# the servers keep running; in another shell:")?;
-    for (name, value) in [
-        ("M2M_ISSUER", issuer),
-        ("M2M_CLIENT_ID", Team::Billing.id()),
-        ("M2M_CLIENT_SECRET", secret.expose().as_str()),
-        ("M2M_AUDIENCE", demo::API),
-    ] {
-        around.output.result(&format!("export {name}='{value}'"))?;
-    }
+    around.output.result(&format!(". {}", path.display()))?;
     around.output.result("m2m token --scope orders:read | m2m inspect")?;
     around.output.result(&format!("m2m request GET {} --scope orders:read -i", stage.api_url()))?;
     around.output.result("m2m revoke --scope orders:read </dev/null")?;
     around.output.note("Ctrl-C ends them");
-    Ok(())
+    interrupted.await;
+    remove(&path).map_err(cannot)
+}
+
+/// A client of the kept servers, as exports for a shell.
+async fn exports(stage: &Stage) -> Result<SecretString, Failure> {
+    let proof = Proof::ClientSecret(SecretUse::BasicOrPost);
+    let created = stage.credential(Team::Billing, "to try", proof).await.map_err(Failure::internal)?;
+    let secret = created.client_secret.ok_or_else(|| Failure::internal("the server made no secret"))?;
+    let lines = [
+        ("M2M_ISSUER", stage.server().issuer().as_str()),
+        ("M2M_CLIENT_ID", Team::Billing.id()),
+        ("M2M_CLIENT_SECRET", secret.expose()),
+        ("M2M_AUDIENCE", demo::API),
+    ];
+    Ok(SecretString::new(lines.map(|(name, value)| format!("export {name}='{value}'\n")).concat()))
 }

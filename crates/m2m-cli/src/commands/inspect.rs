@@ -9,6 +9,8 @@ use crate::Surroundings;
 use crate::args::Inspect;
 use crate::exit::{Exit, Failure};
 
+type Object = Map<String, Value>;
+
 pub(crate) fn run(typed: &Inspect, around: &Surroundings) -> Result<Exit, Failure> {
     let token = typed_token::read(&typed.token)?;
     let (header, claims) = decode(token.expose())?;
@@ -18,7 +20,7 @@ pub(crate) fn run(typed: &Inspect, around: &Surroundings) -> Result<Exit, Failur
 }
 
 /// Header and claims of a compact JWS, whatever its algorithm.
-fn decode(token: &str) -> Result<(Map<String, Value>, Map<String, Value>), Failure> {
+fn decode(token: &str) -> Result<(Object, Object), Failure> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, claims, _signature] = parts.as_slice() else {
         return Err(Failure::of(
@@ -31,7 +33,7 @@ fn decode(token: &str) -> Result<(Map<String, Value>, Map<String, Value>), Failu
     Ok((part("header", header)?, part("claims", claims)?))
 }
 
-fn part(name: &str, text: &str) -> Result<Map<String, Value>, Failure> {
+fn part(name: &str, text: &str) -> Result<Object, Failure> {
     let malformed = |why: String| Failure::of(Exit::Malformed, "malformed", format!("the {name}: {why}"));
     let bytes = base64url::decode(text).map_err(|error| malformed(error.to_string()))?;
     parse_object(&bytes, &JsonLimits::CLAIMS).map_err(|error| malformed(error.to_string()))

@@ -94,12 +94,11 @@ fn announce(typed: &Serve, around: &Surroundings, issuer: &str, made: &Made) -> 
     around.output.result(&format!("api {API} {scopes}"))?;
     around.output.result(&format!("client {CLIENT}"))?;
     around.output.result(&format!("ready {issuer}"))?;
-    match &typed.env_file {
-        Some(path) => {
-            around.output.note(&format!("try: . {}; m2m token --scope orders:read", path.display()))
-        }
-        None => around.output.note("the client's secret is written by --env-file FILE"),
-    }
+    let next = typed.env_file.as_ref().map_or_else(
+        || "the client's secret is written by --env-file FILE".to_owned(),
+        |path| format!("try: . {}; m2m token --scope orders:read", path.display()),
+    );
+    around.output.note(&next);
     Ok(())
 }
 
@@ -116,7 +115,6 @@ fn exports(issuer: &str, made: &Made) -> SecretString {
     SecretString::new(lines.map(|(name, value)| format!("export {name}='{value}'\n")).concat())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn wrong(error: impl std::fmt::Display) -> Failure {
     Failure::internal(error.to_string())
 }

@@ -301,7 +301,6 @@ pub(super) fn client_id(team: Team) -> ClientId {
     ClientId::parse(team.id()).expect("a well-formed client id")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn internal(error: impl std::fmt::Display) -> Failure {
     Failure::internal(format!("the demo cannot start: {error}"))
 }

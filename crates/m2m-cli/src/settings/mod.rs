@@ -62,8 +62,8 @@ impl Settings {
         };
         let files = search::find(start)?;
         let named = inputs.global.profile.as_deref().or_else(|| inputs.environment.text("M2M_PROFILE"));
-        let complete = names_server_and_client(&[&flags, &environment]);
-        let chosen = choose(&files.located, named, complete)?;
+        let need = need_of_profile(&[&flags, &environment]);
+        let chosen = choose(&files.located, named, need)?;
         let mut settings = Self { warnings: files.warnings, ..Self::default() };
         settings.egress = files.located.iter().flat_map(|file| file.document.egress.clone()).collect();
         let Some((file, name)) = chosen else {
@@ -171,16 +171,28 @@ impl Settings {
     }
 }
 
-fn names_server_and_client(layers: &[&Profile]) -> bool {
+/// Whether flags and environment stand alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NeedOfProfile {
+    /// They name server and client.
+    None,
+    /// Something is missing.
+    Some,
+}
+
+fn need_of_profile(layers: &[&Profile]) -> NeedOfProfile {
     let named = |field| layers.iter().any(|layer| layer.contains_key(field));
-    named(&Field::ClientId) && (named(&Field::Issuer) || named(&Field::TokenUrl))
+    match named(&Field::ClientId) && (named(&Field::Issuer) || named(&Field::TokenUrl)) {
+        true => NeedOfProfile::None,
+        false => NeedOfProfile::Some,
+    }
 }
 
 /// The profile to use: the named one; else the nearest file's `default`; else its only one.
 fn choose<'a>(
     files: &'a [Located],
     named: Option<&'a str>,
-    complete: bool,
+    need: NeedOfProfile,
 ) -> Result<Option<(&'a Located, &'a str)>, Failure> {
     if let Some(name) = named {
         let with = files.iter().find(|file| file.document.profiles.contains_key(name));
@@ -196,7 +208,7 @@ fn choose<'a>(
     }
     match document.profiles.keys().next() {
         Some(only) if document.profiles.len() == 1 => Ok(Some((file, only))),
-        _ if complete => Ok(None),
+        _ if need == NeedOfProfile::None => Ok(None),
         _ => Err(Failure::configuration(format!("which profile? there are {}", names(files))).hint(
             "choose one with --profile NAME or M2M_PROFILE, or write default = \"NAME\" into the file",
         )),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -72,11 +72,11 @@ impl SecretReference {
                 Some(value) => Ok(plain(SecretString::from(value))),
                 None => Err(self.unavailable("it is not set, empty or not text")),
             },
-            Self::File(path) => self.file(path.clone()),
+            Self::File(path) => self.file(path),
             Self::Command(argv) => self.command(argv, clock).await.map(plain),
             Self::Systemd(name) => match environment.directory("CREDENTIALS_DIRECTORY") {
                 Some(_) if name.contains('/') => Err(self.unavailable("the name holds a slash")),
-                Some(directory) => self.file(directory.join(name)),
+                Some(directory) => self.file(&directory.join(name)),
                 None => Err(self
                     .unavailable("$CREDENTIALS_DIRECTORY is not set")
                     .hint(format!("add LoadCredential={name}:… to the unit"))),
@@ -88,8 +88,8 @@ impl SecretReference {
         }
     }
 
-    fn file(&self, path: PathBuf) -> Result<ReadSecret, Failure> {
-        let read = read_secret_file(&path).map_err(|error| self.unavailable(&reason(&error)))?;
+    fn file(&self, path: &Path) -> Result<ReadSecret, Failure> {
+        let read = read_secret_file(path).map_err(|error| self.unavailable(&reason(&error)))?;
         let text = String::from_utf8(read.secret.expose().clone())
             .map_err(|_| self.unavailable("it is not UTF-8 text"))?;
         Ok(ReadSecret { secret: SecretString::new(text), trailing_newline: read.trailing_newline })

@@ -83,6 +83,35 @@ fn the_demo_tells_the_story() {
     assert!(!out.contains("eyJ") && !out.contains("m2m_sk_"), "no token and no secret is told: {out}");
 }
 
+/// `--keep` leaves the servers for another shell; the secret is in a file that goes with them.
+#[test]
+fn the_kept_demo_can_be_tried() {
+    let place = Place::new();
+    let mut demo = Command::new(binary())
+        .args(["demo", "--keep"])
+        .env_clear()
+        .env("HOME", &place.variables()["HOME"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let advice: Vec<String> =
+        lines.by_ref().skip_while(|line| !line.starts_with("# ")).skip(1).take(4).collect();
+    assert!(advice.iter().all(|line| !line.contains("m2m_sk_")), "{advice:?}");
+    let [load, inspect, request, revoke] = advice.as_slice() else { panic!("{advice:?}") };
+    for (line, expected) in
+        [(inspect, "\"client_id\":\"billing\""), (request, "\"client\":\"billing\""), (revoke, "")]
+    {
+        let (exit, out, err) = place.shell(&format!("{load}; {line}"));
+        assert_eq!(exit, 0, "{line}\n{err}");
+        assert!(out.contains(expected), "{line}\n{out}");
+    }
+    assert_eq!(terminate(&mut demo), Some(0));
+    let (exit, ..) = place.shell(load);
+    assert_ne!(exit, 0, "the file is gone");
+}
+
 #[test]
 fn every_short_help_fits_a_screen() {
     let place = Place::new();

@@ -35,6 +35,7 @@ impl Servers {
         // An API that shows what it was sent, except the token itself.
         variables.insert("API".to_owned(), start(|request| echo(&request)));
         variables.insert("SHORT".to_owned(), short());
+        variables.insert("COUNTING".to_owned(), counting());
         variables.insert("DEAD".to_owned(), dead());
         variables.insert("TLS".to_owned(), variables["HTML"].replace("http://", "https://"));
         Self { variables }
@@ -55,6 +56,18 @@ fn short() -> String {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n\
          {\"access_token\":\"ey-once\",\"token_type\":\"Bearer\",\"expires_in\":3}"
             .to_owned()
+    })
+}
+
+/// A token service that numbers its tokens.
+fn counting() -> String {
+    let count = std::sync::atomic::AtomicUsize::new(1);
+    start(move |_| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n\
+             {{\"access_token\":\"ey-{number}\",\"token_type\":\"Bearer\",\"expires_in\":600}}"
+        )
     })
 }
 
@@ -87,7 +100,9 @@ fn read(stream: &mut TcpStream) -> String {
     loop {
         match stream.read(&mut chunk) {
             // A TLS handshake gets its answer in plain HTTP at once.
-            Ok(count) if count > 0 && bytes.is_empty() && chunk[0] == 0x16 => return "GET / \r\n\r\n".to_owned(),
+            Ok(count) if count > 0 && bytes.is_empty() && chunk[0] == 0x16 => {
+                return "GET / \r\n\r\n".to_owned();
+            }
             Ok(count) if count > 0 => bytes.extend_from_slice(&chunk[..count]),
             _ => break,
         }

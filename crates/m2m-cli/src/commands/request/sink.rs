@@ -33,7 +33,14 @@ pub(super) async fn write(
         Some(path) => Some(File::create(path).map_err(|error| cannot_write(path, &error))?),
         None => None,
     };
-    let mut progress = Progress::start(response.content_length(), around, file.is_some());
+    let mut progress = Progress::start(
+        response.content_length(),
+        around,
+        match file {
+            Some(_) => Stream::Pipe,
+            None => around.output.stdout(),
+        },
+    );
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
         match (&mut file, &typed.output) {
             (Some(file), Some(path)) => file.write_all(&chunk).map_err(|error| cannot_write(path, &error))?,
@@ -72,8 +79,8 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn start(total: Option<u64>, around: &'a Surroundings, to_file: bool) -> Self {
-        let elsewhere = to_file || around.output.stdout() == Stream::Pipe;
+    fn start(total: Option<u64>, around: &'a Surroundings, sink: Stream) -> Self {
+        let elsewhere = sink == Stream::Pipe;
         let wanted = elsewhere && around.output.stderr() == Stream::Terminal;
         Self { around, total, done: 0, started: around.clock.monotonic(), shown: None, wanted }
     }
@@ -99,7 +106,7 @@ impl<'a> Progress<'a> {
 }
 
 fn text(done: u64, total: Option<u64>) -> String {
-    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20)) * 10 >> 20);
+    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes % (1 << 20)) * 10) >> 20);
     match total.filter(|total| *total > 0) {
         None => mib(done),
         Some(total) => {
