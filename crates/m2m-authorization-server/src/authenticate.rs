@@ -328,8 +328,7 @@ impl PublishedKeys {
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         let fetched = || {
             // Whoever registered the URL is not trusted with our network.
-            let reach = Reach::Discovered { origin: url.origin().clone() };
-            let location = KeysLocation::Url { url: url.clone(), reach };
+            let location = KeysLocation::Url { url: url.clone(), reach: Reach::Registered };
             RemoteKeys::new(location, Arc::clone(http), Arc::clone(&self.clock))
         };
         Some(sets.entry(id.clone()).or_insert_with(fetched).clone())

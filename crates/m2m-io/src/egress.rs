@@ -75,12 +75,14 @@ impl EgressRules {
     ///
     /// [`HttpError::EgressDenied`] with the rule that was broken; [`HttpError::Protocol`] when `uri` has no host.
     pub fn check(&self, uri: &Uri, reach: &Reach) -> Result<Dial, HttpError> {
-        let Reach::Discovered { origin: followed } = reach else {
-            return Ok(Dial::Any);
+        let followed = match reach {
+            Reach::Configured => return Ok(Dial::Any),
+            Reach::Discovered { origin } => Some(origin),
+            Reach::Registered => None,
         };
         let host = uri.host().ok_or_else(|| HttpError::Protocol("the URL has no host".to_owned()))?;
         let origin = origin_of(uri);
-        if origin.as_ref().is_some_and(|origin| origin == followed || self.origins.contains(origin)) {
+        if origin.as_ref().is_some_and(|origin| followed == Some(origin) || self.origins.contains(origin)) {
             return Ok(Dial::Any);
         }
         if uri.scheme_str() != Some("https") {

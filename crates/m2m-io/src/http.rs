@@ -51,12 +51,15 @@ pub enum Reach {
     /// The operator: it may lead anywhere. Whether plain HTTP is acceptable is the configuration's question
     /// (`EndpointUri::check_transport`), not asked again here.
     Configured,
-    /// A document or a registration (`jwks_uri`, endpoint aliases): https and a public address, or on `origin`, or
+    /// A document of a configured party (`jwks_uri`, endpoint aliases): https and a public address, or on `origin`, or
     /// allowed by [`EgressRules`](crate::EgressRules). The address is checked when it is dialled.
     Discovered {
-        /// The configured origin whose word is followed, and which may point at itself.
+        /// The configured origin whose word is followed, and which may point at itself. Never the URL's own.
         origin: Origin,
     },
+    /// Somebody who registered it (a client's `jwks_uri`): as `Discovered`, but no origin is excepted, for nothing
+    /// about the URL was configured.
+    Registered,
 }
 
 /// Why there is no response. No variant carries a query, a body or a header's value.

@@ -71,6 +71,19 @@ fn the_followed_origin_may_point_at_itself() {
 }
 
 #[test]
+fn a_registered_url_has_no_origin_of_its_own() {
+    let rules = EgressRules::new().allow("https://idp.internal").unwrap();
+    let check = |uri: &str, expect| {
+        assert_eq!(rules.check(&uri.parse().unwrap(), &Reach::Registered).ok(), expect, "{uri}");
+    };
+    check("https://app.example/jwks", Some(Dial::Checked));
+    check("https://idp.internal/jwks", Some(Dial::Any));
+    for forbidden in ["https://127.0.0.1/jwks", "https://169.254.169.254/", "http://app.example/jwks"] {
+        check(forbidden, None);
+    }
+}
+
+#[test]
 fn exceptions_are_origins_networks_and_addresses() {
     let rules = EgressRules::new();
     let rules =

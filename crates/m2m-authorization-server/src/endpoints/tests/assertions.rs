@@ -273,7 +273,7 @@ mod published {
 
     use bytes::Bytes;
     use http::Response;
-    use m2m_io::{BoxFuture, HttpClient, HttpError, Limits, Reach};
+    use m2m_io::{BoxFuture, EgressRules, HttpClient, HttpError, Limits, egress::Dial};
 
     use super::*;
 
@@ -298,7 +298,8 @@ mod published {
             limits: &Limits,
         ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
             assert_eq!(request.uri(), "https://app.example/jwks");
-            assert!(matches!(limits.reach, Reach::Discovered { .. }), "a client's URL is not ours");
+            let dial = EgressRules::new().check(request.uri(), &limits.reach);
+            assert_eq!(dial, Ok(Dial::Checked), "a client's URL does not choose our addresses");
             self.fetches.fetch_add(1, Ordering::SeqCst);
             let answer = if self.reachable == Reachable::No {
                 Err(HttpError::Timeout)
