@@ -174,7 +174,10 @@ fn a_private_directory_is_made_or_checked() {
 
     let link = dir.path().join("link");
     symlink(&path, &link).unwrap();
-    assert_eq!(create_private_dir(&link).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    for spelling in [link.clone(), link.join(""), link.join(".")] {
+        let error = create_private_dir(&spelling).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{}", spelling.display());
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
         builder.mode(0o700);
     }
     builder.create(path)?;
-    check_private(path)
+    // Without a slash or a dot at the end, which would make the check look behind a symbolic link.
+    check_private(&path.components().collect::<PathBuf>())
 }
 
 #[cfg(unix)]
