@@ -81,6 +81,17 @@ pub(crate) fn label(client: &str, key: &str, now_in: CacheState, runway: Option<
     }
 }
 
+/// No key has this label any more: its gauges say nothing.
+pub(crate) fn gone(client: &str, key: &str) {
+    for state in STATES {
+        let labels =
+            [("client", client.to_owned()), ("key", key.to_owned()), ("state", state.as_str().to_owned())];
+        gauge!(TOKEN_STATE, &labels).set(0.0);
+    }
+    let labels = [("client", client.to_owned()), ("key", key.to_owned())];
+    gauge!(OUTAGE_RUNWAY, &labels).set(f64::NAN);
+}
+
 pub(crate) fn keys(client: &str, keys: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and the number of keys is bounded")]
     gauge!(KEYS, "client" => client.to_owned()).set(keys as f64);

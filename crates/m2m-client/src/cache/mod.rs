@@ -12,10 +12,10 @@ pub(crate) mod slot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use m2m_io::{BoxFuture, Clock, Now, Random, task};
@@ -132,6 +132,8 @@ pub(crate) struct TokenCache {
     driving: AtomicBool,
     /// The credential's version at the last sweep.
     version: AtomicU64,
+    /// The labels whose gauges are set.
+    shown: Mutex<HashSet<String>>,
 }
 
 impl TokenCache {
@@ -145,7 +147,17 @@ impl TokenCache {
         random.fill(&mut seed);
         let (entries, driving) = (RwLock::default(), AtomicBool::new(false));
         let version = AtomicU64::new(minter.version());
-        Arc::new(Self { minter, clock, random, settings, seed, entries, driving, version })
+        Arc::new(Self {
+            minter,
+            clock,
+            random,
+            settings,
+            seed,
+            entries,
+            driving,
+            version,
+            shown: Mutex::default(),
+        })
     }
 
     /// The entry of `key`, made if it is not there. The number of entries is
@@ -304,15 +316,13 @@ impl TokenCache {
             if let Some(takeoff) = takeoff {
                 self.launch(&entry, takeoff);
             }
-            if chore == Chore::LetGo {
-                self.let_go(&entry, now);
+            if chore == Chore::LetGo && self.let_go(&entry, now) {
+                continue;
             }
             let seen = labels.entry(entry.spec.label.clone()).or_insert((CacheState::Fresh, None));
             *seen = worse(*seen, (entry.snapshot(now).state, entry.runway(now)));
         }
-        for (label, (state, runway)) in labels {
-            observe::label(&self.settings.label, &label, state, runway);
-        }
+        self.show(labels);
         observe::keys(&self.settings.label, self.len());
         let entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if entries.is_empty() {
@@ -321,13 +331,27 @@ impl TokenCache {
         !entries.is_empty()
     }
 
-    fn let_go(&self, entry: &Arc<Entry>, now: Now) {
+    /// Sets the gauges of each label, and clears those of labels that are gone.
+    fn show(&self, labels: HashMap<String, Standing>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in shown.iter().filter(|label| !labels.contains_key(*label)) {
+            observe::gone(&self.settings.label, gone);
+        }
+        *shown = labels.keys().cloned().collect();
+        for (label, (state, runway)) in labels {
+            observe::label(&self.settings.label, &label, state, runway);
+        }
+    }
+
+    fn let_go(&self, entry: &Arc<Entry>, now: Now) -> bool {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody may have asked since the driver looked.
-        if entry.retire_if_idle(now) {
+        let idle = entry.retire_if_idle(now);
+        if idle {
             entries.remove(&entry.key);
             tracing::debug!(key = %entry.spec.label, "token let go: nobody used it");
         }
+        idle
     }
 }
 
@@ -362,11 +386,11 @@ impl Drop for Driver {
     }
 }
 
+/// How a key stands: its state, and its runway if it has one.
+type Standing = (CacheState, Option<Duration>);
+
 /// Several keys may share a label: the metric shows the one in most danger.
-fn worse(
-    a: (CacheState, Option<Duration>),
-    b: (CacheState, Option<Duration>),
-) -> (CacheState, Option<Duration>) {
+fn worse(a: Standing, b: Standing) -> Standing {
     (a.0.max(b.0), [a.1, b.1].into_iter().flatten().min())
 }
 

@@ -2,10 +2,12 @@
 
 mod calls;
 mod canary;
+mod certificate;
 mod dpop;
 mod handle;
 mod hostile;
 mod lives;
+mod metrics;
 mod requests;
 mod rotation;
 mod stored;

@@ -54,7 +54,8 @@ fn assert_clean(text: &str) {
 #[tokio::test]
 async fn a_canary_is_in_no_error_log_or_debug_text() {
     let log = Everything::default();
-    let _here = tracing::subscriber::set_default(log.clone());
+    // For the whole process: what other tests log may not hold the canary either.
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
     let clock = TestClock::new();
     // A server that repeats in its answers whatever it is sent.
     let echo = FakeServer::new(|request, _| {
