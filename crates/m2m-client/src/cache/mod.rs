@@ -132,6 +132,8 @@ pub(crate) struct TokenCache {
     driving: AtomicBool,
     /// The credential's version at the last sweep.
     version: AtomicU64,
+    /// When the credential was last looked at: milliseconds of the monotonic clock.
+    looked: AtomicU64,
     /// The labels whose gauges are set.
     shown: Mutex<HashSet<String>>,
 }
@@ -156,6 +158,7 @@ impl TokenCache {
             entries,
             driving,
             version,
+            looked: AtomicU64::new(0),
             shown: Mutex::default(),
         })
     }
@@ -199,7 +202,7 @@ impl TokenCache {
     pub(crate) async fn token(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<Arc<Token>, Error> {
         for _ in 0..ROUNDS {
             if entry.is_failing() {
-                self.minter.look().await;
+                self.look().await;
             }
             match self.ask(entry) {
                 Ask::Ready(token) => return Ok(token),
@@ -290,6 +293,17 @@ impl TokenCache {
         task::spawn_detached("m2m token driver", driver.drive());
     }
 
+    /// Asks whether the credential has changed; once a second at most, however
+    /// many callers are being refused.
+    async fn look(&self) {
+        let now = u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX);
+        let last = self.looked.load(Ordering::Acquire);
+        let due = now.saturating_sub(last) >= u64::try_from(TICK.as_millis()).unwrap_or(u64::MAX);
+        if due && self.looked.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.minter.look().await;
+        }
+    }
+
     /// Whether it matters if the credential has changed.
     fn wants_look(&self) -> bool {
         self.settings.rotation == Rotation::Drop
@@ -367,7 +381,7 @@ impl Driver {
             self.clock.sleep(TICK).await;
             let Some(cache) = self.cache.upgrade() else { return };
             if cache.wants_look() {
-                cache.minter.look().await;
+                cache.look().await;
             }
             if !cache.sweep() {
                 return;

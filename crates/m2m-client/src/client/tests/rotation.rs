@@ -107,12 +107,14 @@ async fn a_new_secret_in_its_file_is_tried_at_once() {
     write("wrong\n");
     let server = accepting(&list(&["right"]));
     let credentials = Credentials::secret(Arc::new(FileSecret::new(&path)), None, POST);
-    let client = builder(&server, &TestClock::new()).credentials(credentials).build().unwrap();
+    let clock = TestClock::new();
+    let client = builder(&server, &clock).credentials(credentials).build().unwrap();
     for _ in 0..3 {
         client.token(&TokenSpec::default()).await.unwrap_err();
     }
     assert_eq!(sent(&server), ["wrong"], "the newline is removed, and the verdict waits");
     write("right\n");
+    clock.advance(seconds(1));
     client.token(&TokenSpec::default()).await.unwrap();
     assert_eq!(sent(&server), ["wrong", "right"]);
 }
@@ -123,11 +125,13 @@ async fn a_secret_that_cannot_be_read_is_said_and_tried_again() {
     let path = directory.path().join("missing");
     let server = accepting(&list(&["right"]));
     let credentials = Credentials::secret(Arc::new(FileSecret::new(&path)), None, POST);
-    let client = builder(&server, &TestClock::new()).credentials(credentials).build().unwrap();
+    let clock = TestClock::new();
+    let client = builder(&server, &clock).credentials(credentials).build().unwrap();
     let error = client.token(&TokenSpec::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SecretUnavailable);
     assert!(error.to_string().contains("missing") && error.is_transient());
     std::fs::write(&path, "right").unwrap();
+    clock.advance(seconds(1));
     client.token(&TokenSpec::default()).await.unwrap();
 }
 
@@ -155,6 +159,35 @@ async fn a_source_is_read_for_every_token_request_and_no_api_call() {
     client.token(&TokenSpec::default()).await.unwrap();
     assert_eq!(sent(&server), ["first", "second"]);
     assert_eq!(source.version(), 1);
+}
+
+/// Counts how often it is looked at.
+#[derive(Debug, Default)]
+struct Looked(AtomicUsize);
+
+impl SecretSource for Looked {
+    fn read(&self) -> m2m_io::BoxFuture<'_, Result<SecretString, Error>> {
+        Box::pin(async { Ok(SecretString::from("wrong")) })
+    }
+    fn look(&self) -> m2m_io::BoxFuture<'_, ()> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn many_refused_callers_look_at_the_source_once_a_second() {
+    let (source, clock) = (Arc::new(Looked::default()), TestClock::new());
+    let credentials = Credentials::secret(Arc::clone(&source) as Arc<dyn SecretSource>, None, POST);
+    let server = accepting(&list(&[]));
+    let client = builder(&server, &clock).credentials(credentials).build().unwrap();
+    for _ in 0..10 {
+        for _ in 0..100 {
+            client.token(&TokenSpec::default()).await.unwrap_err();
+        }
+        clock.pass(1).await;
+    }
+    assert!((9..=12).contains(&source.0.load(Ordering::SeqCst)));
 }
 
 #[tokio::test]
