@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use m2m_proto::client_auth::mutual_tls::CertificateThumbprint;
 use m2m_proto::jose::{Algorithm, JwkSet, SigningKey};
+use m2m_proto::names;
 use serde_json::{Map, Value, json};
 
 use crate::Surroundings;
@@ -91,7 +92,7 @@ impl Plan<'_> {
         )?;
         let mut summary = self.summary();
         let thumbprint = CertificateThumbprint::of(&certified.certificate_der).to_text();
-        summary.insert("x5t#S256".to_owned(), Value::String(thumbprint));
+        summary.insert(names::jose::X5T_S256.to_owned(), Value::String(thumbprint));
         let certificate = certified.certificate_pem.into_bytes();
         Ok((vec![self.private_key()?, self.public("cert.pem", "certificate", certificate)], summary))
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, Method, Response, StatusCode};
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::error::challenge::Challenge;
+use m2m_proto::error::{Challenge, ErrorCode};
 use m2m_proto::jose::{Algorithm, HeaderFields, SigningKey, base64url, jws};
 use m2m_proto::names::typ;
 
@@ -16,7 +16,7 @@ pub(super) async fn no_token(stage: &Stage) -> Result<String, String> {
     expect(answer.status(), StatusCode::UNAUTHORIZED)?;
     match error_of(&answer) {
         None => Ok("401".to_owned()),
-        Some(code) => Err(format!("the challenge has the error {code}, though nothing was tried")),
+        Some(code) => Err(format!("the challenge says {}, though nothing was tried", code.as_str())),
     }
 }
 
@@ -29,20 +29,24 @@ pub(super) async fn forged(stage: &Stage) -> Result<String, String> {
     let fields = HeaderFields { typ: Some(typ::AT_JWT), ..HeaderFields::default() };
     let forged = jws::sign(&fields, &payload, &stranger).map_err(|error| error.to_string())?;
     let value = HeaderValue::from_str(&format!("Bearer {forged}")).map_err(|error| error.to_string())?;
-    refused(&stage.call(Method::GET, Some(&value)).await?, StatusCode::UNAUTHORIZED, "invalid_token")
+    refused(&stage.call(Method::GET, Some(&value)).await?, StatusCode::UNAUTHORIZED, &ErrorCode::InvalidToken)
 }
 
 /// A genuine token whose audience is another API.
 pub(super) async fn wrong_audience(stage: &Stage) -> Result<String, String> {
     let other = token(stage, Step::WrongAudience, OTHER_API).await?;
-    refused(&stage.call(Method::GET, Some(&other)).await?, StatusCode::UNAUTHORIZED, "invalid_token")
+    refused(&stage.call(Method::GET, Some(&other)).await?, StatusCode::UNAUTHORIZED, &ErrorCode::InvalidToken)
 }
 
 /// A token that may read, used to write; reading with it works.
 pub(super) async fn small_scope(stage: &Stage) -> Result<String, String> {
     let narrow = token(stage, Step::SmallScope, API).await?;
     expect(stage.call(Method::GET, Some(&narrow)).await?.status(), StatusCode::OK)?;
-    refused(&stage.call(Method::POST, Some(&narrow)).await?, StatusCode::FORBIDDEN, "insufficient_scope")
+    refused(
+        &stage.call(Method::POST, Some(&narrow)).await?,
+        StatusCode::FORBIDDEN,
+        &ErrorCode::InsufficientScope,
+    )
 }
 
 async fn token(stage: &Stage, step: Step, audience: &str) -> Result<HeaderValue, String> {
@@ -56,16 +60,17 @@ async fn token(stage: &Stage, step: Step, audience: &str) -> Result<HeaderValue,
 pub(super) fn refused(
     answer: &Response<bytes::Bytes>,
     status: StatusCode,
-    code: &str,
+    code: &ErrorCode,
 ) -> Result<String, String> {
     expect(answer.status(), status)?;
     match error_of(answer) {
-        Some(found) if found == code => Ok(format!("{} {code}", status.as_u16())),
-        found => Err(format!("the API's challenge says {}, not {code}", found.unwrap_or_default())),
+        Some(found) if found == *code => Ok(format!("{} {}", status.as_u16(), found.as_str())),
+        Some(found) => Err(format!("the API's challenge says {}, not {}", found.as_str(), code.as_str())),
+        None => Err(format!("the API's challenge does not say {}", code.as_str())),
     }
 }
 
-fn error_of(answer: &Response<bytes::Bytes>) -> Option<String> {
+fn error_of(answer: &Response<bytes::Bytes>) -> Option<ErrorCode> {
     let challenges = Challenge::parse_all(answer.headers());
-    challenges.into_iter().find_map(|challenge| challenge.error).map(|code| code.as_str().to_owned())
+    challenges.into_iter().find_map(|challenge| challenge.error)
 }

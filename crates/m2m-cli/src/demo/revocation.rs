@@ -56,8 +56,11 @@ pub(super) async fn token(stage: &Stage) -> Result<String, String> {
     let before = instance.token().await?;
     expect(stage.call(Method::GET, Some(&before)).await?.status(), StatusCode::OK)?;
     instance.client.revoke_cached(&read(API)).await.map_err(|error| error.to_string())?;
-    let outcome =
-        refused(&stage.call(Method::GET, Some(&before)).await?, StatusCode::UNAUTHORIZED, "invalid_token")?;
+    let outcome = refused(
+        &stage.call(Method::GET, Some(&before)).await?,
+        StatusCode::UNAUTHORIZED,
+        &ErrorCode::InvalidToken,
+    )?;
     let after = instance.token().await?;
     expect(stage.call(Method::GET, Some(&after)).await?.status(), StatusCode::OK)?;
     Ok(format!("{outcome}; with the next token 200"))
@@ -73,7 +76,7 @@ pub(super) async fn instance(stage: &Stage) -> Result<String, String> {
     let outcome = refused(
         &stage.call(Method::GET, Some(&lost_token)).await?,
         StatusCode::UNAUTHORIZED,
-        "invalid_token",
+        &ErrorCode::InvalidToken,
     )?;
     expect(stage.call(Method::GET, Some(&good_token)).await?.status(), StatusCode::OK)?;
     refuses_new_token(&lost.restarted(stage, Step::RevokedInstance)?).await?;
