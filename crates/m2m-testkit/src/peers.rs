@@ -35,7 +35,7 @@ impl OidcProvider {
         }
         let mut command = Command::new("node");
         command.arg("server.mjs").current_dir(home).env("NODE_NO_WARNINGS", "1");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut process = command.spawn().expect("node starts");
         // Stdin stays open for as long as the server shall run.
         let stdin = process.stdin.as_mut().expect("stdin is piped");

@@ -18,6 +18,10 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createInterface } from 'node:readline';
 
+// Stdout carries one line and nothing else: its reader may be gone afterwards.
+console.log = console.error;
+console.info = console.error;
+
 const { Provider } = await import('oidc-provider');
 
 const input = createInterface({ input: process.stdin });
@@ -199,4 +203,4 @@ front = (request, response) => {
 provider.on('server_error', (ctx, error) => console.error(error));
 
 input.on('close', () => process.exit(0));
-console.log(JSON.stringify({ issuer, port, mtls_port: mtlsPort, secret: SECRET }));
+process.stdout.write(`${JSON.stringify({ issuer, port, mtls_port: mtlsPort, secret: SECRET })}\n`);
