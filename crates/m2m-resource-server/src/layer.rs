@@ -1,6 +1,6 @@
 //! A tower layer that lets only verified requests through, with their token in the extensions.
 //!
-//! Enforces: no request reaches the inner service without a [`VerifiedAccessToken`]; one that a
+//! Enforces: no request reaches the inner service without a [`VerifiedAccessToken`](crate::VerifiedAccessToken); one that a
 //! caller's own code put into the extensions before is replaced.
 //! Does not enforce: scopes ([`crate::require`]).
 
@@ -16,7 +16,7 @@ use m2m_proto::names::header;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::verifier::{RequestParts, VerifiedAccessToken, Verifier};
+use crate::verifier::{RequestParts, Verifier};
 
 /// Wraps services so that only verified requests reach them; [`Verifier::layer`] makes one.
 #[derive(Debug, Clone)]
@@ -66,13 +66,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         // The clone has not been polled ready; the one that was does the work.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let verifier = self.verifier.clone();
         Box::pin(async move {
-            request.extensions_mut().remove::<VerifiedAccessToken>();
             let (mut parts, body) = request.into_parts();
             let asked = RequestParts {
                 method: &parts.method,

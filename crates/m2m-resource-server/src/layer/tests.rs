@@ -9,6 +9,7 @@ use serde_json::json;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
+use crate::VerifiedAccessToken;
 use crate::fixture::*;
 use crate::{Dpop, Nonce};
 
