@@ -39,7 +39,7 @@ impl AdmittedClient {
     }
 }
 
-/// A token that may be made now, once. Made by [`admit`] only, demanded by `mint`.
+/// A token that may be made now, once. Made by `admit` only, demanded by `mint`.
 #[derive(Debug)]
 pub struct Admitted {
     client: AdmittedClient,

@@ -71,7 +71,7 @@ impl Held {
     }
 }
 
-/// What a token will say. Made by [`decide`] only.
+/// What a token will say. Made by `decide` only.
 #[derive(Debug, Clone)]
 pub struct Grant {
     api: Arc<Api>,

@@ -1,7 +1,7 @@
 //! Signing keys and the published key set.
 //!
 //! Reading takes no lock: the ring is an immutable snapshot. The ES256 key is made at once; the RSA
-//! key, which takes long to find, by [`Keys::maintain`] after the server is ready.
+//! key, which takes long to find, by `Server::background` after the server is ready.
 
 pub mod rotation;
 
