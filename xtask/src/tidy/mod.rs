@@ -4,6 +4,7 @@
 mod imports;
 mod manifests;
 mod names;
+mod pages;
 mod shape;
 mod source;
 
@@ -39,6 +40,7 @@ pub(crate) fn run() -> Result<()> {
 fn findings() -> Result<Vec<Finding>> {
     let sources = source::read_all(&run::root())?;
     let mut findings = manifests::check()?;
+    findings.extend(pages::check(&sources)?);
     for source in &sources {
         findings.extend(shape::check(source));
         findings.extend(names::check(source));
