@@ -180,8 +180,8 @@ impl ServerBuilder {
     /// Checks the settings and makes the server. No socket is opened.
     ///
     /// # Errors
-    /// `Misconfigured` for a short sealing key, a symmetric signing key or a key set cached for
-    /// longer than keys are announced.
+    /// `Misconfigured` for an issuer that is neither https nor on loopback, a short sealing key, a
+    /// symmetric signing key or a key set cached for longer than keys are announced.
     pub fn build(self) -> Result<Server, Error> {
         Server::from_settings(self)
     }

@@ -11,7 +11,7 @@ use m2m_proto::dpop::NonceKey;
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::secret::{Secret, SecretBytes};
 use m2m_proto::time::{Skew, UnixTime};
-use m2m_proto::uri::{EndpointUri, Issuer};
+use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
 
 use crate::admin::Admin;
 use crate::admission::Moment;
@@ -128,6 +128,10 @@ impl Server {
                 "signing keys must be announced for longer than verifiers cache them",
             ));
         }
+        // spec: 6749-AS9 8414-AS1
+        settings.issuer.endpoint().check_transport(PlainHttp::LoopbackOnly).map_err(|_| {
+            Error::misconfigured("the issuer must be https; plain http is for this machine only")
+        })?;
         let now = settings.clock.wall();
         let endpoints = Endpoints::new(&settings.issuer, settings.mutual_tls.as_ref())?;
         let secret = settings.sealing_key.unwrap_or_else(|| fresh_secret(settings.random.as_ref()));

@@ -33,6 +33,9 @@ pub enum Error {
     /// No algorithm, or one with a shared key.
     #[error("the algorithms for tokens of {0} must be asymmetric, and at least one")]
     Algorithms(String),
+    /// Keys would travel unencrypted beyond this machine.
+    #[error("keys must come over https, not from {0}")]
+    PlainHttp(String),
     /// The given key for DPoP nonces is too short.
     #[error("the key for DPoP nonces is too short")]
     NonceKey,

@@ -3,7 +3,7 @@
 use m2m_proto::jose::{Algorithm, JwkSet};
 use m2m_proto::token::access_token::DEFAULT_ALGORITHMS;
 use m2m_proto::token_profile::TokenProfile;
-use m2m_proto::uri::{EndpointUri, Issuer};
+use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
 
 use crate::error::Error;
 use crate::keys::IssuerKeys;
@@ -29,6 +29,7 @@ pub struct TrustedIssuer {
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) keys: KeysFrom,
     pub(crate) profile: TokenProfile,
+    pub(crate) plain_http: PlainHttp,
 }
 
 impl TrustedIssuer {
@@ -41,6 +42,7 @@ impl TrustedIssuer {
             algorithms: DEFAULT_ALGORITHMS.to_vec(),
             keys: KeysFrom::Discovery,
             profile: TokenProfile::rfc9068(),
+            plain_http: PlainHttp::LoopbackOnly,
         }
     }
 
@@ -71,6 +73,24 @@ impl TrustedIssuer {
     pub fn profile(mut self, profile: TokenProfile) -> Self {
         self.profile = profile;
         self
+    }
+
+    /// Sets where keys may be fetched without encryption. Default: on this machine only, because
+    /// whoever can change keys on their way can write tokens.
+    #[must_use]
+    pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
+        self.plain_http = plain_http;
+        self
+    }
+
+    /// Keys travel encrypted, or not beyond this machine.
+    fn check_transport(&self) -> Result<(), Error> {
+        let source = match &self.keys {
+            KeysFrom::Discovery => self.issuer.endpoint(),
+            KeysFrom::Url(url) => url,
+            KeysFrom::Fixed(_) => return Ok(()),
+        };
+        source.check_transport(self.plain_http).map_err(|_| Error::PlainHttp(source.to_string()))
     }
 }
 
@@ -103,6 +123,7 @@ impl Issuers {
             if one.algorithms.is_empty() || one.algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
                 return Err(Error::Algorithms(name()));
             }
+            one.check_transport()?;
             if issuers.iter().any(|other| other.issuer == one.issuer) {
                 return Err(Error::IssuerTwice(name()));
             }

@@ -1,12 +1,12 @@
 use m2m_proto::client_auth::mutual_tls::CertificateThumbprint;
 use m2m_proto::jose::{SigningKey, base64url};
 use m2m_proto::secret::Secret;
-use m2m_proto::uri::{EndpointUri, Origin};
+use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::*;
-use crate::{Dpop, TrustedIssuer};
+use crate::{Dpop, KeysFrom, TrustedIssuer};
 
 async fn refusal(verifier: &Verifier, asked: &Asked) -> Rejection {
     verifier.verify(&asked.parts()).await.unwrap_err()
@@ -529,4 +529,21 @@ fn settings_that_leave_a_check_open_are_refused() {
     assert_eq!(build(vec![trusted().algorithms(&[])]), Err(Error::Algorithms(name())));
     let shared = [Algorithm::Es256, Algorithm::Hs256];
     assert_eq!(build(vec![trusted().algorithms(&shared)]), Err(Error::Algorithms(name())));
+}
+
+#[test]
+fn keys_travel_encrypted_or_not_beyond_this_machine() {
+    use crate::Error;
+    let build =
+        |one: TrustedIssuer| Verifier::builder().http(Documents::of(&[])).trust_with(one).build().map(drop);
+    let plain =
+        |host: &str| TrustedIssuer::new(Issuer::parse(&format!("http://{host}")).unwrap()).audience(AUDIENCE);
+    let url = || KeysFrom::Url(EndpointUri::parse("http://keys.example/jwks").unwrap());
+    let refused = |url: &str| Err(Error::PlainHttp(url.to_owned()));
+    assert_eq!(build(plain("127.0.0.1:8400")), Ok(()));
+    assert_eq!(build(plain("as.example")), refused("http://as.example"));
+    assert_eq!(build(plain("as.example").plain_http(PlainHttp::Allowed)), Ok(()));
+    let trusted = || TrustedIssuer::new(issuer()).audience(AUDIENCE);
+    assert_eq!(build(trusted().keys(url())), refused("http://keys.example/jwks"));
+    assert_eq!(build(trusted().keys(url()).plain_http(PlainHttp::Allowed)), Ok(()));
 }

@@ -147,3 +147,13 @@ fn settings_that_open_a_gap_are_refused() {
     });
     assert_eq!(shared, misconfigured);
 }
+
+// spec-test: 6749-AS9 8414-AS1
+#[test]
+fn an_issuer_without_encryption_is_for_this_machine_only() {
+    let build = |issuer: &str| Server::builder(Issuer::parse(issuer).unwrap()).build().map(drop);
+    assert!(build("https://as.example").is_ok());
+    assert!(build("http://127.0.0.1:8400").is_ok());
+    let error = build("http://as.example").unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Misconfigured);
+}
