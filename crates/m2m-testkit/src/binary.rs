@@ -22,7 +22,10 @@ pub fn m2m() -> PathBuf {
     target.join("debug").join(format!("m2m{}", std::env::consts::EXE_SUFFIX))
 }
 
-#[expect(clippy::disallowed_methods, reason = "says where the test runner has put things; no setting of ours")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "says where the test runner has put things; no setting of ours"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

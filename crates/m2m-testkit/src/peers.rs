@@ -95,7 +95,10 @@ fn required() -> bool {
     variable("M2M_REQUIRE_PEERS").is_some_and(|value| value == "1")
 }
 
-#[expect(clippy::disallowed_methods, reason = "says where the test runner has put things; no setting of ours")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "says where the test runner has put things; no setting of ours"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
