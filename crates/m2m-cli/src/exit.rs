@@ -84,8 +84,9 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of this machine-readable kind with a message in the voice of the tool: lower case, no full stop.
+    /// The system's error numbers are left out.
     pub fn of(exit: Exit, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, kind, code: None, message: message.into(), hint: None }
+        Self { exit, kind, code: None, message: without_numbers(&message.into()), hint: None }
     }
 
     /// The command line cannot be understood (2).
@@ -168,6 +169,20 @@ impl From<Error> for Failure {
     }
 }
 
+/// Without ` (os error 111)`: the words before it say the same.
+fn without_numbers(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        match rest.strip_prefix(')').filter(|_| rest.len() < part.len()) {
+            Some(rest) => text.push_str(rest),
+            None => text.extend([" (os error ", part]),
+        }
+    }
+    text
+}
+
 /// The error and its causes on one line; a cause that the line already says is not repeated.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -200,6 +215,14 @@ mod tests {
         check(ErrorKind::Refused, None, 8);
         check(ErrorKind::PeerMisbehaved, None, 10);
         check(ErrorKind::Internal, None, 70);
+    }
+
+    #[test]
+    fn the_systems_numbers_are_left_out() {
+        let check = |typed: &str, expect: &str| assert_eq!(Failure::usage(typed).message(), expect);
+        check("connect: Connection refused (os error 111)", "connect: Connection refused");
+        check("a (os error 2): b (os error 13), c", "a: b, c");
+        check("a (os error ) (os error x) (os error 5", "a (os error ) (os error x) (os error 5");
     }
 
     #[test]

@@ -116,19 +116,19 @@ impl Output {
     /// As [`Output::bytes`].
     pub fn json(&self, value: &Value) -> Result<(), Failure> {
         match self.out_is {
-            Stream::Terminal => self.result(&format!("{value:#}")),
-            Stream::Pipe => self.result(&value.to_string()),
+            Stream::Terminal => self.result(&escaped(&format!("{value:#}"))),
+            Stream::Pipe => self.result(&escaped(&value.to_string())),
         }
     }
 
     /// A sentence for the person, on standard error. Must not hold a secret or a token.
     pub fn note(&self, text: &str) {
-        self.error_line(&format!("m2m: {text}"));
+        self.error_line(&format!("m2m: {}", printable(text)));
     }
 
     /// A sentence that something deserves attention though the command goes on.
     pub fn warn(&self, text: &str) {
-        self.error_line(&format!("m2m: {} {text}", self.paint("warning:", "33")));
+        self.error_line(&format!("m2m: {} {}", self.paint("warning:", "33"), printable(text)));
     }
 
     /// A sentence shown with `-v` only.
@@ -149,7 +149,7 @@ impl Output {
     /// The end of a failed run: a sentence and a hint, or the JSON object as the last line.
     pub fn failure(&self, failure: &Failure) {
         if self.reader == Reader::Program {
-            return self.error_line(&failure.to_json().to_string());
+            return self.error_line(&escaped(&failure.to_json().to_string()));
         }
         self.error_line(&format!("m2m: {} {}", self.paint("error:", "1;31"), printable(failure.message())));
         if let Some(hint) = failure.advice() {
@@ -172,15 +172,35 @@ impl Output {
     }
 }
 
-/// A peer's text may hold escape sequences that rewrite a terminal; control characters become `?`.
+/// A peer's text may hold escape sequences that rewrite a terminal, and marks that turn its writing around; each
+/// becomes `?`.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || is_layout(c) { '?' } else { c }).collect()
+}
+
+/// The same for JSON text, which escapes no more than it must: DEL, C1 (a terminal takes U+009B for ESC `[`) and the
+/// marks of direction. They can stand in strings only, so that the value stays the same.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_layout(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Line and paragraph separators, and what reorders the text around it.
+fn is_layout(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn ignore_closed(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::internal(format!("standard output: {error}")))
+            Err(Failure::configuration(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
     }
@@ -234,6 +254,37 @@ mod tests {
         check(Stream::Terminal, Color::Never, Reader::Person, plain);
         check(Stream::Terminal, Color::Auto, Reader::Person, painted);
         check(Stream::Terminal, Color::Auto, Reader::Program, json);
+    }
+
+    #[test]
+    fn a_peers_text_moves_no_cursor() {
+        let (out, err) = (Kept::default(), Kept::default());
+        let output = Output::to(Box::new(out.clone()), Box::new(err.clone()), [Stream::Pipe, Stream::Pipe]);
+        output.note("a\x1b[2J");
+        output.warn("b\u{9b}2J\u{202e}\u{2029}");
+        output.json(&serde_json::json!({"c": "\u{9b}2J\u{7f}\u{202e}ä…"})).unwrap();
+        let text = |kept: &Kept| String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text(&err), "m2m: a?[2J\nm2m: warning: b?2J??\n");
+        assert_eq!(text(&out), "{\"c\":\"\\u009b2J\\u007f\\u202eä…\"}\n");
+    }
+
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::Error::from_raw_os_error(28))
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_not_our_bug() {
+        let output = Output::to(Box::new(Full), Box::new(Gone), [Stream::Pipe, Stream::Pipe]);
+        let failure = output.result("x").unwrap_err();
+        let expected = "cannot write to standard output: No space left on device";
+        assert_eq!((failure.exit(), failure.message()), (crate::exit::Exit::Configuration, expected));
     }
 
     #[test]

@@ -41,20 +41,48 @@ pub fn parse(arguments: Vec<OsString>, color: Color) -> Result<Cli, Exit> {
 
 fn explain(error: &clap::Error) -> Failure {
     let typed = error.get(ContextKind::InvalidArg);
+    if let Some(value) = suspect(error) {
+        // Never more of it than clap's own sentence around it.
+        let text =
+            sentence(error).0.replace(&format!("'{value}'"), "(not repeated here, in case it is a secret)");
+        return Failure::usage(text).hint(NOT_TYPED);
+    }
     if let (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) = (error.kind(), typed)
         && !argument.starts_with('-')
     {
-        return Failure::usage("unexpected argument (not repeated here, in case it is a secret)").hint(
-            "tokens and secrets come from files, standard input or the environment, never as arguments",
-        );
+        return Failure::usage("unexpected argument (not repeated here, in case it is a secret)")
+            .hint(NOT_TYPED);
     }
+    let (message, tip) = sentence(error);
+    Failure::usage(message).hint(tip.unwrap_or_else(|| "--help shows what can be typed".to_owned()))
+}
+
+const NOT_TYPED: &str =
+    "tokens and secrets come from files, standard input or the environment, never as arguments";
+
+/// What clap says, on one line, and its tip.
+fn sentence(error: &clap::Error) -> (String, Option<String>) {
     let text = error.render().to_string();
     let (first, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
     let first: Vec<&str> = first.lines().map(str::trim).collect();
     let message = first.join(" ");
     let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    let failure = Failure::usage(message.strip_prefix("error: ").unwrap_or(&message));
-    failure.hint(tip.unwrap_or("--help shows what can be typed"))
+    (message.strip_prefix("error: ").unwrap_or(&message).to_owned(), tip.map(str::to_owned))
+}
+
+/// The value that clap would repeat, when it may be a secret: given to a flag that takes none, or too long or too
+/// much like a token to be a misspelt word.
+fn suspect(error: &clap::Error) -> Option<&str> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let strange = |value: &&str| value.len() > 24 || value.starts_with("eyJ") || value.contains("_sk_");
+    match error.kind() {
+        ErrorKind::TooManyValues => text(ContextKind::InvalidValue),
+        ErrorKind::InvalidSubcommand => text(ContextKind::InvalidSubcommand).filter(strange),
+        _ => text(ContextKind::InvalidValue).filter(strange),
+    }
 }
 
 #[cfg(test)]
@@ -82,9 +110,17 @@ mod tests {
 
     #[test]
     fn what_may_be_a_secret_is_not_repeated() {
-        for line in
-            ["m2m revoke eyJhunter2", "m2m token --secret=hunter2", "m2m token --client-secret hunter2"]
-        {
+        for line in [
+            "m2m revoke eyJhunter2",
+            "m2m token --secret=hunter2",
+            "m2m token --client-secret hunter2",
+            "m2m token --secret-stdin=hunter2",
+            "m2m eyJhunter2.x.y",
+            "m2m m2m_sk_hunter2",
+            "m2m token -o a-secret-that-is-long-hunter2",
+            "m2m keygen eyJhunter2",
+            "m2m serve --dev --listen eyJhunter2",
+        ] {
             let failure = explain(&Cli::try_parse_from(line.split(' ')).unwrap_err());
             assert!(!failure.to_json().to_string().contains("hunter2"), "{:?}", failure);
         }

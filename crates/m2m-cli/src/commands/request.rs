@@ -117,18 +117,28 @@ fn unreachable(what: &str) -> Failure {
 /// A failure of the API's connection, by its innermost cause: outer ones name the URL, query and all.
 fn failed(error: &reqwest::Error) -> Failure {
     let mut last = String::new();
+    let mut garbled = false;
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = next {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return Failure::of(Exit::Tls, "unreachable", format!("the API: TLS failed: {tls}"))
                 .hint("if the API has a private certificate authority, name it with --ca-file");
         }
+        garbled |= cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+        // What is wrong inside a chunked body.
+        garbled |= cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(error.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData)
+        });
         last = cause.to_string();
         // An input/output error does not show what it carries as its source.
         next = match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             Some(carried) => Some(carried),
             None => cause.source(),
         };
+    }
+    if garbled {
+        let message = format!("the API does not speak HTTP as it should: {last}");
+        return Failure::of(Exit::Malformed, "peer_misbehaved", message);
     }
     unreachable(&last).hint("is the URL right, and the API up? a proxy is taken from HTTPS_PROXY")
 }

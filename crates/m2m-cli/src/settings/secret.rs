@@ -56,7 +56,7 @@ impl fmt::Display for SecretReference {
 pub struct ReadSecret {
     /// The secret without its final line end.
     pub secret: SecretString,
-    /// Whether a final line end was removed from a file.
+    /// Whether a final line end was removed from a file or a variable.
     pub trailing_newline: TrailingNewline,
 }
 
@@ -69,7 +69,8 @@ impl SecretReference {
         let plain = |secret| ReadSecret { secret, trailing_newline: TrailingNewline::Absent };
         match self {
             Self::Env(name) => match environment.text(name) {
-                Some(value) => Ok(plain(SecretString::from(value))),
+                // A variable filled from a file by other means than a shell keeps its line end.
+                Some(value) => Ok(without_line_end(value)),
                 None => Err(self.unavailable("it is not set, empty or not text")),
             },
             Self::File(path) => self.file(path),
@@ -159,6 +160,12 @@ impl SecretReference {
     }
 }
 
+fn without_line_end(value: &str) -> ReadSecret {
+    let line = value.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let trailing_newline = if line.is_some() { TrailingNewline::Removed } else { TrailingNewline::Absent };
+    ReadSecret { secret: SecretString::from(line.unwrap_or(value)), trailing_newline }
+}
+
 /// The system's reason without its number.
 fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
@@ -200,7 +207,7 @@ mod tests {
     use super::*;
 
     async fn read(reference: SecretReference) -> Result<String, String> {
-        let environment = Environment::of([("A", "hunter2"), ("EMPTY", "")]);
+        let environment = Environment::of([("A", "hunter2"), ("LINE", "hunter2\r\n"), ("EMPTY", "")]);
         let read = reference.read(&environment, &SystemClock).await;
         read.map(|read| read.secret.expose().clone()).map_err(|failure| {
             assert_eq!(failure.exit(), crate::exit::Exit::SecretUnavailable);
@@ -218,6 +225,7 @@ mod tests {
         let file = directory.path().join("s");
         std::fs::write(&file, "from-file\n").unwrap();
         assert_eq!(read(SecretReference::Env("A".into())).await.as_deref(), Ok("hunter2"));
+        assert_eq!(read(SecretReference::Env("LINE".into())).await.as_deref(), Ok("hunter2"));
         assert_eq!(read(SecretReference::File(file)).await.as_deref(), Ok("from-file"));
         assert_eq!(read(command(&["printf", "a b\r\n"])).await.as_deref(), Ok("a b"));
     }

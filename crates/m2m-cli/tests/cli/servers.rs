@@ -5,11 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 /// Answers to every request, by variable name.
-const ANSWERS: [(&str, &str); 5] = [
+const ANSWERS: [(&str, &str); 7] = [
     (
         "HTML",
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>Welcome to our portal eyJsecret</html>",
     ),
+    ("GARBLED", "\x1b[2J hello\r\n\r\n"),
+    ("CHUNKS", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 9\r\n\r\nno chunk\r\n"),
     ("LIMITED", "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\n\r\nslow down"),
     ("BROKEN", "HTTP/1.1 503 Service Unavailable\r\n\r\ndown for maintenance"),
     ("REDIRECT", "HTTP/1.1 302 Found\r\nlocation: https://evil.example/\r\n\r\n"),
