@@ -130,3 +130,29 @@ fn named(name: &str, alternative: &[&str]) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, name);
     params
 }
+
+#[cfg(test)]
+mod tests {
+    use m2m_proto::client_auth::mutual_tls::{
+        CertificateError, ClientAuthorities, SubjectName, verify_chain,
+    };
+
+    use super::{Authority, Identity};
+    use crate::ManualClock;
+
+    fn check(authority: &Authority, identity: &Identity, name: &str) -> Result<(), CertificateError> {
+        let authorities = ClientAuthorities::from_der([authority.der().as_slice()]).unwrap();
+        let name = SubjectName::Dns(name.to_owned());
+        verify_chain(&identity.peer(), &authorities, &name, ManualClock::START).map(drop)
+    }
+
+    #[test]
+    fn an_authority_vouches_for_its_clients_only() {
+        let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+        let client = ours.client("app", &["app.example"]);
+        check(&ours, &client, "app.example").unwrap();
+        check(&ours, &client, "other.example").unwrap_err();
+        check(&other, &client, "app.example").unwrap_err();
+        check(&ours, &Identity::self_signed("app"), "app.example").unwrap_err();
+    }
+}

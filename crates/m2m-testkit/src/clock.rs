@@ -161,7 +161,7 @@ impl Clock for ManualClock {
 /// (files, sockets, name resolution) is not waited for.
 pub async fn settle() {
     // A task that wakes another costs one round. No chain here is nearly as long.
-    for _ in 0..200 {
+    for _ in 0..64 {
         tokio::task::yield_now().await;
     }
 }

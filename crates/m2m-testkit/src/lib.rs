@@ -5,6 +5,8 @@
 pub mod binary;
 pub mod certificates;
 mod clock;
+#[cfg(feature = "roles")]
+pub mod fixture;
 pub mod hostile;
 mod in_memory;
 mod keys;
@@ -14,6 +16,8 @@ mod record;
 pub mod tls;
 
 pub use crate::clock::{ManualClock, settle};
+#[cfg(feature = "roles")]
+pub use crate::fixture::Fixture;
 pub use crate::in_memory::{Fault, InMemoryHttp};
 pub use crate::keys::FixedKeys;
 pub use crate::random::SeededRandom;

@@ -2,6 +2,10 @@
 
 #[cfg(feature = "roles")]
 mod demo_fails;
+#[cfg(feature = "roles")]
+mod hostile;
 mod io;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(feature = "roles")]
+mod system;
