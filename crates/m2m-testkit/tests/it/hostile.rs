@@ -12,6 +12,7 @@ use m2m_io::reqwest::ProxyFrom;
 use m2m_io::{HttpClient, ReqwestHttp};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::client_id::ClientId;
+use m2m_proto::error::ErrorCode;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::secret::SecretString;
@@ -68,11 +69,11 @@ fn check(case: &Case, outcome: &Outcome) {
         (Expect::Token(lifetime), Ok(token)) => check_lifetime(name, lifetime, token),
         (Expect::Suspicious, Ok(_)) => {}
         (Expect::Token(Lifetime::Zero), Err(error)) => {
-            assert_eq!(error.kind(), ErrorKind::PeerMisbehaved, "{name}")
+            assert_eq!(error.kind(), ErrorKind::PeerMisbehaved, "{name}");
         }
         (Expect::Refused(code), Err(error)) => {
             assert_eq!(error.kind(), ErrorKind::Refused, "{name}: {error}");
-            assert_eq!(error.code().map(|code| code.as_str()), Some(code), "{name}");
+            assert_eq!(error.code().map(ErrorCode::as_str), Some(code), "{name}");
         }
         (Expect::PeerMisbehaved, Err(error)) => {
             assert_eq!(error.kind(), ErrorKind::PeerMisbehaved, "{name}: {error}");

@@ -10,6 +10,7 @@ use m2m_authorization_server::registry::{Proof, SecretUse};
 use m2m_client::{Client, Credentials, Dpop, ErrorKind, FixedSecret, TokenSpec};
 use m2m_io::{HttpClient as _, HttpError, Limits};
 use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::error::ErrorCode;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::secret::SecretString;
@@ -150,7 +151,7 @@ async fn a_wrong_secret_is_refused_and_told_nowhere() {
     let client = fixture.builder(credentials).build().unwrap();
     let error = client.token(&TokenSpec::default()).await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.code().map(|code| code.as_str())),
+        (error.kind(), error.code().map(ErrorCode::as_str)),
         (ErrorKind::Refused, Some("invalid_client"))
     );
     assert!(!format!("{error} {error:?} {client:?} {:?}", fixture.server.admin().audit()).contains("canary"));
@@ -169,7 +170,7 @@ async fn a_revoked_credential_gets_no_token_and_its_tokens_are_inactive() {
     fixture.server.admin().revoke_credential(&made.id).await.unwrap();
     assert!(!other.introspect(token.access_token()).await.unwrap().is_active());
     let error = client.renew(&TokenSpec::default()).await.unwrap_err();
-    assert_eq!(error.code().map(|code| code.as_str()), Some("invalid_client"));
+    assert_eq!(error.code().map(ErrorCode::as_str), Some("invalid_client"));
 }
 
 #[tokio::test]
