@@ -17,11 +17,13 @@ pub enum KeygenKind {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  m2m keygen --out billing                     billing.key.pem (private), .pub.pem, .jwk.json, .jwks.json
+  m2m keygen --out billing
+      billing.key.pem (private), .pub.pem, .jwk.json, .jwks.json
   m2m keygen --out billing --alg RS256 --key-id 2026-11
   m2m keygen certificate --out edge --subject edge-1 --days 90
 
-The private key has mode 0600 and is never printed. Existing files are not replaced.")]
+The private key has mode 0600 and is never printed. Existing files are not
+replaced.")]
 pub struct Keygen {
     /// What to make
     #[arg(value_enum, default_value = "key")]

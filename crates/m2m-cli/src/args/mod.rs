@@ -14,18 +14,21 @@ pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, Toke
 
 const EXAMPLES: &str = "\
 Examples:
-  m2m demo                                             the whole story on this machine
-  m2m serve --dev --env-file dev.env                   a server to try things with
+  m2m demo                                            the whole story here
+  m2m serve --dev --env-file dev.env                  a server to try things
   m2m token --issuer https://login.example.com \\
-      --client-id svc --secret-env SECRET --scope read print a token
-  m2m request GET https://api.example.com/orders       call an API
-  m2m token | m2m verify --issuer URL --audience AUD   check a token
+      --client-id svc --secret-env VAR --scope read   print a token
+  m2m request GET https://api.example.com/orders      call an API
+  m2m token | m2m verify --issuer URL --audience AUD  check a token
 
-Secrets never go on the command line, into logs or into core files. A secret is named: --secret-file,
---secret-env, --secret-stdin, --secret-command, or a reference in m2m.toml. -v shows no token.
+Secrets never go on the command line, into logs or into core files. A secret is
+named: --secret-file, --secret-env, --secret-stdin, --secret-command, or a
+reference in m2m.toml. -v shows no token. All settings: m2m token --help
 
-Exit codes: 0 ok, 2 usage, 3 configuration, 4 secret unavailable, 5 unreachable, 6 TLS, 7 client refused,
-8 request refused, 9 rate limited, 10 malformed answer, 11 verification failed, 12 inactive or expired, 70 our bug.";
+Exit codes: 0 ok, 2 usage, 3 configuration, 4 secret unavailable, 5 unreachable,
+6 TLS, 7 client refused, 8 request refused, 9 rate limited, 10 malformed answer,
+11 verification failed, 12 inactive or expired, 22 request --fail and the API
+answered 400 or above, 70 our bug.";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -36,7 +39,7 @@ const STYLES: Styles = Styles::styled()
 /// OAuth 2.0 for machines: get tokens, check tokens, issue tokens
 #[derive(Clone, Debug, Parser)]
 #[command(name = "m2m", version, styles = STYLES, after_help = EXAMPLES, disable_help_subcommand = true)]
-#[command(infer_long_args = false, max_term_width = 110)]
+#[command(infer_long_args = false, term_width = 80)]
 pub struct Cli {
     /// What applies to every command.
     #[command(flatten)]
@@ -55,7 +58,7 @@ pub struct Global {
     /// Use this profile of m2m.toml [env: M2M_PROFILE]
     #[arg(short, long, global = true, value_name = "NAME", help_heading = "Everywhere")]
     pub profile: Option<String>,
-    /// Use this file and search for no other; its commands may run
+    /// Use this file and no other; its commands may run
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub config: Option<std::path::PathBuf>,
     /// Say more on standard error; never a token or a secret
@@ -66,7 +69,7 @@ pub struct Global {
 /// The commands that work.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Show the whole story on this machine: server, API and clients, step by step
+    /// Show the whole story on this machine, step by step
     Demo(Demo),
     /// Get an access token
     Token(Token),
@@ -82,7 +85,7 @@ pub enum Command {
     Verify(Verify),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
-    /// Run an authorization server (now: --dev, in memory, on loopback)
+    /// Run an authorization server to develop against
     Serve(Serve),
     /// Print a completion script for a shell
     Completion(Completion),
@@ -106,15 +109,16 @@ Example:
   m2m serve --dev --env-file dev.env & sleep 1; . ./dev.env
   m2m token --scope orders:read
 
-Everything is in memory and ends with the process. Ctrl-C stops it after the requests under way.")]
+Everything is in memory and ends with the process. Ctrl-C stops it after the
+requests under way.")]
 pub struct Serve {
-    /// Loopback only, nothing stored, a demo client and API made at start
+    /// In memory, on loopback, with a demo client and API
     #[arg(long, required = true)]
     pub dev: bool,
-    /// Where to listen; loopback only. Port 0 takes a free one
+    /// Where to listen, on loopback; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8400")]
     pub listen: std::net::SocketAddr,
-    /// Write exports of issuer, client and secret to this file (mode 0600) when ready
+    /// Write exports for a shell to this file (0600) when ready
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<std::path::PathBuf>,
     /// Answer failures as JSON

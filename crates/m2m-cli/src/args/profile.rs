@@ -39,11 +39,13 @@ pub struct ProfileFlags {
     /// [env: M2M_CLIENT_ID]
     #[arg(long, value_name = "ID", help_heading = WHO)]
     pub client_id: Option<String>,
-    /// How the client proves who it is; default: by what is given
+    /// How the client proves who it is
     ///
     /// client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth or
     /// self_signed_tls_client_auth. Default: private_key_jwt with a private key, else client_secret_basic; never by
-    /// trial. [env: M2M_CLIENT_AUTH_METHOD]
+    /// trial.
+    ///
+    /// [env: M2M_CLIENT_AUTH_METHOD]
     #[arg(long, value_name = "METHOD", help_heading = WHO)]
     pub client_auth_method: Option<String>,
 
@@ -52,16 +54,20 @@ pub struct ProfileFlags {
     /// [env: M2M_CLIENT_SECRET_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET, group = "secret")]
     pub secret_file: Option<PathBuf>,
-    /// Read it from this environment variable
+    /// Read it from this variable
     #[arg(long, value_name = "VAR", help_heading = SECRET, group = "secret")]
     pub secret_env: Option<String>,
-    /// Read it from standard input; asks on a terminal
+    /// Read it from standard input
+    ///
+    /// On a terminal it is asked for, without echo.
     #[arg(long, help_heading = SECRET, group = "secret")]
     pub secret_stdin: bool,
-    /// Take the output of this command (no shell) as the secret
-    #[arg(long, value_name = "'CMD ARG…'", help_heading = SECRET, group = "secret")]
+    /// Take what this command prints
+    ///
+    /// Words and quotes as in a shell, but no shell runs: no variables, no globs, no pipes.
+    #[arg(long, value_name = "COMMAND", help_heading = SECRET, group = "secret")]
     pub secret_command: Option<String>,
-    /// Private key, PEM or JWK, for private_key_jwt
+    /// Private key, PEM or JWK, for assertions
     ///
     /// [env: M2M_PRIVATE_KEY_FILE]
     #[arg(long, value_name = "FILE", help_heading = SECRET)]
@@ -107,13 +113,15 @@ pub struct ProfileFlags {
     /// [env: M2M_RESOURCE]
     #[arg(long, value_name = "URI", help_heading = ASK)]
     pub resource: Vec<String>,
-    /// An extra parameter of the token request; may be repeated
+    /// Extra parameter of the request; may be repeated
     #[arg(long, value_name = "K=V", help_heading = ASK)]
     pub param: Vec<String>,
     /// Grant; client_credentials is the only one
+    ///
+    /// [env: M2M_GRANT]
     #[arg(long, value_name = "GRANT", help_heading = ASK, hide_short_help = true)]
     pub grant: Option<String>,
-    /// Bind the token to a key (RFC 9449): a fresh one, or =KEYFILE
+    /// Bind the token to a key (RFC 9449), fresh or in a file
     ///
     /// [env: M2M_DPOP]
     #[arg(long, value_name = "KEYFILE", num_args = 0..=1, require_equals = true,

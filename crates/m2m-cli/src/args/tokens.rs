@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::ProfileFlags;
+use crate::settings::field;
 
 /// How `m2m token` prints a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -13,7 +14,7 @@ pub enum OutputFormat {
     Bare,
     /// An Authorization header line
     Header,
-    /// {"access_token","token_type","expires_in","expires_at","scope","from_cache"}
+    /// One object: access_token, token_type, expires_in, expires_at, scope, from_cache
     Json,
     /// Shell exports of M2M_ACCESS_TOKEN and M2M_EXPIRES_AT
     Env,
@@ -21,15 +22,19 @@ pub enum OutputFormat {
     CurlConfig,
 }
 
-/// `m2m token`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
+const TOKEN_EXAMPLES: &str = "\
 Examples:
-  m2m token --issuer https://login.example.com --client-id svc --secret-env SECRET --scope read
+  m2m token --issuer https://login.example.com --client-id svc \\
+      --secret-env SECRET --scope read
   curl --config <(m2m token -o curl-config) https://api.example.com/orders
 
-Tokens are kept, encrypted, in the user's cache directory and used while they are valid.
-On a terminal a summary is shown instead of the token; --show-token or -o prints it.")]
+Tokens are kept, encrypted, in the user's cache directory and used while they
+are valid. On a terminal a summary is shown instead of the token; --show-token
+or -o prints it.";
+
+/// `m2m token`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = TOKEN_EXAMPLES, after_long_help = format!("{TOKEN_EXAMPLES}\n\n{}", field::reference()))]
 pub struct Token {
     /// Form of the output; default: bare on a pipe, a summary on a terminal
     #[arg(short, long, value_name = "FORM")]
@@ -37,7 +42,7 @@ pub struct Token {
     /// Print the token on a terminal too
     #[arg(long)]
     pub show_token: bool,
-    /// Renew unless the token lives at least this long: 60, 60s, 5m
+    /// Renew a token that lives less long: 60, 60s, 5m
     #[arg(long, value_name = "TIME")]
     pub min_ttl: Option<String>,
     /// Get a new token even if a valid one is kept
@@ -60,10 +65,11 @@ pub struct Token {
 Examples:
   m2m request GET https://api.example.com/orders
   m2m request POST https://api.example.com/orders --json '{\"item\":1}'
-  m2m request PUT https://api.example.com/blob --data @big.bin -o answer.json --fail
+  m2m request PUT https://api.example.com/blob --data @big.bin -o answer.json
 
-The origin of the URL may receive the token because you typed it; redirects are not followed. After a 401 the
-token is renewed and the request sent once more. Without a token the API is never called.
+The origin of the URL may receive the token because you typed it; redirects are
+not followed. After a 401 the token is renewed and the request sent once more.
+Without a token the API is never called.
 For failures as JSON put --json before the command: m2m --json request …")]
 pub struct Request {
     /// GET, POST, …
@@ -99,7 +105,7 @@ pub struct Request {
 /// Where a token comes from. Never the command line, which other users of the machine can read.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TokenInput {
-    /// Read the token from this file instead of standard input
+    /// Take the token from this file, not from stdin
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
@@ -129,7 +135,8 @@ pub struct Introspect {
 Examples:
   m2m revoke --token-file FILE
   m2m token | m2m revoke          the token on standard input
-  m2m revoke                      on a terminal, or with nothing on standard input: the kept token")]
+  m2m revoke                      the kept token: on a terminal, or with nothing
+                                  on standard input")]
 pub struct Revoke {
     /// Where the token comes from.
     #[command(flatten)]
@@ -148,8 +155,8 @@ pub struct Revoke {
 Example:
   m2m token | m2m inspect
 
-Prints {\"header\",\"claims\",\"verified\":false}. Nothing is checked: anybody can write such a token.
-Use m2m verify before you believe it.")]
+Prints {\"header\",\"claims\",\"verified\":false}. Nothing is checked: anybody can
+write such a token. Use m2m verify before you believe it.")]
 pub struct Inspect {
     /// Where the token comes from.
     #[command(flatten)]
@@ -163,9 +170,11 @@ pub struct Inspect {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Example:
-  m2m token | m2m verify --issuer https://login.example.com --audience https://api.example.com
+  m2m token | m2m verify --issuer https://login.example.com \\
+      --audience https://api.example.com
 
-Exit 0: the token is valid for that audience; 11: it is not; 5, 6 or 10: the issuer's keys cannot be had.")]
+Exit 0: the token is valid for that audience; 11: it is not; 5, 6 or 10: the
+issuer's keys cannot be had.")]
 pub struct Verify {
     /// The only issuer whose tokens are accepted
     #[arg(long, value_name = "URL")]
@@ -173,19 +182,19 @@ pub struct Verify {
     /// The API that must be named in the token
     #[arg(long, value_name = "AUD")]
     pub audience: String,
-    /// A scope that the token must carry; may be repeated
+    /// Scope that the token must carry; may be repeated
     #[arg(long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,
     /// Where the token comes from.
     #[command(flatten)]
     pub token: TokenInput,
-    /// {"valid":true,"claims"} or {"valid":false,"error","reason"}
+    /// Print {"valid","claims"} or {"valid","error","reason"}
     #[arg(long)]
     pub json: bool,
-    /// Trust the certificates in this PEM file as well as the system's
+    /// Trust these certificates (PEM) besides the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Give up on the issuer's keys after this long [default: 10s]
+    /// Give up on an answer after this long [default: 10s]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,
 }

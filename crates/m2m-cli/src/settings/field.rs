@@ -147,6 +147,39 @@ impl Field {
     }
 }
 
+/// Every setting with its three names, and the form of the file: the end of `m2m token --help`.
+pub fn reference() -> String {
+    let dash = |name: &'static str| if name.is_empty() { "-" } else { name };
+    let row = |key, env, flag| format!("  {key:<20}{env:<28}{flag}\n");
+    let rows = Field::ALL.iter().map(|field| row(field.key(), dash(field.env()), dash(field.flag())));
+    let table = [row("m2m.toml", "variable", "flag")].into_iter().chain(rows).collect::<String>();
+    REFERENCE.replace("TABLE\n", &table)
+}
+
+const REFERENCE: &str = "\
+Settings come from flags, then variables, then m2m.toml, then defaults:
+TABLE
+
+Each profile is a table of its own. The file is searched for from the working
+directory upwards, then in the user's configuration directory:
+  default = \"orders\"
+  [profiles.orders]
+  issuer = \"https://login.example.com\"
+  client_id = \"svc-orders\"
+  client_secret = { env = \"ORDERS_SECRET\" }
+  scopes = [\"orders:read\"]
+
+In the file a secret or key is a reference, never a value:
+  { env = \"NAME\" }                            an environment variable
+  { file = \"/path\" }                          a file
+  { command = [\"op\", \"read\", \"op://v/i\"] }    what a program prints
+  { systemd = \"name\" }                        a credential of the unit
+M2M_CLIENT_SECRET_FILE, --secret-env, --secret-stdin and --secret-command name
+the client secret too.
+
+[egress] allow = [\"10.0.0.0/8\"] in the file lists origins and address ranges
+that may be called although nothing but a document of the server names them.";
+
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key())
