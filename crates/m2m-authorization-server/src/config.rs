@@ -164,7 +164,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how many audit records are held. Default 10,000.
+    /// Sets how many audit records are held: so many of what was done, and as many of what was
+    /// refused. Default 10,000.
     pub fn audit_records(mut self, records: usize) -> Self {
         self.audit_records = records;
         self
@@ -181,7 +182,8 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// `Misconfigured` for an issuer that is neither https nor on loopback, a short sealing key, a
-    /// symmetric signing key or a key set cached for longer than keys are announced.
+    /// symmetric signing key, a key set cached for longer than keys are announced, or a rotation
+    /// that withdraws keys before their tokens or makes them faster than it announces them.
     pub fn build(self) -> Result<Server, Error> {
         Server::from_settings(self)
     }

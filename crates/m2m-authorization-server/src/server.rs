@@ -22,7 +22,9 @@ use crate::endpoints::{self, path};
 use crate::error::Error;
 use crate::frequency::Frequency;
 use crate::keys::Keys;
+use crate::keys::rotation::RotationPlan;
 use crate::limits::Limits;
+use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -123,11 +125,7 @@ impl Server {
     }
 
     pub(crate) fn from_settings(settings: ServerBuilder) -> Result<Self, Error> {
-        if settings.jwks_max_age >= settings.rotation.announce {
-            return Err(Error::misconfigured(
-                "signing keys must be announced for longer than verifiers cache them",
-            ));
-        }
+        check_rotation(&settings.rotation, settings.jwks_max_age)?;
         // spec: 6749-AS9 8414-AS1
         settings.issuer.endpoint().check_transport(PlainHttp::LoopbackOnly).map_err(|_| {
             Error::misconfigured("the issuer must be https; plain http is for this machine only")
@@ -230,6 +228,24 @@ impl Server {
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 /// Looked at now and then in any case: the wall clock may have been set.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+fn check_rotation(plan: &RotationPlan, jwks_max_age: Duration) -> Result<(), Error> {
+    if jwks_max_age >= plan.announce {
+        return Err(Error::misconfigured(
+            "signing keys must be announced for longer than verifiers cache them",
+        ));
+    }
+    // Else several keys would wait for their turn at once, or endlessly many with no time at all.
+    if plan.active < plan.announce {
+        return Err(Error::misconfigured(
+            "signing keys must sign for at least as long as they are announced",
+        ));
+    }
+    if plan.retain < MAX_LIFETIME {
+        return Err(Error::misconfigured("signing keys must be published until their last token expires"));
+    }
+    Ok(())
+}
 
 fn fresh_secret(random: &dyn Random) -> SecretBytes {
     let mut bytes = vec![0; 32];

@@ -69,6 +69,10 @@ impl Ring {
         let etag = format!("\"{}\"", base64url::encode(crypto::sha256(&body)));
         Self { published: PublishedSet { body, etag }, keys }
     }
+
+    fn kept(&self, now: UnixTime) -> Vec<Arc<Key>> {
+        self.keys.iter().filter(|key| key.dates.phase(now) != Phase::Retired).cloned().collect()
+    }
 }
 
 /// The signing keys of a server.
@@ -160,13 +164,23 @@ impl Keys {
         for algorithm in self.algorithms() {
             next = next.min(self.ensure(algorithm, now).await?);
         }
-        Ok(next)
+        self.forget(now).await;
+        let leaving = self.ring.load().keys.iter().map(|key| key.dates.leaves_at()).min();
+        Ok(leaving.map_or(next, |leaving| next.min(leaving)))
+    }
+
+    /// Stops publishing what is retired: verifiers would believe it for as long as it is there.
+    async fn forget(&self, now: UnixTime) {
+        let _one_at_a_time = self.changing.lock().await;
+        let ring = self.ring.load();
+        let kept = ring.kept(now);
+        if kept.len() < ring.keys.len() {
+            self.ring.store(Arc::new(Ring::new(kept)));
+        }
     }
 
     fn add(&self, key: Key, now: UnixTime) {
-        let ring = self.ring.load();
-        let mut keys: Vec<_> =
-            ring.keys.iter().filter(|key| key.dates.phase(now) != Phase::Retired).cloned().collect();
+        let mut keys = self.ring.load().kept(now);
         keys.push(Arc::new(key));
         self.ring.store(Arc::new(Ring::new(keys)));
     }

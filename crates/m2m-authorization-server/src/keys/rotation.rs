@@ -13,9 +13,10 @@ use m2m_proto::time::UnixTime;
 pub struct RotationPlan {
     /// Published before it signs. Default 24 h; longer than verifiers cache the set (1 h).
     pub announce: Duration,
-    /// Signing. Default 90 days.
+    /// Signing. Default 90 days; not shorter than `announce`.
     pub active: Duration,
-    /// Published after it signed. Default 25 h: the longest life of a token, and an hour of skew.
+    /// Published after it signed. Default 25 h: the longest life of a token, and an hour of skew;
+    /// not shorter than the former.
     pub retain: Duration,
 }
 
@@ -55,6 +56,12 @@ impl KeyDates {
     pub fn starting(activates_at: UnixTime, plan: &RotationPlan) -> Self {
         let retires_at = activates_at.saturating_add(plan.active);
         Self { activates_at, retires_at, leaves_at: retires_at.saturating_add(plan.retain) }
+    }
+
+    /// From then on it is retired.
+    #[must_use]
+    pub fn leaves_at(&self) -> UnixTime {
+        self.leaves_at
     }
 
     /// The phase at `now`.

@@ -62,6 +62,21 @@ async fn a_key_is_announced_before_it_signs_and_kept_after() {
 }
 
 #[tokio::test]
+async fn a_retired_key_leaves_the_published_set() {
+    let keys = keys();
+    let first = keys.active(Algorithm::Es256, NOW).unwrap().id().unwrap().to_owned();
+    let at = |days: u32| NOW.saturating_add(DAY * days);
+    let is_published = || published(&keys).keys().iter().any(|key| key.key_id() == Some(first.as_str()));
+    keys.maintain(at(89)).await.unwrap();
+    keys.maintain(at(91)).await.unwrap();
+    assert!(is_published(), "its last tokens are still good");
+    // Nothing is to be made for months, and verifiers would believe the key all that time.
+    keys.maintain(at(92)).await.unwrap();
+    assert!(!is_published(), "retired");
+    assert!(keys.active(Algorithm::Es256, at(92)).is_some());
+}
+
+#[tokio::test]
 async fn ensuring_twice_makes_one_key() {
     let keys = keys();
     let (a, b) = tokio::join!(keys.ensure(Algorithm::EdDsa, NOW), keys.ensure(Algorithm::EdDsa, NOW));

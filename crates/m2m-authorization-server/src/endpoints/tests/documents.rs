@@ -6,6 +6,7 @@ use m2m_proto::uri::EndpointUri;
 
 use super::*;
 use crate::MutualTls;
+use crate::RotationPlan;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
@@ -141,6 +142,16 @@ fn settings_that_open_a_gap_are_refused() {
     assert_eq!(cached_for_long, misconfigured);
     let short = build(|settings| settings.sealing_key(m2m_proto::secret::Secret::new(vec![1; 31])));
     assert_eq!(short, misconfigured);
+    let plan = |change: fn(&mut RotationPlan)| {
+        let mut plan = RotationPlan::default();
+        change(&mut plan);
+        let built = settings(&FixedClock::new()).rotation(plan).build();
+        built.map(drop).map_err(|error| error.kind())
+    };
+    assert_eq!(plan(|_| ()), Ok(()));
+    assert_eq!(plan(|plan| plan.active = Duration::ZERO), misconfigured, "keys without end");
+    assert_eq!(plan(|plan| plan.active = plan.announce / 2), misconfigured, "a next key of the next key");
+    assert_eq!(plan(|plan| plan.retain = Duration::from_secs(60 * 60)), misconfigured, "tokens outlive it");
     let shared = build(|settings| {
         let secret = m2m_proto::secret::Secret::new(vec![1; 64]);
         settings.signing_key(SigningKey::hmac(&secret, Algorithm::Hs256).unwrap())
