@@ -1,6 +1,8 @@
-//! One record per decision, in a bounded ring in memory.
+//! One record per decision, in bounded rings in memory.
 //!
-//! Limits: the newest 10,000 records by default; older ones are gone.
+//! Limits: the newest 10,000 records of what was done and of what was refused by default; older
+//! ones are gone. Two rings, because anybody can be refused as often as he likes, and must not push
+//! out by that which tokens are live.
 //! Does not enforce: durability. Nothing waits for the ring, and nothing survives the process.
 
 use std::collections::VecDeque;
@@ -15,6 +17,9 @@ use crate::registry::{ApiIdentifier, CredentialId};
 
 /// Records held by default.
 pub const DEFAULT_RECORDS: usize = 10_000;
+
+/// Characters kept of why a request was refused: some reasons repeat what a stranger sent.
+const MAX_REASON_CHARS: usize = 256;
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,41 +72,68 @@ pub struct Record {
     pub event: Event,
 }
 
+/// Records of one sort, each with its place among all.
+type Ring = VecDeque<(u64, Record)>;
+
+#[derive(Debug, Default)]
+struct Rings {
+    /// How many records there ever were.
+    count: u64,
+    done: Ring,
+    refused: Ring,
+}
+
 /// The newest records.
 #[derive(Debug)]
 pub struct Audit {
-    records: Mutex<VecDeque<Record>>,
+    rings: Mutex<Rings>,
     capacity: usize,
 }
 
 impl Audit {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { records: Mutex::default(), capacity }
+        Self { rings: Mutex::default(), capacity }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Record>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Rings> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn append(&self, at: UnixTime, event: Event) {
-        let mut records = self.lock();
-        while records.len() >= self.capacity.max(1) {
-            records.pop_front();
+    pub(crate) fn append(&self, at: UnixTime, mut event: Event) {
+        let mut rings = self.lock();
+        let place = rings.count;
+        rings.count = place.saturating_add(1);
+        let ring = match &mut event {
+            Event::Refused { reason, .. } => {
+                if let Some((end, _)) = reason.char_indices().nth(MAX_REASON_CHARS) {
+                    reason.truncate(end);
+                }
+                &mut rings.refused
+            }
+            _ => &mut rings.done,
+        };
+        while ring.len() >= self.capacity.max(1) {
+            ring.pop_front();
         }
-        records.push_back(Record { at, event });
+        ring.push_back((place, Record { at, event }));
     }
 
     /// The records, oldest first.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
-        self.lock().iter().cloned().collect()
+        let mut records: Vec<(u64, Record)> = {
+            let rings = self.lock();
+            rings.done.iter().chain(&rings.refused).cloned().collect()
+        };
+        records.sort_by_key(|(place, _)| *place);
+        records.into_iter().map(|(_, record)| record).collect()
     }
 
     /// The newest record of an issued token with that `jti`.
     #[must_use]
     pub fn issued(&self, wanted: &str) -> Option<Record> {
         let is_it = |record: &&Record| matches!(&record.event, Event::Issued { jti, .. } if jti == wanted);
-        self.lock().iter().rev().find(is_it).cloned()
+        self.lock().done.iter().rev().map(|(_, record)| record).find(is_it).cloned()
     }
 }
 
@@ -121,6 +153,31 @@ mod tests {
         }
         let events: Vec<Event> = audit.records().into_iter().map(|record| record.event).collect();
         assert_eq!(events, [revoked("b"), revoked("c")]);
+    }
+
+    fn refused(reason: &str) -> Event {
+        Event::Refused { client_id: None, code: ErrorCode::InvalidClient, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_flood_of_strangers_pushes_out_no_decision() {
+        let audit = Audit::new(2);
+        audit.append(UnixTime::from_seconds(1), refused("a"));
+        audit.append(UnixTime::from_seconds(2), revoked("t"));
+        for reason in ["b", "c", "d"] {
+            audit.append(UnixTime::from_seconds(3), refused(reason));
+        }
+        audit.append(UnixTime::from_seconds(4), revoked("u"));
+        let events: Vec<Event> = audit.records().into_iter().map(|record| record.event).collect();
+        assert_eq!(events, [revoked("t"), refused("c"), refused("d"), revoked("u")]);
+    }
+
+    #[test]
+    fn a_reason_takes_no_more_room_than_its_share() {
+        let audit = Audit::new(2);
+        audit.append(UnixTime::from_seconds(1), refused(&"\u{e4}".repeat(10_000)));
+        let Event::Refused { reason, .. } = &audit.records()[0].event else { panic!("refused") };
+        assert_eq!(reason.chars().count(), MAX_REASON_CHARS);
     }
 
     #[test]
