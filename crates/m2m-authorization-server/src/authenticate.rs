@@ -7,7 +7,8 @@
 //! - the secret, the signature with all claims of the assertion, or the certificate is right
 //!
 //! Does not enforce: that an assertion is fresh (`admission`), nor a budget of failures (`limits`).
-//! Limits: an assertion is checked against the keys of at most 16 credentials.
+//! Limits: an assertion is checked against the keys of at most 16 credentials, a certificate
+//! against at most 16 credentials for certificates.
 //!
 //! A stranger is told nothing: unknown client, unknown credential and wrong secret are one error
 //! with one cost. What is wrong with an assertion is explained only to who holds the client's key.
@@ -177,10 +178,19 @@ impl Authenticator {
         now: UnixTime,
     ) -> Result<AuthenticatedClient, AuthenticationError> {
         let mut error = AuthenticationError::Refused;
+        let mut unreachable = false;
         let credentials = registration.credentials().iter().filter(|credential| credential.usable(now));
         let mut tried = 0;
         for credential in credentials {
-            let Some(keys) = self.keys(credential, presented).await? else { continue };
+            let keys = match self.keys(credential, presented).await {
+                Ok(Some(keys)) => keys,
+                // Another instance of the client may have signed; it does not depend on this one.
+                Err(AuthenticationError::KeysUnreachable) => {
+                    unreachable = true;
+                    continue;
+                }
+                Ok(None) | Err(_) => continue,
+            };
             let expect = self.expect(credential, now);
             match presented.verify(&expect, keys.iter().map(AsRef::as_ref)) {
                 Ok(assertion) => {
@@ -199,6 +209,10 @@ impl Authenticator {
             if tried >= MAX_TRIED_CREDENTIALS {
                 break;
             }
+        }
+        // What is explained is explained to the client itself, so no other key matters then.
+        if unreachable && error == AuthenticationError::Refused {
+            error = AuthenticationError::KeysUnreachable;
         }
         Err(error)
     }
@@ -259,9 +273,12 @@ impl Authenticator {
             }
             _ => false,
         };
-        let usable = registration.credentials().iter().filter(|credential| credential.usable(now));
+        let certificates = registration
+            .credentials()
+            .iter()
+            .filter(|credential| credential.usable(now) && credential.method().uses_certificate());
         let credential =
-            usable.take(MAX_TRIED_CREDENTIALS).find(matches).ok_or(AuthenticationError::Refused)?;
+            certificates.take(MAX_TRIED_CREDENTIALS).find(matches).ok_or(AuthenticationError::Refused)?;
         Ok(AuthenticatedClient {
             registration: Arc::clone(registration),
             credential: Arc::clone(credential),

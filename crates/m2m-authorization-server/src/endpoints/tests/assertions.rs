@@ -342,6 +342,17 @@ mod published {
     }
 
     #[tokio::test]
+    async fn unreachable_keys_of_one_instance_do_not_lock_out_another() {
+        let elsewhere = SigningKey::generate(Algorithm::Es256).unwrap();
+        let (harness, _) = harness(&elsewhere, Reachable::No).await;
+        let key = harness.key("app", Algorithm::Es256).await;
+        let text = Assertion::of("app").sign(&harness, &key);
+        ask(&harness, &text).await.access_token();
+        let text = Assertion::of("app").sign(&harness, &elsewhere);
+        ask(&harness, &text).await.refused(503, "temporarily_unavailable");
+    }
+
+    #[tokio::test]
     async fn without_an_http_client_such_a_credential_is_refused_at_creation() {
         let harness = Harness::new().await;
         let url = EndpointUri::parse("https://app.example/jwks").unwrap();

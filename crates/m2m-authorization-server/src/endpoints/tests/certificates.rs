@@ -69,6 +69,18 @@ async fn a_registered_certificate() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_found_behind_many_secrets() {
+    let harness = Harness::with(mutual_tls).await;
+    for _ in 0..20 {
+        harness.secret("app").await;
+    }
+    let own = some_certificate("own");
+    harness.credential("app", Proof::Certificate(own.thumbprint())).await;
+    let ask = Ask::token().with("client_id", "app").certificate(&own);
+    harness.post(TOKEN, ask).await.access_token();
+}
+
+#[tokio::test]
 async fn where_certificates_are_not_offered_none_is_looked_at() {
     let harness = Harness::new().await;
     let spec =
