@@ -158,7 +158,14 @@ impl Limits {
         if pair < self.budget.per_client_and_address && all < self.budget.per_address {
             return Ok(());
         }
-        let rest = self.budget.window.saturating_sub(now.saturating_sub(counters.began));
+        let mut rest = self.budget.window.saturating_sub(now.saturating_sub(counters.began));
+        let outlasts = |key: Key, budget: u32| counters.current.get(&key).is_some_and(|held| *held >= budget);
+        if outlasts((Some(client_id.clone()), source), self.budget.per_client_and_address)
+            || outlasts((None, source), self.budget.per_address)
+        {
+            // These failures count for one more window.
+            rest = rest.saturating_add(self.budget.window);
+        }
         Err(OverBudget { retry_after: rest.max(Duration::from_secs(1)) })
     }
 
@@ -199,9 +206,21 @@ mod tests {
             limits.charge(&app, here, at(second));
         }
         let over = limits.check(&app, here, at(10)).unwrap_err();
-        assert_eq!(over.retry_after, at(50));
+        assert_eq!(over.retry_after, at(110), "the second window forgets the first");
         assert_eq!(limits.check(&app, from("192.0.2.2"), at(10)), Ok(()), "another address");
         assert_eq!(limits.check(&client_id("other"), here, at(10)), Ok(()), "another client");
+    }
+
+    #[test]
+    fn asking_again_after_the_time_told_succeeds() {
+        for (failed, asked) in [(0, 0), (0, 59), (0, 61), (59, 59), (59, 61), (59, 119)] {
+            let (limits, app, here) = (limits(1, 100), client_id("app"), from("192.0.2.1"));
+            limits.charge(&client_id("first"), from("192.0.2.9"), at(0));
+            limits.charge(&app, here, at(failed));
+            let over = limits.check(&app, here, at(asked)).unwrap_err();
+            let then = at(asked) + over.retry_after;
+            assert_eq!(limits.check(&app, here, then), Ok(()), "failed at {failed}, asked at {asked}");
+        }
     }
 
     #[test]

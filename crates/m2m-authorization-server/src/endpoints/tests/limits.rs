@@ -23,7 +23,7 @@ async fn guessing_is_throttled_per_client_and_address() {
     }
     let over = fail(&harness, "app", HERE).await;
     over.refused(429, "slow_down");
-    assert_eq!(over.header("retry-after"), "60");
+    assert_eq!(over.header("retry-after"), "120");
     fail(&harness, "app", THERE).await.refused(401, "invalid_client");
 }
 
