@@ -22,8 +22,8 @@ use m2m_proto::jose::{Claims, crypto};
 use m2m_proto::names::claim;
 use m2m_proto::scope::Scope;
 use m2m_proto::time::{Skew, UnixTime};
-use m2m_proto::token::AccessToken;
 use m2m_proto::token::confirmation::Confirmation;
+use m2m_proto::token::{AccessToken, TokenType};
 use tokio::sync::Semaphore;
 
 use crate::config::Introspect;
@@ -145,6 +145,12 @@ impl ActiveToken {
             return Err(Reason::Inactive);
         }
         let confirmation = answer.cnf().map(Confirmation::from_json).transpose()?;
+        // A server that says "bound to a key" and not to which would make a bearer token of it.
+        // spec: 9449-RS1
+        let has_key = confirmation.as_ref().is_some_and(|confirmation| confirmation.jkt().is_some());
+        if answer.token_type() == Some(TokenType::Dpop) && !has_key {
+            return Err(Reason::Inactive);
+        }
         let scope = answer.scope().unwrap_or_else(Scope::empty);
         Ok(Self { scope, confirmation, expires_at, answer })
     }

@@ -143,6 +143,27 @@ async fn a_bound_opaque_token_needs_its_proof() {
     assert!(matches!(asking.reason("opaque").await, Reason::Possession(_)), "an unknown kind of binding");
 }
 
+/// A server that forgets to say which key: a bearer token would come of it.
+// spec-test: 9449-RS1
+#[tokio::test]
+async fn a_dpop_token_without_its_key_is_no_bearer_token() {
+    for (token_type, cnf, good) in [
+        ("Bearer", Value::Null, true),
+        ("DPoP", Value::Null, false),
+        ("dpop", json!({ "x5t#S256": "A".repeat(43) }), false),
+    ] {
+        let asking = Asking::new(Introspect::Opaque);
+        let mut answer = active_with("cnf", cnf);
+        answer["token_type"] = token_type.into();
+        asking.says(&answer);
+        let verified = asking.verify("opaque").await;
+        assert_eq!(verified.is_ok(), good, "{token_type}");
+        if let Err(rejection) = verified {
+            assert_eq!(rejection.reason(), &Reason::Inactive, "{token_type}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn opaque_answers_are_kept_for_a_while_and_exp_is_checked_each_time() {
     let asking = Asking::new(Introspect::Opaque);
