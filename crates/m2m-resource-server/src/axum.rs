@@ -33,7 +33,7 @@ fn unprotected() -> Rejection {
     Verifier::misconfigured("no verifier in front of this route")
 }
 
-/// Demands scopes of a route.
+/// Demands scopes of a route: of the methods that were given to it before, not of those added after.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};

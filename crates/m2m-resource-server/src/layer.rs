@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use m2m_proto::client_auth::PeerCertificate;
 use m2m_proto::names::header;
 use tower_layer::Layer;
@@ -75,7 +75,7 @@ where
             let (mut parts, body) = request.into_parts();
             let asked = RequestParts {
                 method: &parts.method,
-                uri: &parts.uri,
+                uri: asked_for(&parts),
                 headers: &parts.headers,
                 certificate: parts.extensions.get::<PeerCertificate>(),
             };
@@ -91,6 +91,15 @@ where
             Ok(response)
         })
     }
+}
+
+/// The target as the client wrote it: routers nested in others see it without its prefix.
+fn asked_for(parts: &http::request::Parts) -> &Uri {
+    #[cfg(feature = "axum")]
+    if let Some(original) = parts.extensions.get::<::axum::extract::OriginalUri>() {
+        return &original.0;
+    }
+    &parts.uri
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 use ::axum::Router;
 use ::axum::routing::get;
 use m2m_proto::jose::Algorithm;
+use m2m_proto::uri::Origin;
 use serde_json::json;
 use tower::ServiceExt;
 
 use super::*;
+use crate::Dpop;
 use crate::fixture::*;
 
 async fn who(token: VerifiedAccessToken) -> String {
@@ -53,6 +55,25 @@ async fn extractor_and_scopes() {
         ("/typo", Some(&good), 500, String::new()),
     ] {
         assert_eq!(ask(app.clone(), path, token.map(String::as_str)).await, (status, text), "{path}");
+    }
+}
+
+/// Nesting takes the prefix off the URI; the client signed the whole of it.
+#[tokio::test]
+async fn a_proof_is_for_the_uri_that_was_asked_for_however_deep_the_route_is() {
+    let key = key(Algorithm::Es256, "k1");
+    let holder = self::key(Algorithm::Es256, "h");
+    let bound = token_with(&key, "cnf", json!({ "jkt": holder.thumbprint().as_str() }));
+    let origin = Origin::parse("https://orders.example").unwrap();
+    let verifier = verifier(&key, |builder| builder.dpop(Dpop::new(origin)));
+    let app = Router::new().nest("/v1", Router::new().route("/orders", get(who)).layer(verifier.layer()));
+    for (url, status) in [("https://orders.example/v1/orders", 200), ("https://orders.example/orders", 401)] {
+        let proof = Proved { url, ..Proved::by(&holder, &bound) };
+        let asked = proof.onto(Asked::with("DPoP", &bound));
+        let mut request = Request::get("/v1/orders").body(Body::empty()).unwrap();
+        *request.headers_mut() = asked.headers;
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{url}");
     }
 }
 
