@@ -22,3 +22,8 @@ pub use crate::in_memory::{Fault, InMemoryHttp};
 pub use crate::keys::FixedKeys;
 pub use crate::random::SeededRandom;
 pub use crate::record::{Record, Recorded};
+
+/// The samples of the README, compiled.
+#[cfg(all(doctest, feature = "roles"))]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
