@@ -173,7 +173,7 @@ Example:
   m2m token | m2m verify --issuer https://login.example.com \\
       --audience https://api.example.com
 
-Exit 0: the token is valid for that audience; 11: it is not; 5, 6 or 10: the
+Exit 0: the token is valid for that audience; 11: it is not; 5, 6, 9 or 10: the
 issuer's keys cannot be had.")]
 pub struct Verify {
     /// The only issuer whose tokens are accepted

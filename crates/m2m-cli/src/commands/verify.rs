@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use m2m_io::reqwest::ReqwestHttp;
 use m2m_io::{BoxFuture, HttpClient, HttpError, Limits};
 use m2m_proto::error::ErrorCode;
@@ -62,12 +63,12 @@ fn verifier(typed: &Verify, around: &Surroundings) -> Result<(Verifier, Arc<Reme
     Ok((verifier, http))
 }
 
-/// Remembers why the last exchange failed, so that "the keys cannot be had" ends with the exit code of the cause.
+/// Remembers how the last exchange ended, so that "the keys cannot be had" ends with the exit code of the cause.
 #[derive(Debug)]
 struct Remembering {
     inner: ReqwestHttp,
     timeout: Option<Duration>,
-    last: std::sync::Mutex<Option<HttpError>>,
+    last: std::sync::Mutex<Option<Result<StatusCode, HttpError>>>,
 }
 
 impl HttpClient for Remembering {
@@ -81,7 +82,7 @@ impl HttpClient for Remembering {
         Box::pin(async move {
             let sent = self.inner.send(request, &limits).await;
             let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            *last = sent.as_ref().err().cloned();
+            *last = Some(sent.as_ref().map(http::Response::status).map_err(Clone::clone));
             sent
         })
     }
@@ -94,13 +95,18 @@ fn refused(rejection: &Rejection, http: &Remembering, around: &Surroundings) -> 
         return invalid(&code, &rejection.reason().to_string(), around);
     };
     let last = http.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let message = format!("the issuer's keys cannot be had: {why}");
     match last {
-        Some(error) => connect::http_failure(&error),
-        // There was an answer, and it was no key set and no metadata.
-        None => {
-            Failure::of(Exit::Malformed, "peer_misbehaved", format!("the issuer's keys cannot be had: {why}"))
-                .hint("is --issuer spelt exactly as the issuer's metadata spells it?")
+        Some(Err(error)) => connect::http_failure(&error),
+        Some(Ok(StatusCode::TOO_MANY_REQUESTS)) => Failure::of(Exit::RateLimited, "unreachable", message)
+            .hint("the issuer counts too many requests; wait before the next"),
+        Some(Ok(status)) if status.is_server_error() => {
+            Failure::of(Exit::Unreachable, "unreachable", message)
+                .hint("the issuer or a proxy before it is failing; try again later")
         }
+        // There was an answer, and it was no key set and no metadata.
+        _ => Failure::of(Exit::Malformed, "peer_misbehaved", message)
+            .hint("the metadata at --issuer must name that very URL as issuer, and its jwks_uri a JWK set"),
     }
 }
 

@@ -276,6 +276,8 @@ pub fn http_failure(error: &HttpError) -> Failure {
         HttpError::Redirect { .. } | HttpError::TooLarge { .. } | HttpError::Protocol(_) => {
             Failure::of(Exit::Malformed, "peer_misbehaved", error.to_string())
         }
+        HttpError::EgressDenied { .. } => Failure::of(Exit::Unreachable, "unreachable", error.to_string())
+            .hint("the server's metadata points there; it may name public https addresses and the server's own origin"),
         _ => Failure::of(Exit::Unreachable, "unreachable", error.to_string())
             .hint("is the URL right, and the server up? a proxy is taken from HTTPS_PROXY"),
     }
