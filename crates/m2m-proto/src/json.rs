@@ -13,7 +13,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// Bounds on one JSON document.
@@ -100,11 +100,12 @@ pub fn parse_object(text: &[u8], limits: &JsonLimits) -> Result<Map<String, Valu
 /// As listed in the module's head.
 pub fn parse_value(text: &[u8], limits: &JsonLimits) -> Result<Value, JsonError> {
     let text = check(text, limits)?;
-    let duplicate = Cell::new(false);
+    let repeated = Cell::new(false);
     let mut reader = serde_json::Deserializer::from_str(text);
-    Unique(&duplicate).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|e| {
+    let unique = Unique { levels_left: limits.max_depth, repeated: &repeated };
+    unique.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)).map_err(|e| {
         let (line, column) = (e.line(), e.column());
-        if duplicate.get() {
+        if repeated.get() {
             JsonError::DuplicateMember { line, column }
         } else {
             JsonError::Syntax { line, column }
@@ -161,15 +162,26 @@ fn exceeds_depth(text: &[u8], limit: usize) -> bool {
     false
 }
 
-/// Builds a [`Value`] and refuses a repeated member name; the cell says so,
-/// because serde's errors cannot be told apart.
+/// Builds a [`Value`], refusing a repeated member name at any depth and nesting
+/// beyond what is left. The cell says that a name was repeated, because serde's
+/// errors cannot be told apart.
 #[derive(Clone, Copy)]
-struct Unique<'c>(&'c Cell<bool>);
+pub(crate) struct Unique<'c> {
+    pub(crate) levels_left: usize,
+    pub(crate) repeated: &'c Cell<bool>,
+}
+
+impl Unique<'_> {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        let levels_left = self.levels_left.checked_sub(1).ok_or_else(|| E::custom("too deep"))?;
+        Ok(Self { levels_left, ..self })
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = Value;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -205,26 +217,24 @@ impl<'de> Visitor<'de> for Unique<'_> {
         Ok(Value::String(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
+        while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
-                self.0.set(true);
+                self.repeated.set(true);
                 return Err(A::Error::custom("repeated member"));
             }
-            object.insert(name, members.next_value_seed(self)?);
+            object.insert(name, members.next_value_seed(inner)?);
         }
         Ok(Value::Object(object))
     }

@@ -17,7 +17,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
 use super::members::{Members, Unsorted};
-use super::strict::{Any, Fault, Faults, Name, Text};
+use super::strict::{Fault, Faults, Name, Text};
 use crate::json::JsonLimits;
 use crate::names::claim;
 use crate::time::UnixTime;
@@ -226,7 +226,7 @@ impl Reader<'_> {
             claim::IAT => (5, claim::IAT),
             claim::JTI => (6, claim::JTI),
             other => {
-                seen.rest.push(other, members.next_value_seed(Any::new(faults))?);
+                seen.rest.push(other, members.next_value_seed(faults.any())?);
                 return Ok(());
             }
         };

@@ -20,7 +20,7 @@ use super::base64url;
 use super::jwk::Jwk;
 use super::jws::JwsError;
 use super::signing_key::SigningKey;
-use super::strict::{Any, Fault, Faults, Name, Text};
+use super::strict::{Fault, Faults, Name, Text};
 use crate::names::jose as names;
 
 /// The longest decoded header we read.
@@ -138,9 +138,9 @@ impl<'de> Visitor<'de> for Reader<'_> {
                     let text = members.next_value_seed(Text(names::KID, faults))?;
                     found.kid.replace(text.map(Into::into)).is_some()
                 }
-                names::JWK => found.jwk.replace(members.next_value_seed(Any::new(faults))?).is_some(),
+                names::JWK => found.jwk.replace(members.next_value_seed(faults.any())?).is_some(),
                 other => {
-                    members.next_value_seed(Any::new(faults))?;
+                    members.next_value_seed(faults.any())?;
                     !found.others.insert(other.to_owned())
                 }
             };
