@@ -193,14 +193,7 @@ impl Authenticator {
             };
             let expect = self.expect(credential, now);
             match presented.verify(&expect, keys.iter().map(AsRef::as_ref)) {
-                Ok(assertion) => {
-                    return Ok(AuthenticatedClient {
-                        registration: Arc::clone(registration),
-                        credential: Arc::clone(credential),
-                        method: credential.method(),
-                        assertion: Some(assertion),
-                    });
-                }
+                Ok(assertion) => return Ok(believed(registration, credential, Some(assertion))),
                 Err(AssertionError::NoKey) => continue,
                 Err(reason) if signed_by_any(presented, &keys) => error = reason.into(),
                 Err(_) => {}
@@ -279,12 +272,21 @@ impl Authenticator {
             .filter(|credential| credential.usable(now) && credential.method().uses_certificate());
         let credential =
             certificates.take(MAX_TRIED_CREDENTIALS).find(matches).ok_or(AuthenticationError::Refused)?;
-        Ok(AuthenticatedClient {
-            registration: Arc::clone(registration),
-            credential: Arc::clone(credential),
-            method: credential.method(),
-            assertion: None,
-        })
+        Ok(believed(registration, credential, None))
+    }
+}
+
+/// A client that used a credential which is for one method only.
+fn believed(
+    registration: &Arc<Registration>,
+    credential: &Arc<Credential>,
+    assertion: Option<VerifiedAssertion>,
+) -> AuthenticatedClient {
+    AuthenticatedClient {
+        registration: Arc::clone(registration),
+        credential: Arc::clone(credential),
+        method: credential.method(),
+        assertion,
     }
 }
 

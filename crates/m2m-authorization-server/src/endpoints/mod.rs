@@ -1,6 +1,7 @@
 //! The HTTP edge: the only modules, with `server`, that know the HTTP framework.
 //!
-//! Enforces: method (405), content type (415), body size (413), one parameter once.
+//! Enforces: method (405), content type (415), body size (413), 10 s for the body (408), one
+//! parameter once.
 //! Does not enforce: TLS and who the caller's address or certificate is. The listener, or a trusted
 //! proxy's reader, puts [`ClientAddress`] and [`PeerCertificate`] into the request's extensions;
 //! they are never read from headers here.
@@ -18,6 +19,7 @@ mod tests;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -69,11 +71,30 @@ pub(crate) fn router(state: Arc<State>) -> Router {
     router.with_state(state)
 }
 
+/// How long a body may take: a form of 64 KiB is here at once, or somebody only holds the connection.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy)]
+enum Unread {
+    TooLarge,
+    TooSlow,
+}
+
+impl From<Unread> for Refusal {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::TooLarge => FormError::TooLarge.into(),
+            Unread::TooSlow => Self::BodyTooSlow,
+        }
+    }
+}
+
 /// A request, read within its limits. Nothing in it is believed yet.
 pub(crate) struct Incoming {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Result<Bytes, FormError>,
+    body: Result<Bytes, Unread>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) certificate: Option<PeerCertificate>,
     /// Whom the request names, once that is read; for the audit.
@@ -81,23 +102,24 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads the body up to its limit; a longer one is left unread.
+    /// Reads the body up to its limits; the rest of a longer or slower one is left unread.
     async fn read(request: Request, state: &State) -> Self {
         let (parts, body) = request.into_parts();
         let offered = state.mutual_tls.is_some();
         Self {
             certificate: parts.extensions.get::<PeerCertificate>().filter(|_| offered).cloned(),
             address: parts.extensions.get::<ClientAddress>().map(|address| address.0),
-            body: axum::body::to_bytes(body, Form::MAX_BYTES).await.map_err(|_| FormError::TooLarge),
+            body: body_of(body, state).await,
             method: parts.method,
             headers: parts.headers,
             named: OnceLock::new(),
         }
     }
 
-    pub(crate) fn form(&self) -> Result<Form, FormError> {
+    pub(crate) fn form(&self) -> Result<Form, Refusal> {
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        Form::parse(content_type, self.body.as_ref().map_err(Clone::clone)?)
+        let body = self.body.as_ref().map_err(|unread| Refusal::from(*unread))?;
+        Ok(Form::parse(content_type, body)?)
     }
 
     fn authenticated_by(&self) -> AuthenticatedBy {
@@ -105,6 +127,15 @@ impl Incoming {
             true => AuthenticatedBy::Header,
             false => AuthenticatedBy::Other,
         }
+    }
+}
+
+async fn body_of(body: Body, state: &State) -> Result<Bytes, Unread> {
+    tokio::select! {
+        // A body that is here already starts no timer.
+        biased;
+        read = axum::body::to_bytes(body, Form::MAX_BYTES) => read.map_err(|_| Unread::TooLarge),
+        () = async { state.clock.sleep(BODY_PATIENCE).await } => Err(Unread::TooSlow),
     }
 }
 
@@ -215,7 +246,7 @@ pub(crate) fn cacheable(
     body: Bytes,
     etag: &str,
     media_type: &'static str,
-    max_age: std::time::Duration,
+    max_age: Duration,
 ) -> Response<Bytes> {
     let known = headers
         .get_all(http::header::IF_NONE_MATCH)

@@ -31,6 +31,8 @@ const SOON: Duration = Duration::from_secs(1);
 pub(crate) enum Refusal {
     #[error(transparent)]
     Form(#[from] FormError),
+    #[error("the body did not come in time")]
+    BodyTooSlow,
     #[error(transparent)]
     TokenRequest(#[from] TokenRequestError),
     #[error(transparent)]
@@ -61,6 +63,7 @@ impl WireError for Refusal {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Form(fact) => fact.code(),
+            Self::BodyTooSlow => ErrorCode::InvalidRequest,
             Self::TokenRequest(fact) => fact.code(),
             Self::IntrospectionRequest(fact) => fact.code(),
             Self::RevocationRequest(fact) => fact.code(),
@@ -88,7 +91,9 @@ impl WireError for Refusal {
             Self::Presented(fact) => fact.description(),
             Self::Proof(fact) => fact.description(),
             // These say themselves no more than a stranger may know; see their modules.
-            Self::Authentication(_) | Self::Denied(_) | Self::OverBudget(_) => Cow::Owned(self.to_string()),
+            Self::Authentication(_) | Self::Denied(_) | Self::OverBudget(_) | Self::BodyTooSlow => {
+                Cow::Owned(self.to_string())
+            }
             Self::NotAdmitted(NotAdmitted::Unavailable(_)) | Self::Store(_) | Self::KeyNotReady => {
                 Cow::Borrowed("the server cannot do this now")
             }
@@ -127,6 +132,7 @@ impl Refusal {
         match self {
             Self::Form(FormError::ContentType) => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::Form(FormError::TooLarge) => Some(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::BodyTooSlow => Some(StatusCode::REQUEST_TIMEOUT),
             _ => None,
         }
     }
@@ -151,6 +157,7 @@ mod tests {
         let over = OverBudget { retry_after: SOON };
         let mut facts = vec![
             (Refusal::OverBudget(over), ALL),
+            (Refusal::BodyTooSlow, ALL),
             (AuthenticationError::Refused.into(), ALL),
             (AuthenticationError::KeysUnreachable.into(), ALL),
             (NotAdmitted::AssertionReplayed.into(), ALL),

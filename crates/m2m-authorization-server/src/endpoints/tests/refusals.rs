@@ -78,6 +78,51 @@ async fn an_oversized_body_is_413_and_left_unread() {
     answer.refused(413, "invalid_request");
 }
 
+/// Every sleep is over at once.
+#[derive(Debug)]
+struct Impatient(Arc<FixedClock>);
+
+impl m2m_io::Clock for Impatient {
+    fn wall(&self) -> UnixTime {
+        self.0.wall()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+
+    fn sleep(&self, _: Duration) -> m2m_io::BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+struct Endless;
+
+impl hyper::body::Body for Endless {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let harness = Harness::with(|settings| settings.clock(Arc::new(Impatient(FixedClock::new())))).await;
+    for path in [TOKEN, INTROSPECT, REVOKE] {
+        let request =
+            Request::post(path).header(header::CONTENT_TYPE, FORM).body(Body::new(Endless)).unwrap();
+        harness.send(request).await.refused(408, "invalid_request");
+    }
+    // What is there already needs no patience.
+    let secret = harness.secret("app").await;
+    harness.token("app", &secret).await;
+}
+
 #[tokio::test]
 async fn another_content_type_is_415() {
     let harness = Harness::new().await;
