@@ -16,7 +16,7 @@ use crate::output::{Color, Output, Reader};
 /// # Errors
 /// The exit code, when there is nothing to run.
 pub fn parse(arguments: Vec<OsString>, color: Color) -> Result<Cli, Exit> {
-    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let wants_json = wants_json(&arguments);
     Cli::try_parse_from(arguments).map_err(|error| {
         let reader = if wants_json { Reader::Program } else { Reader::Person };
         let output = Output::process(reader, color, 0);
@@ -37,6 +37,11 @@ pub fn parse(arguments: Vec<OsString>, color: Color) -> Result<Cli, Exit> {
             }
         }
     })
+}
+
+/// Whether a program reads what is wrong with these arguments. After `request`, `--json` is a body.
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "request").any(|argument| argument == "--json")
 }
 
 fn explain(error: &clap::Error) -> Failure {
@@ -106,6 +111,18 @@ mod tests {
             "the following required arguments were not provided: --issuer <URL>",
             "--help shows what can be typed",
         );
+    }
+
+    #[test]
+    fn a_body_of_request_does_not_ask_for_json() {
+        let check = |line: &str, expect| {
+            let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            assert_eq!(wants_json(&arguments), expect, "{line}");
+        };
+        check("m2m token --json --bad", true);
+        check("m2m --json request --bad", true);
+        check("m2m request POST http://h/ --json {} --bad", false);
+        check("m2m token --bad", false);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `m2m serve --dev`: an authorization server in memory, on loopback, with an API and a client to try things with.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use m2m_authorization_server::Server;
@@ -96,10 +97,18 @@ fn announce(typed: &Serve, around: &Surroundings, issuer: &str, made: &Made) -> 
     around.output.result(&format!("ready {issuer}"))?;
     let next = typed.env_file.as_ref().map_or_else(
         || "the client's secret is written by --env-file FILE".to_owned(),
-        |path| format!("try: . {}; m2m token --scope orders:read", path.display()),
+        |path| format!("try: . {}; m2m token --scope orders:read", sourced(path)),
     );
     around.output.note(&next);
     Ok(())
+}
+
+/// The file as a shell's `.` takes it: a bare name would be searched for in `$PATH`.
+fn sourced(path: &Path) -> String {
+    let text = path.display().to_string();
+    let text = if text.contains('/') { text } else { format!("./{text}") };
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn exports(issuer: &str, made: &Made) -> SecretString {
@@ -117,4 +126,18 @@ fn exports(issuer: &str, made: &Made) -> SecretString {
 
 fn wrong(error: impl std::fmt::Display) -> Failure {
     Failure::internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_can_be_pasted() {
+        let check = |path: &str, expect: &str| assert_eq!(sourced(Path::new(path)), expect);
+        check("dev.env", "./dev.env");
+        check("/tmp/dev.env", "/tmp/dev.env");
+        check("a b.env", "'./a b.env'");
+        check("it's/$(id)", r"'it'\''s/$(id)'");
+    }
 }
