@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use m2m_proto::uri::Origin;
+use m2m_proto::uri::{Origin, PlainHttp};
 
 use crate::testing::{
     FakeServer, TestClock, answer, builder, client, oauth_error, seconds, settle, token_answer,
@@ -241,4 +241,19 @@ async fn a_401_for_another_scheme_does_not_cost_a_token() {
     check(Some(r#"Basic realm="x""#), false).await;
     check(Some(r#"Basic realm="x", Bearer error="invalid_token""#), true).await;
     check(Some("Negotiate"), false).await;
+}
+
+/// A token in the clear is anybody's: an audience that begins with `http:` opens no way for it.
+#[tokio::test]
+async fn a_token_never_travels_unencrypted_unless_that_is_allowed() {
+    let server = server_and_api(accepting(&["t1"]));
+    let allowed = |client: &Client, url: &str| {
+        client.check_destination(&TokenSpec::new().audience(url), &url.parse().unwrap()).is_ok()
+    };
+    let strict = client(&server, &TestClock::new());
+    assert!(!allowed(&strict, "http://api.example/orders"));
+    assert!(allowed(&strict, "https://api.example/orders"));
+    assert!(allowed(&strict, "http://127.0.0.1:8080/orders"));
+    let lax = builder(&server, &TestClock::new()).plain_http(PlainHttp::Allowed).build().unwrap();
+    assert!(allowed(&lax, "http://api.example/orders"));
 }
