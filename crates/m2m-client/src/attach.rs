@@ -16,7 +16,7 @@ use m2m_io::{HttpClient, Limits};
 use m2m_proto::error::{AuthScheme, Challenge, ErrorCode};
 use m2m_proto::names::header;
 use m2m_proto::token::TokenType;
-use m2m_proto::uri::Origin;
+use m2m_proto::uri::{Origin, PlainHttp};
 
 use crate::cache::{Rejected, Renewal};
 use crate::client::Client;
@@ -62,7 +62,8 @@ impl Client {
     /// Whether a token for `spec` may go to `uri`.
     ///
     /// # Errors
-    /// `Misconfigured`: the origin is not among the destinations, or none is known.
+    /// `Misconfigured`: the origin is not among the destinations, or none is
+    /// known; or it is plain HTTP beyond loopback, and that is not allowed.
     pub fn check_destination(&self, spec: &TokenSpec, uri: &Uri) -> Result<(), Error> {
         let origin =
             Origin::of(uri).map_err(|error| Error::misconfigured(format!("the request's URL: {error}")))?;
@@ -70,10 +71,15 @@ impl Client {
         if declared.is_empty() {
             return Err(Error::of(Fault::NoDestination));
         }
-        if declared.contains(&origin) {
+        if !declared.contains(&origin) {
+            return Err(Error::of(Fault::Destination { origin: origin.to_string() }));
+        }
+        // An audience is a name; that it begins with `http:` allows nothing.
+        let plain = self.exchange().tuning.plain_http == PlainHttp::Allowed;
+        if origin.is_https() || origin.is_loopback() || plain {
             return Ok(());
         }
-        Err(Error::of(Fault::Destination { origin: origin.to_string() }))
+        Err(Error::misconfigured(format!("a token does not travel to {origin} unencrypted")))
     }
 
     /// Puts the token into the headers of one request: `Authorization`, in
@@ -151,14 +157,14 @@ impl Client {
     /// # Errors
     /// `Misconfigured` if the URL is not a destination, before any token is
     /// asked for; what [`Client::token`] says, and then the API is not called;
-    /// `Unreachable` and its like if the API does not answer. Any status is a
-    /// response, not an error.
+    /// `Unreachable` and its like if the API does not answer. Any status but a
+    /// redirect is a response, not an error; redirects are not followed.
     pub async fn execute(&self, spec: &TokenSpec, request: Request<Bytes>) -> Result<Executed, Error> {
         self.check_destination(spec, request.uri())?;
         let entry = self.entry(spec);
         let before = self.cache().snapshot(&entry).renewals;
         let mut token = self.usable(&entry).await?;
-        let http = self.exchange().transport.current().await?;
+        let http = self.exchange().transport.for_call().await?;
         let mut repeats = Repeats::default();
         let (response, renewal_error) = loop {
             let response = self.call(http.as_ref(), spec, &token, &request).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use m2m_proto::uri::Origin;
 
-use crate::cache::{Ask, CacheKey, Entry, Identity, Rejected, Snapshot, TokenCache, Watch};
+use crate::cache::{Ask, CacheKey, Entry, Identity, Rejected, Snapshot, TokenCache, Watch, age};
 use crate::config::{ClientBuilder, Server};
 use crate::dpop::DpopSigner;
 use crate::error::{Error, Fault};
@@ -17,6 +17,9 @@ use crate::handle::TokenHandle;
 use crate::spec::TokenSpec;
 use crate::store::Vault;
 use crate::token::Token;
+
+/// A token of this age is not replaced by one that lives a little longer.
+const TOO_YOUNG: Duration = Duration::from_secs(10);
 
 /// Tokens from one authorization server under one credential, for any number
 /// of APIs. Cloning gives another handle to the same cache.
@@ -100,7 +103,8 @@ impl Client {
 
     /// As [`Client::token`], for at least `life` more; asks for another token
     /// if the cached one has less left. What the server then gives is returned
-    /// even if that is less.
+    /// even if that is less; and no other is asked for if the cached one never
+    /// had that much, or is less than 10 s old.
     ///
     /// # Errors
     /// As [`Client::token`].
@@ -108,15 +112,22 @@ impl Client {
         let entry = self.entry(spec);
         let renewals = self.0.cache.snapshot(&entry).renewals;
         let token = self.usable(&entry).await?;
-        let left = token.expires_at().since(self.0.cache.clock().wall());
-        if left >= life || (renewals == 0 && token.origin() == crate::TokenOrigin::Minted) {
+        let aged = age(token.obtained(), self.0.cache.clock().now());
+        let left = token.life().saturating_sub(aged);
+        let just_minted = renewals == 0 && token.origin() == crate::TokenOrigin::Minted;
+        // The server does not give that much, or gave what it gives a moment ago.
+        let hopeless = token.life() <= life || aged < TOO_YOUNG;
+        if left >= life || just_minted || hopeless {
             return Ok(token);
         }
-        self.0.cache.renew(&entry).await
+        match self.0.cache.backing_off(&entry) {
+            Some(error) => Err(error),
+            None => self.0.cache.renew(&entry).await,
+        }
     }
 
     /// A new token, whatever is cached or stored. The old one stays in use if
-    /// this fails.
+    /// this fails. An order: it does not wait while an earlier failure backs off.
     ///
     /// # Errors
     /// As [`Client::token`].

@@ -88,7 +88,8 @@ impl Endpoints {
 /// not as a puzzle at the API.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Inspect {
-    /// Only `token_type` is checked, and the scope compared in silence.
+    /// `token_type` is checked, a narrowed scope is logged, and the token itself
+    /// is not looked at.
     Off,
     /// Differences are logged.
     #[default]

@@ -20,6 +20,7 @@ use m2m_proto::form::FormWriter;
 use m2m_proto::metadata::server::ServerMetadata;
 use m2m_proto::names::{header, media_type};
 use m2m_proto::time::UnixTime;
+use m2m_proto::token::AccessToken;
 use m2m_proto::uri::EndpointUri;
 
 use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
@@ -79,6 +80,8 @@ pub(crate) struct Exchange {
 /// One message: what it asks, and how its answer is read.
 pub(crate) struct Message<'a, T> {
     pub(crate) target: Target,
+    /// A token that it shows, which the answer may quote.
+    pub(crate) shows: Option<&'a AccessToken>,
     pub(crate) write: &'a (dyn Fn(&mut FormWriter) + Send + Sync),
     pub(crate) decode: fn(&Response<Bytes>) -> Result<T, ResponseError>,
 }
@@ -168,6 +171,9 @@ impl Exchange {
     ) -> Result<(Request<Bytes>, Shown), Error> {
         let mut out = Outgoing::default();
         (message.write)(&mut out.form);
+        if let Some(token) = message.shows {
+            out.show(token.expose());
+        }
         let input = ProofInput {
             client_id: &self.client_id,
             audience: &place.audience,

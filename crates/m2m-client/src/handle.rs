@@ -99,6 +99,8 @@ impl TokenHandle {
         let (token, generation, serve_until) =
             entry.serving(self.clock.now()).ok_or_else(|| Error::of(Fault::Pending))?;
         self.header = deep_copy(token.authorization())?;
+        // Evicted between the two questions: this header serves once.
+        let serve_until = if entry.is_retired() { UnixTime::from_seconds(0) } else { serve_until };
         (self.generation, self.serve_until, self.held) = (generation, serve_until, Some(token));
         Ok(())
     }

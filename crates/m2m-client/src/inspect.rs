@@ -42,8 +42,8 @@ impl Seen {
     }
 }
 
-/// Looks at an answer. The texts hold what we asked for, never the peer's.
-pub(crate) fn look(asked: &Asked<'_>, answer: &TokenResponse, now: UnixTime) -> Seen {
+/// Looks at an answer, and not into its token.
+pub(crate) fn look_outside(asked: &Asked<'_>, answer: &TokenResponse) -> Seen {
     let mut seen = Seen::default();
     if let (Some(wanted), Some(granted)) = (&asked.spec.scope, &answer.scope) {
         let missing = wanted.difference(granted);
@@ -51,6 +51,12 @@ pub(crate) fn look(asked: &Asked<'_>, answer: &TokenResponse, now: UnixTime) -> 
             seen.findings.push(format!("scope not granted: {missing}"));
         }
     }
+    seen
+}
+
+/// Looks at an answer. The texts hold what we asked for, never the peer's.
+pub(crate) fn look(asked: &Asked<'_>, answer: &TokenResponse, now: UnixTime) -> Seen {
+    let mut seen = look_outside(asked, answer);
     // Opaque tokens end here.
     let Ok(token) = Compact::parse(answer.access_token.expose()) else { return seen };
     let Ok(claims) = Claims::parse(token.payload()) else { return seen };

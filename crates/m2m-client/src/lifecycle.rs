@@ -22,7 +22,12 @@ impl Client {
     pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
         let request = IntrospectionRequest::new(token);
         let write = |form: &mut FormWriter| request.write(form);
-        let message = Message { target: Target::Introspection, write: &write, decode: Introspection::decode };
+        let message = Message {
+            target: Target::Introspection,
+            shows: Some(token),
+            write: &write,
+            decode: Introspection::decode,
+        };
         self.exchange().send(&message).await
     }
 
@@ -33,22 +38,36 @@ impl Client {
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
         let request = RevocationRequest::new(token);
         let write = |form: &mut FormWriter| request.write(form);
-        let message = Message { target: Target::Revocation, write: &write, decode: decode_response };
+        let message = Message {
+            target: Target::Revocation,
+            shows: Some(token),
+            write: &write,
+            decode: decode_response,
+        };
         self.exchange().send(&message).await
     }
 
-    /// Forgets the cached (or stored) token for `spec` and revokes it: at
+    /// Forgets the cached and the stored token for `spec` and revokes them: at
     /// shutdown, or before a rotation. `false` if there was none.
     ///
     /// # Errors
-    /// As [`Client::revoke`]; the token is forgotten all the same.
+    /// As [`Client::revoke`]; the tokens are forgotten all the same.
     pub async fn revoke_cached(&self, spec: &TokenSpec) -> Result<bool, Error> {
         let entry = self.entry(spec);
         let stored = match self.vault() {
             Some(vault) => vault.take(&entry.key, self.exchange()).await,
             None => None,
         };
-        let Some(token) = self.cache().forget(&entry).or(stored.map(Arc::new)) else { return Ok(false) };
-        self.revoke(token.access_token()).await.map(|()| true)
+        let cached = self.cache().forget(&entry);
+        // Another process may have renewed the stored one.
+        let other =
+            stored.filter(|stored| cached.as_ref().is_none_or(|held| held.digest() != stored.digest()));
+        let mut result = Ok(cached.is_some() || other.is_some());
+        for token in cached.into_iter().chain(other.map(Arc::new)) {
+            if let Err(error) = self.revoke(token.access_token()).await {
+                result = Err(error);
+            }
+        }
+        result
     }
 }

@@ -97,6 +97,8 @@ struct Inside {
     reason: RenewalReason,
     renewals: u64,
     renewal: Option<Renewal>,
+    /// The credential's version that the token was obtained with.
+    version: u64,
     /// Whether handles were told of a usable token.
     announced: bool,
 }
@@ -131,6 +133,7 @@ impl Entry {
             reason: RenewalReason::Missing,
             renewals: 0,
             renewal: None,
+            version: 0,
             announced: false,
         };
         Self {
@@ -149,8 +152,10 @@ impl Entry {
     }
 
     /// A caller's question, and the flight that it has to start, if any.
-    pub(super) fn ask(&self, now: Now, version: u64) -> (Ask, Option<Takeoff>) {
+    /// `version`, the credential's, only matters after a failure.
+    pub(super) fn ask(&self, now: Now, version: impl FnOnce() -> u64) -> (Ask, Option<Takeoff>) {
         let mut inside = self.lock();
+        let version = if inside.slot.last_error().is_some() { version() } else { 0 };
         match inside.slot.poll(now, version) {
             Advice::Use(token) => (Ask::Ready(token), None),
             Advice::UseAndRefresh(token) => {
@@ -168,6 +173,13 @@ impl Entry {
                 None => (Ask::Refused(Error::of(Fault::Lost)), None),
             },
         }
+    }
+
+    /// The failure that forbids an attempt for now, unless one is under way.
+    pub(super) fn backing_off(&self, now: Now, version: impl FnOnce() -> u64) -> Option<Error> {
+        let inside = self.lock();
+        let error = inside.slot.last_error().filter(|_| !inside.slot.is_flying())?;
+        inside.slot.blocked(now, version()).then(|| error.clone())
     }
 
     /// A seat on a flight for a new token; starts it unless one is under way.
@@ -209,6 +221,7 @@ impl Entry {
         self.failing.store(inside.slot.last_error().is_some(), Ordering::Release);
         if let Ok(token) = &outcome {
             inside.reason = RenewalReason::Missing;
+            inside.version = version;
             inside.renewals += 1;
             let (at, expires_at) = (token.obtained_at(), token.expires_at());
             inside.renewal = Some(Renewal { at, expires_at, reason });
@@ -236,6 +249,17 @@ impl Entry {
         self.announce(&mut inside, now);
         self.publish(&inside, now);
         token
+    }
+
+    /// Drops a token that another credential than the one of `version` obtained.
+    pub(super) fn forget_unless(&self, version: u64, now: Now) {
+        let stale = {
+            let inside = self.lock();
+            inside.version != version && inside.slot.usable(now).is_some()
+        };
+        if stale {
+            self.forget(now);
+        }
     }
 
     /// Leaves the cache: handles have to find their entry again.

@@ -36,7 +36,7 @@ impl Flight {
         let (minter, version, job) = (&self.cache.minter, &mut self.version, &self.takeoff.job);
         let mint = async {
             // Before the credential is read, so that a change in between is seen.
-            minter.look().await;
+            self.cache.look_now().await;
             *version = minter.version();
             minter.mint(job).await
         };

@@ -130,8 +130,6 @@ pub(crate) struct TokenCache {
     seed: [u8; 16],
     entries: RwLock<HashMap<CacheKey, Arc<Entry>>>,
     driving: AtomicBool,
-    /// The credential's version at the last sweep.
-    version: AtomicU64,
     /// When the credential was last looked at: milliseconds of the monotonic clock.
     looked: AtomicU64,
     /// The labels whose gauges are set.
@@ -148,7 +146,6 @@ impl TokenCache {
         let mut seed = [0; 16];
         random.fill(&mut seed);
         let (entries, driving) = (RwLock::default(), AtomicBool::new(false));
-        let version = AtomicU64::new(minter.version());
         Arc::new(Self {
             minter,
             clock,
@@ -157,7 +154,6 @@ impl TokenCache {
             seed,
             entries,
             driving,
-            version,
             looked: AtomicU64::new(0),
             shown: Mutex::default(),
         })
@@ -201,10 +197,15 @@ impl TokenCache {
     /// A usable token: the cached one, or the result of the one flight.
     pub(crate) async fn token(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<Arc<Token>, Error> {
         for _ in 0..ROUNDS {
-            if entry.is_failing() {
-                self.look().await;
-            }
-            match self.ask(entry) {
+            let asked = match self.ask(entry) {
+                // Unless the credential has changed since.
+                Ask::Refused(_) => {
+                    self.look().await;
+                    self.ask(entry)
+                }
+                asked => asked,
+            };
+            match asked {
                 Ask::Ready(token) => return Ok(token),
                 Ask::Refused(error) => return Err(error),
                 Ask::Wait(mut flight) => {
@@ -219,8 +220,7 @@ impl TokenCache {
 
     /// Asks without waiting; starts a flight where one is wanted.
     pub(crate) fn ask(self: &Arc<Self>, entry: &Arc<Entry>) -> Ask {
-        let version = if entry.is_failing() { self.minter.version() } else { 0 };
-        let (ask, takeoff) = entry.ask(self.clock.now(), version);
+        let (ask, takeoff) = entry.ask(self.clock.now(), || self.minter.version());
         if let Some(takeoff) = takeoff {
             self.launch(entry, takeoff);
         }
@@ -229,6 +229,7 @@ impl TokenCache {
     }
 
     /// A token newer than whatever is cached; joins a flight that is under way.
+    /// An order: it waits for no backoff.
     pub(crate) async fn renew(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<Arc<Token>, Error> {
         let (mut flight, takeoff) = entry.force();
         if let Some(takeoff) = takeoff {
@@ -236,6 +237,11 @@ impl TokenCache {
         }
         self.ensure_driver();
         flight.outcome().await.unwrap_or_else(|| Err(Error::of(Fault::Lost)))
+    }
+
+    /// The failure because of which nobody should ask now.
+    pub(crate) fn backing_off(&self, entry: &Entry) -> Option<Error> {
+        entry.backing_off(self.clock.now(), || self.minter.version())
     }
 
     /// See [`slot::Slot::reject`].
@@ -248,14 +254,6 @@ impl TokenCache {
     /// Drops the token of this entry; the next caller starts anew.
     pub(crate) fn forget(&self, entry: &Entry) -> Option<Arc<Token>> {
         entry.forget(self.clock.now())
-    }
-
-    /// Drops every token: what they are bound to has changed.
-    pub(crate) fn forget_all(&self) {
-        let now = self.clock.now();
-        for entry in self.entries.read().unwrap_or_else(PoisonError::into_inner).values() {
-            entry.forget(now);
-        }
     }
 
     pub(crate) fn snapshot(&self, entry: &Entry) -> Snapshot {
@@ -289,7 +287,7 @@ impl TokenCache {
         if self.driving.load(Ordering::Acquire) || self.driving.swap(true, Ordering::AcqRel) {
             return;
         }
-        let driver = Driver { cache: Arc::downgrade(self), clock: Arc::clone(&self.clock) };
+        let driver = Driver { cache: Arc::downgrade(self), clock: Arc::clone(&self.clock), done: false };
         task::spawn_detached("m2m token driver", driver.drive());
     }
 
@@ -300,7 +298,16 @@ impl TokenCache {
         let last = self.looked.load(Ordering::Acquire);
         let due = now.saturating_sub(last) >= u64::try_from(TICK.as_millis()).unwrap_or(u64::MAX);
         if due && self.looked.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            self.minter.look().await;
+            self.look_now().await;
+        }
+    }
+
+    /// Asks it now. A source that hangs holds nobody up for longer than a tick.
+    async fn look_now(&self) {
+        tokio::select! {
+            biased;
+            () = self.minter.look() => {}
+            () = self.clock.sleep(TICK) => {}
         }
     }
 
@@ -318,14 +325,13 @@ impl TokenCache {
     /// One look at every entry. `false` when there are none left.
     fn sweep(self: &Arc<Self>) -> bool {
         let (now, version) = (self.clock.now(), self.minter.version());
-        if self.settings.rotation == Rotation::Drop && self.version.swap(version, Ordering::AcqRel) != version
-        {
-            self.forget_all();
-        }
         let entries: Vec<Arc<Entry>> =
             self.entries.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let mut labels = HashMap::new();
         for entry in entries {
+            if self.settings.rotation == Rotation::Drop {
+                entry.forget_unless(version, now);
+            }
             let (chore, takeoff) = entry.tick(now, version);
             if let Some(takeoff) = takeoff {
                 self.launch(&entry, takeoff);
@@ -373,10 +379,12 @@ impl TokenCache {
 struct Driver {
     cache: Weak<TokenCache>,
     clock: Arc<dyn Clock>,
+    /// The sweep has said so itself; another driver may have started since.
+    done: bool,
 }
 
 impl Driver {
-    async fn drive(self) {
+    async fn drive(mut self) {
         loop {
             self.clock.sleep(TICK).await;
             let Some(cache) = self.cache.upgrade() else { return };
@@ -384,6 +392,7 @@ impl Driver {
                 cache.look().await;
             }
             if !cache.sweep() {
+                self.done = true;
                 return;
             }
         }
@@ -394,7 +403,7 @@ impl Drop for Driver {
     /// A runtime that shuts down takes the driver with it; the next caller, in
     /// another runtime, starts a new one.
     fn drop(&mut self) {
-        if let Some(cache) = self.cache.upgrade() {
+        if let Some(cache) = self.cache.upgrade().filter(|_| !self.done) {
             cache.driving.store(false, Ordering::Release);
         }
     }

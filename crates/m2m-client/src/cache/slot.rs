@@ -344,7 +344,7 @@ impl Slot {
 
     /// Whether the last failure still forbids an attempt. A change of the
     /// credential ends the wait for verdicts and for unreadable secrets.
-    fn blocked(&self, now: Now, version: u64) -> bool {
+    pub(crate) fn blocked(&self, now: Now, version: u64) -> bool {
         let Some(failure) = &self.failure else { return false };
         let local = failure.error.retry() == Retry::OnDemand
             || failure.error.kind() == crate::ErrorKind::SecretUnavailable;

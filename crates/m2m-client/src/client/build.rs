@@ -61,7 +61,10 @@ pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
         random: Arc::clone(&random),
         label: label.clone(),
     });
-    let vault = settings.store.map(|store| Vault::new(store, Arc::clone(&clock), Arc::clone(&random), label));
+    // Four operations at most, and half of the deadline for the lock.
+    let patience = cache_settings.mint_deadline / 10;
+    let vault = |store| Vault::new(store, Arc::clone(&clock), Arc::clone(&random), patience, label);
+    let vault = settings.store.map(vault);
     let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
     let cache = TokenCache::new(minter, clock, random, cache_settings);
     Ok(Inner { exchange, cache, vault, identity, spec: settings.spec, destinations: settings.destinations })

@@ -53,6 +53,14 @@ pub struct ClientCertificate {
     pub key_pem: SecretBytes,
 }
 
+impl ClientCertificate {
+    /// All of it as one secret. Tokens are bound to the certificate, so one
+    /// that is renewed under the same key is another (RFC 8705 section 3).
+    pub(crate) fn material(&self) -> SecretBytes {
+        SecretBytes::new([self.key_pem.expose(), self.chain_pem.as_slice()].concat())
+    }
+}
+
 type Connect = dyn Fn(Option<&ClientCertificate>) -> Result<Arc<dyn HttpClient>, HttpError> + Send + Sync;
 
 /// Makes HTTP clients, with a client certificate or without.
@@ -90,6 +98,8 @@ pub(crate) enum Transport {
 #[derive(Debug)]
 pub(crate) struct Made {
     digest: [u8; 32],
+    /// The source's version when it was made.
+    version: u64,
     http: Arc<dyn HttpClient>,
 }
 
@@ -99,6 +109,22 @@ impl Transport {
         Self::Certificate { source, factory, made: Mutex::new(None) }
     }
 
+    /// The client for a call to an API: as it is, unless the certificate is
+    /// known to have changed. One that cannot be read does not stop a call
+    /// whose token is good.
+    pub(crate) async fn for_call(&self) -> Result<Arc<dyn HttpClient>, Error> {
+        let Self::Certificate { source, made, .. } = self else { return self.current().await };
+        let known = {
+            let made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.as_ref().map(|made| (made.version, Arc::clone(&made.http)))
+        };
+        match known {
+            Some((version, http)) if version == source.version() => Ok(http),
+            Some((_, http)) => Ok(self.current().await.unwrap_or(http)),
+            None => self.current().await,
+        }
+    }
+
     /// The client to use now. Reads the certificate where there is one.
     pub(crate) async fn current(&self) -> Result<Arc<dyn HttpClient>, Error> {
         let (source, factory, made) = match self {
@@ -106,13 +132,17 @@ impl Transport {
             Self::Certificate { source, factory, made } => (source, factory, made),
         };
         let certificate = source.read().await?;
+        let version = source.version();
         let digest = sha256(&[certificate.chain_pem.as_slice(), certificate.key_pem.expose()].concat());
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*made {
-            Some(known) if known.digest == digest => Ok(Arc::clone(&known.http)),
+        match made.as_mut() {
+            Some(known) if known.digest == digest => {
+                known.version = version;
+                Ok(Arc::clone(&known.http))
+            }
             _ => {
                 let http = factory.make(Some(&certificate))?;
-                *made = Some(Made { digest, http: Arc::clone(&http) });
+                *made = Some(Made { digest, version, http: Arc::clone(&http) });
                 Ok(http)
             }
         }

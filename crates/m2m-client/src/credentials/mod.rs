@@ -174,7 +174,7 @@ impl Credentials {
             Material::Key(source) => Some(source.read().await.map(Proof::Key)),
             Material::Assertion(source) => Some(source.read().await.map(Proof::Assertion)),
             Material::Certificate(source) => {
-                Some(source.read().await.map(|certificate| Proof::Certificate(certificate.key_pem)))
+                Some(source.read().await.map(|certificate| Proof::Certificate(certificate.material())))
             }
         }
     }

@@ -30,7 +30,7 @@ pub(crate) enum Proof {
     },
     Key(Arc<SigningKey>),
     Assertion(SecretString),
-    /// Shown in the TLS handshake; the private key only serves to seal stored tokens.
+    /// Shown in the TLS handshake; key and chain only serve to seal stored tokens.
     Certificate(SecretBytes),
 }
 

@@ -78,7 +78,7 @@ fn plain(fault: &Fault) -> &'static str {
             "a proxy, firewall or login page may have answered: check the URL and the path to the server"
         }
         Fault::Malformed { .. } => {
-            "the URL may not be a token endpoint, or something on the way rewrites answers: check it with m2m doctor"
+            "the URL may not be a token endpoint, or something on the way rewrites answers: ask it with curl and see"
         }
         Fault::TooLarge { .. } => "the URL is probably not a token endpoint",
         Fault::TokenType { .. } => "this client presents Bearer and DPoP tokens only",

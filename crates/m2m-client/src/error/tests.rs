@@ -80,6 +80,7 @@ fn every_fault_says_what_happened_and_what_to_do() {
             assert!(!text.is_empty() && !text.ends_with('.'), "{fault:?}: {text}");
             let first = text.chars().next().unwrap();
             assert!(!first.is_uppercase() || text.starts_with("TLS"), "{fault:?}: {text}");
+            assert!(!text.contains("doctor"), "no such command: {text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use m2m_proto::time::UnixTime;
 use m2m_proto::token::TokenResponse;
 use serde_json::{Value, json};
 
-use super::{Asked, Seen, look};
+use super::{Asked, Seen, look, look_outside};
 use crate::spec::TokenSpec;
 
 const NOW: u64 = 1_000_000;
@@ -43,6 +43,17 @@ fn a_smaller_scope_is_found_and_a_larger_one_is_not_missed() {
 fn an_opaque_token_is_not_looked_into() {
     let spec = TokenSpec::new().audience("https://api.example");
     assert_eq!(seen(&spec, Some("jkt"), "opaque", None), Seen::default());
+}
+
+/// `inspect = "off"`: the scope is compared all the same, the claims are not read.
+#[test]
+fn from_outside_only_the_scope_is_seen() {
+    let spec = TokenSpec::new().scope(Scope::parse("read write").unwrap()).audience("a");
+    let token = jwt(&json!({"aud": "b", "exp": NOW + 60}));
+    let body = json!({"access_token": token, "expires_in": 600, "scope": "read"});
+    let answer = TokenResponse::decode(&http::Response::new(Bytes::from(body.to_string()))).unwrap();
+    let seen = look_outside(&Asked { spec: &spec, binding: Some("jkt") }, &answer);
+    assert_eq!((seen.finding().as_deref(), seen.life), (Some("scope not granted: write"), None));
 }
 
 #[test]

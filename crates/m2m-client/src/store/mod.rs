@@ -95,6 +95,8 @@ pub(crate) struct Vault {
     store: Arc<dyn TokenStore>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    /// How long one operation of the store may take.
+    patience: Duration,
     label: String,
 }
 
@@ -103,9 +105,10 @@ impl Vault {
         store: Arc<dyn TokenStore>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        patience: Duration,
         label: String,
     ) -> Self {
-        Self { store, clock, random, label }
+        Self { store, clock, random, patience, label }
     }
 
     /// The key that seals this client's tokens; `None` where they must not be
@@ -121,7 +124,7 @@ impl Vault {
 
     /// Removes what is kept under `key`, and returns it if it can be opened.
     pub(crate) async fn take(&self, key: &CacheKey, exchange: &Exchange) -> Option<Token> {
-        let sealed = self.store.load(key).await.ok().flatten();
+        let sealed = self.within(self.patience, self.store.load(key)).await.ok().flatten();
         self.remove(key).await;
         let sealing = self.sealing(exchange).await?;
         sealing.open(key, &sealed?, self.clock.now())
@@ -130,7 +133,7 @@ impl Vault {
     /// A stored token; `None` if there is none, if it cannot be opened, or if
     /// it is the one that an API has just rejected.
     pub(crate) async fn load(&self, sealing: &Sealing, job: &Job) -> Option<Stored> {
-        let sealed = match self.store.load(&job.key).await {
+        let sealed = match self.within(self.patience, self.store.load(&job.key)).await {
             Ok(sealed) => sealed,
             Err(error) => {
                 observe::store_load(&self.label, "failed");
@@ -148,13 +151,13 @@ impl Vault {
         let mut nonce = [0; 12];
         self.random.fill(&mut nonce);
         let Some(sealed) = sealing.seal(&job.key, nonce, token) else { return };
-        if let Err(error) = self.store.save(&job.key, sealed).await {
+        if let Err(error) = self.within(self.patience, self.store.save(&job.key, sealed)).await {
             self.complain("written", &error);
         }
     }
 
     async fn remove(&self, key: &CacheKey) {
-        if let Err(error) = self.store.remove(key).await {
+        if let Err(error) = self.within(self.patience, self.store.remove(key)).await {
             self.complain("written", &error);
         }
     }
@@ -162,12 +165,21 @@ impl Vault {
     /// Our turn to ask. Without it we ask all the same: another process that
     /// hangs must not keep us from working.
     pub(crate) async fn lock(&self, key: &CacheKey, patience: Duration) -> Option<StoreLock> {
-        match self.store.lock(key, patience).await {
+        match self.within(patience, self.store.lock(key, patience)).await {
             Ok(lock) => Some(lock),
             Err(error) => {
                 self.complain("locked", &error);
                 None
             }
+        }
+    }
+
+    /// A store that hangs counts as one that fails.
+    async fn within<T>(&self, patience: Duration, work: BoxFuture<'_, io::Result<T>>) -> io::Result<T> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.clock.sleep(patience) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Mutual TLS: endpoint aliases, and certificates that rotate.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use m2m_io::HttpClient;
@@ -8,8 +9,11 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::secret::SecretString;
 use m2m_proto::uri::Issuer;
 
-use crate::testing::{FakeServer, TestClock, TestRandom, answer, secret, token_answer};
-use crate::{CertificateSource, Client, Credentials, ErrorKind, HttpFactory, SecretFn, Server, TokenSpec};
+use crate::testing::{FakeServer, TestClock, TestRandom, answer, endpoints, secret, settle, token_answer};
+use crate::{
+    CertificateSource, Client, ClientBuilder, Credentials, ErrorKind, FileSecret, HttpFactory, MemoryStore,
+    SecretFn, Server, TokenSpec, TokenStore,
+};
 
 const METADATA: &str = r#"{"issuer":"https://as.example","token_endpoint":"https://as.example/token",
     "revocation_endpoint":"https://as.example/revoke",
@@ -95,4 +99,82 @@ fn a_certificate_is_not_sent_by_a_method_for_secrets() {
         .build()
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
+}
+
+/// A token and a chain of files or functions, whoever reads them, at a fixed endpoint.
+fn bound(server: &Arc<FakeServer>, clock: &TestClock, source: CertificateSource) -> ClientBuilder {
+    let http = Arc::clone(server) as Arc<dyn HttpClient>;
+    Client::builder(Server::endpoints(endpoints()))
+        .client_id(ClientId::parse("c").unwrap())
+        .credentials(Credentials::certificate(source, ClientAuthMethod::TlsClientAuth))
+        .audience("https://api.example")
+        .clock(Arc::new(clock.clone()))
+        .random(Arc::new(TestRandom::seeded(1)))
+        .http_factory(HttpFactory::new(move |_| Ok(Arc::clone(&http))))
+}
+
+/// Files have no version before they are read; the first one is no rotation.
+#[tokio::test]
+async fn the_first_reading_of_a_certificate_costs_no_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, name).unwrap();
+        Arc::new(FileSecret::new(path))
+    };
+    let (server, clock) = (FakeServer::issuing(3600), TestClock::new());
+    let client = bound(&server, &clock, CertificateSource::new(file("chain"), file("key"))).build().unwrap();
+    client.token(&TokenSpec::default()).await.unwrap();
+    for _ in 0..5 {
+        clock.pass(1).await;
+        for _ in 0..3 {
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+            settle().await;
+        }
+    }
+    assert_eq!(client.token(&TokenSpec::default()).await.unwrap().access_token().expose(), "t1");
+    std::fs::write(directory.path().join("chain"), "renewed").unwrap();
+    for _ in 0..5 {
+        clock.pass(1).await;
+        for _ in 0..3 {
+            tokio::task::spawn_blocking(|| {}).await.unwrap();
+            settle().await;
+        }
+    }
+    assert_eq!(client.token(&TokenSpec::default()).await.unwrap().access_token().expose(), "t2");
+}
+
+/// Tokens are bound to the certificate, not to its key: one that is renewed
+/// under the same key cannot use them.
+#[tokio::test]
+async fn a_renewed_certificate_of_the_same_key_finds_nothing_in_the_store() {
+    let (server, clock) = (FakeServer::issuing(3600), TestClock::new());
+    let store: Arc<dyn TokenStore> = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
+    for (chain, expected) in [("one", "t1"), ("one", "t1"), ("two", "t2")] {
+        let source = CertificateSource::new(secret(chain), secret("key"));
+        let client = bound(&server, &clock, source).store(Arc::clone(&store)).build().unwrap();
+        let token = client.token(&TokenSpec::default()).await.unwrap();
+        assert_eq!(token.access_token().expose(), expected);
+    }
+}
+
+/// A certificate that cannot be read any more does not keep a valid token from the API.
+#[tokio::test]
+async fn an_api_call_reads_no_certificate() {
+    let (server, clock) = (FakeServer::issuing(3600), TestClock::new());
+    let reads = Arc::new(AtomicUsize::new(0));
+    let chain = SecretFn::new({
+        let reads = Arc::clone(&reads);
+        move || {
+            reads.fetch_add(1, Ordering::SeqCst);
+            async { Ok(SecretString::from("chain")) }
+        }
+    });
+    let source = CertificateSource::new(Arc::new(chain), secret("key"));
+    let client = bound(&server, &clock, source).build().unwrap();
+    client.token(&TokenSpec::default()).await.unwrap();
+    let before = reads.load(Ordering::SeqCst);
+    let request = http::Request::get("https://api.example/").body(bytes::Bytes::new()).unwrap();
+    client.execute(&TokenSpec::default(), request).await.unwrap();
+    assert_eq!(reads.load(Ordering::SeqCst), before);
 }

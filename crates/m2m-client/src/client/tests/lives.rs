@@ -131,3 +131,33 @@ async fn lead_fallback_and_ceiling_can_be_set() {
         builder(&server, &clock).fallback_lifetime(seconds(1000)).max_lifetime(seconds(900)).build().unwrap();
     assert_eq!(client.token(&TokenSpec::default()).await.unwrap().life(), seconds(900));
 }
+
+/// Asking for more life than the server gives is no reason to ask it each time.
+#[tokio::test]
+async fn a_life_that_the_server_never_gives_is_asked_for_once() {
+    let clock = TestClock::new();
+    let server = FakeServer::issuing(600);
+    let client = client(&server, &clock);
+    for wanted in [600, 601, 6000] {
+        for _ in 0..100 {
+            clock.advance(std::time::Duration::from_millis(1));
+            client.token_for(&TokenSpec::default(), seconds(wanted)).await.unwrap();
+        }
+    }
+    assert_eq!(server.count(), 1);
+}
+
+/// While a request backs off, nobody asks, whatever life is wanted.
+#[tokio::test]
+async fn a_wanted_life_waits_for_the_backoff() {
+    let clock = TestClock::new();
+    let server = FakeServer::issuing(600);
+    let client = client(&server, &clock);
+    client.token(&TokenSpec::default()).await.unwrap();
+    clock.advance(seconds(100));
+    server.becomes(|_, _| Ok(answer(503, "")));
+    for _ in 0..100 {
+        client.token_for(&TokenSpec::default(), seconds(550)).await.unwrap_err();
+    }
+    assert_eq!((server.count(), text(&client).await.as_str()), (2, "t1"));
+}

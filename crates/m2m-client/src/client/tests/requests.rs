@@ -286,3 +286,18 @@ async fn a_verdict_keeps_its_code_description_and_status() {
     assert_eq!(error.status(), Some(400));
     assert!(!error.is_transient());
 }
+
+/// The token under question is a secret too, should the server quote it.
+#[tokio::test]
+async fn a_token_that_the_server_quotes_is_not_in_the_error() {
+    let server = FakeServer::new(|_, _| {
+        let body = r#"{"error":"invalid_request","error_description":"token eyJ.quoted.token is unknown"}"#;
+        Ok(answer(400, body))
+    });
+    let client = client(&server, &TestClock::new());
+    let token = m2m_proto::token::AccessToken::parse("eyJ.quoted.token").unwrap();
+    for error in [client.introspect(&token).await.unwrap_err(), client.revoke(&token).await.unwrap_err()] {
+        assert!(error.to_string().contains("is unknown"), "{error}");
+        assert!(!format!("{error} {error:?} {:?}", error.description()).contains("quoted"));
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::secret::SecretString;
 
-use crate::testing::{FakeServer, TestClock, builder, oauth_error, seconds, secret, token_answer};
+use crate::testing::{FakeServer, TestClock, builder, oauth_error, seconds, secret, settle, token_answer};
 use crate::{Credentials, Error, ErrorKind, FileSecret, SecretFn, SecretSource, TokenSpec};
 
 const POST: ClientAuthMethod = ClientAuthMethod::ClientSecretPost;
@@ -199,4 +199,39 @@ async fn a_source_that_fails_is_the_secrets_fault() {
     let error = client.token(&TokenSpec::default()).await.unwrap_err();
     assert_eq!((error.kind(), server.count()), (ErrorKind::SecretUnavailable, 0));
     assert_eq!(error.to_string(), "the credential cannot be read: the vault is sealed");
+}
+
+/// Never answers the question whether it has changed.
+#[derive(Debug)]
+struct Stuck;
+
+impl SecretSource for Stuck {
+    fn read(&self) -> m2m_io::BoxFuture<'_, Result<SecretString, Error>> {
+        Box::pin(async { Ok(SecretString::from("first")) })
+    }
+    fn look(&self) -> m2m_io::BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A source on a dead file system: the cached token is served at once, and the
+/// driver goes on.
+#[tokio::test]
+async fn a_source_that_hangs_holds_up_no_cached_token() {
+    let (clock, server) = (TestClock::new(), accepting(&list(&["first"])));
+    let credentials = Credentials::secret(Arc::new(Stuck), None, POST);
+    let client = builder(&server, &clock).credentials(credentials).build().unwrap();
+    let asking = crate::testing::spawned({
+        let client = client.clone();
+        async move { client.token(&TokenSpec::default()).await }
+    });
+    clock.pass(3).await;
+    asking.await.unwrap().unwrap();
+    server.becomes(|_, _| Ok(crate::testing::answer(503, "")));
+    clock.advance(seconds(400));
+    clock.pass(10).await;
+    assert_eq!(client.snapshot(&TokenSpec::default()).state, crate::CacheState::UsableWhileFailing);
+    let asking = crate::testing::spawned(async move { client.token(&TokenSpec::default()).await });
+    settle().await;
+    assert!(asking.is_finished(), "without waiting for the clock");
 }

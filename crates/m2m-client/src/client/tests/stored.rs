@@ -1,15 +1,16 @@
 //! Tokens that several clients share through a store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use m2m_io::OsRandom;
+use m2m_io::{BoxFuture, OsRandom};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::jose::Algorithm;
 
 use crate::testing::{FakeServer, TestClock, TestRandom, answer, builder, seconds, secret, settle};
 use crate::{
-    Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, MemoryStore, TokenOrigin, TokenSpec,
-    TokenStore,
+    CacheKey, Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, MemoryStore, StoreLock,
+    TokenOrigin, TokenSpec, TokenStore,
 };
 
 const BASIC: ClientAuthMethod = ClientAuthMethod::ClientSecretBasic;
@@ -233,4 +234,51 @@ async fn keys_that_share_a_file_never_share_a_token() {
     }
     let files = std::fs::read_dir(directory.path().join("tokens")).unwrap();
     assert_eq!(files.count(), 2, "one token and one lock");
+}
+
+/// Keeps everybody waiting for ever.
+#[derive(Debug)]
+struct Stuck;
+
+impl TokenStore for Stuck {
+    fn load(&self, _key: &CacheKey) -> BoxFuture<'_, std::io::Result<Option<Vec<u8>>>> {
+        Box::pin(std::future::pending())
+    }
+    fn save(&self, _key: &CacheKey, _sealed: Vec<u8>) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(std::future::pending())
+    }
+    fn remove(&self, _key: &CacheKey) -> BoxFuture<'_, std::io::Result<()>> {
+        Box::pin(std::future::pending())
+    }
+    fn lock(&self, _key: &CacheKey, _patience: Duration) -> BoxFuture<'_, std::io::Result<StoreLock>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_costs_a_pause_and_no_token() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let client = builder(&server, &clock).store(Arc::new(Stuck)).build().unwrap();
+    let asking = crate::testing::spawned({
+        let client = client.clone();
+        async move { text(&client).await }
+    });
+    clock.pass(9).await;
+    assert!(asking.is_finished(), "within the deadline of the mint");
+    assert_eq!(asking.await.unwrap(), "t1");
+}
+
+/// Another process has renewed the token meanwhile: neither of the two is left behind.
+#[tokio::test]
+async fn revoke_cached_revokes_what_is_cached_and_what_is_stored() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    let first = process(&server, &clock, &store, 1).build().unwrap();
+    assert_eq!(text(&first).await, "t1");
+    process(&server, &clock, &store, 2).build().unwrap().renew(&TokenSpec::default()).await.unwrap();
+    server.becomes(|_, _| Ok(answer(200, "")));
+    assert!(first.revoke_cached(&TokenSpec::default()).await.unwrap());
+    let mut revoked = [2, 3].map(|index| server.form(index).get("token").map(str::to_owned).unwrap());
+    revoked.sort();
+    assert_eq!(revoked, ["t1", "t2"]);
 }
