@@ -202,7 +202,7 @@ enum Complaint {
     Token,
     /// About the missing nonce.
     Nonce,
-    /// About something else: it wants another scheme altogether.
+    /// About something else: the proof, or it wants another scheme altogether.
     Other,
 }
 
@@ -213,8 +213,12 @@ fn complaint(challenges: &[Challenge]) -> Complaint {
     if mine.peek().is_none() {
         return if challenges.is_empty() { Complaint::Token } else { Complaint::Other };
     }
-    if mine.any(|challenge| challenge.error == Some(ErrorCode::UseDpopNonce)) {
+    let errors: Vec<_> = mine.filter_map(|challenge| challenge.error.as_ref()).collect();
+    if errors.contains(&&ErrorCode::UseDpopNonce) {
         return Complaint::Nonce;
+    }
+    if errors.contains(&&ErrorCode::InvalidDpopProof) {
+        return Complaint::Other;
     }
     Complaint::Token
 }

@@ -171,9 +171,13 @@ impl Client {
     /// Asks for every token and says how each stands: for readiness checks and
     /// for warming up.
     pub async fn ready(&self, specs: &[TokenSpec]) -> Readiness {
+        let entries: Vec<_> = specs.iter().map(|spec| self.entry(spec)).collect();
+        for entry in &entries {
+            // All requests are under way before the first is waited for.
+            let _started = self.0.cache.ask(entry);
+        }
         let mut tokens = Vec::with_capacity(specs.len());
-        for spec in specs {
-            let entry = self.entry(spec);
+        for entry in entries {
             // The snapshot tells why it failed.
             let _failed = self.usable(&entry).await;
             tokens.push(self.0.cache.snapshot(&entry));

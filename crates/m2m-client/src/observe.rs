@@ -75,10 +75,8 @@ pub(crate) fn label(client: &str, key: &str, now_in: CacheState, runway: Option<
             [("client", client.to_owned()), ("key", key.to_owned()), ("state", state.as_str().to_owned())];
         gauge!(TOKEN_STATE, &labels).set(if state == now_in { 1.0 } else { 0.0 });
     }
-    if let Some(runway) = runway {
-        let labels = [("client", client.to_owned()), ("key", key.to_owned())];
-        gauge!(OUTAGE_RUNWAY, &labels).set(runway.as_secs_f64());
-    }
+    let labels = [("client", client.to_owned()), ("key", key.to_owned())];
+    gauge!(OUTAGE_RUNWAY, &labels).set(runway.map_or(f64::NAN, |runway| runway.as_secs_f64()));
 }
 
 /// No key has this label any more: its gauges say nothing.

@@ -324,12 +324,12 @@ impl Entry {
     }
 
     /// `None` for a key that never had a token and whose failure is a verdict:
-    /// it does not depend on the server being up.
+    /// it does not depend on the server being up. Nor for one that nobody uses.
     pub(super) fn runway(&self, now: Now) -> Option<Duration> {
         let inside = self.lock();
         let hopeless = inside.slot.usable(now).is_none()
             && inside.slot.last_error().is_none_or(|error| error.retry() == Retry::OnDemand);
-        (!hopeless).then(|| inside.slot.runway(now))
+        (!hopeless && !inside.slot.is_abandoned(now)).then(|| inside.slot.runway(now))
     }
 
     /// The smaller, the sooner it makes room: first what is not flying, then

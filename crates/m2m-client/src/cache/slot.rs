@@ -378,6 +378,11 @@ impl Slot {
             .map_or(Duration::ZERO, |held| held.plan.stop.saturating_sub(age(held.token.obtained(), now)))
     }
 
+    /// Whether the token is due and not renewed, because nobody used it.
+    pub(crate) fn is_abandoned(&self, now: Now) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.used && age(held.token.obtained(), now) >= held.plan.due)
+    }
+
     /// How long until the next attempt is wanted, as far as it is known.
     pub(crate) fn next_attempt(&self, now: Now) -> Option<Duration> {
         let waiting = self.failure.as_ref().map(|failure| failure.until.saturating_sub(now.monotonic));

@@ -241,6 +241,8 @@ async fn a_401_for_another_scheme_does_not_cost_a_token() {
     check(Some(r#"Basic realm="x""#), false).await;
     check(Some(r#"Basic realm="x", Bearer error="invalid_token""#), true).await;
     check(Some("Negotiate"), false).await;
+    // The proof was wrong, or a clock; another token would not help.
+    check(Some(r#"DPoP error="invalid_dpop_proof""#), false).await;
 }
 
 /// A token in the clear is anybody's: an audience that begins with `http:` opens no way for it.

@@ -161,3 +161,33 @@ async fn a_wanted_life_waits_for_the_backoff() {
     }
     assert_eq!((server.count(), text(&client).await.as_str()), (2, "t1"));
 }
+
+/// A readiness check of many tokens lasts as long as that of one.
+#[tokio::test]
+async fn the_tokens_of_a_readiness_check_are_asked_for_together() {
+    let server = FakeServer::issuing(600);
+    server.hold();
+    let client = client(&server, &TestClock::new());
+    let asking = crate::testing::spawned({
+        let client = client.clone();
+        async move { client.ready(&[TokenSpec::default(), TokenSpec::new().audience("b")]).await }
+    });
+    settle().await;
+    assert_eq!(server.count(), 2);
+    server.release(2);
+    assert!(asking.await.unwrap().is_ready());
+}
+
+/// A token that nobody uses is let expire, which is no danger to anybody.
+#[tokio::test]
+async fn the_runway_does_not_count_what_nobody_uses() {
+    let clock = TestClock::new();
+    let server = FakeServer::issuing(600);
+    let client = client(&server, &clock);
+    client.token(&TokenSpec::default()).await.unwrap();
+    clock.pass(310).await;
+    assert_eq!(server.count(), 2, "renewed once, as it had been used");
+    assert!(client.outage_runway().is_some());
+    clock.pass(320).await;
+    assert_eq!((server.count(), client.outage_runway()), (2, None));
+}
