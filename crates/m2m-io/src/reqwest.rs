@@ -7,6 +7,7 @@
 
 mod builder;
 mod classify;
+mod proxies;
 mod resolve;
 
 use std::fmt::{self, Debug};
@@ -15,12 +16,12 @@ use std::sync::OnceLock;
 use ::http::{Request, Response, StatusCode, Uri, header};
 use ::reqwest::{Client, Url};
 use bytes::{Bytes, BytesMut};
-use hyper_util::client::proxy::matcher::Matcher;
 use m2m_proto::uri::Origin;
 
 use self::builder::Settings;
 pub use self::builder::{ProxyFrom, ReqwestHttpBuilder};
 use self::classify::classify;
+use self::proxies::Proxies;
 use crate::egress::Dial;
 use crate::{BoxFuture, Clock as _, HttpClient, HttpError, Limits, SystemClock};
 
@@ -31,7 +32,7 @@ pub struct ReqwestHttp {
     /// Dials no address that the egress rules forbid, and has a pool of its own: a connection that the operator's
     /// word opened must not carry a stranger's URL. Made when first needed, as roots take time to load.
     guarded: OnceLock<Result<Prepared, HttpError>>,
-    proxies: Matcher,
+    proxies: Proxies,
 }
 
 /// Whom a connection goes to.
@@ -59,13 +60,13 @@ impl ReqwestHttp {
 
     fn new(settings: Settings) -> Result<Self, HttpError> {
         let open = settings.open()?;
-        let proxies = settings.proxies();
+        let proxies = settings.proxies()?;
         Ok(Self { settings, open, guarded: OnceLock::new(), proxies })
     }
 
     async fn exchange(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, HttpError> {
         let dial = self.settings.egress.check(request.uri(), &limits.reach)?;
-        let via = if self.proxies.intercept(request.uri()).is_some() { Via::Proxy } else { Via::Server };
+        let via = if self.proxies.of(request.uri()).is_some() { Via::Proxy } else { Via::Server };
         let mut outgoing = ::reqwest::Request::try_from(request)
             .map_err(|_| HttpError::Protocol("the URL is not valid".to_owned()))?;
         if dial == Dial::Checked {

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, redirect, retry};
-use hyper_util::client::proxy::matcher::Matcher;
+use ::reqwest::{Certificate, Client, ClientBuilder, Identity, redirect, retry};
 use m2m_proto::secret::SecretBytes;
 
+use super::proxies::Proxies;
 use super::resolve::Resolver;
 use super::{Prepared, ReqwestHttp};
 use crate::{EgressRules, HttpError, file};
@@ -176,13 +176,9 @@ impl Settings {
         self.prepare(|builder| builder.no_proxy().dns_resolver(self.resolver(Some(rules.clone()))))
     }
 
-    /// The same rules as reqwest applies, to tell which requests go through a proxy.
-    pub(super) fn proxies(&self) -> Matcher {
-        match &self.proxy {
-            ProxyFrom::Environment => Matcher::from_env(),
-            ProxyFrom::Nowhere => Matcher::builder().build(),
-            ProxyFrom::Url(url) => Matcher::builder().all(url.clone()).build(),
-        }
+    /// Which requests go through a proxy.
+    pub(super) fn proxies(&self) -> Result<Proxies, HttpError> {
+        Proxies::new(&self.proxy)
     }
 
     fn resolver(&self, rules: Option<EgressRules>) -> Resolver {
@@ -219,14 +215,8 @@ impl Settings {
         if let Some(identity) = &self.identity {
             builder = builder.identity(identity.clone());
         }
-        Ok(match &self.proxy {
-            ProxyFrom::Environment => builder,
-            ProxyFrom::Nowhere => builder.no_proxy(),
-            ProxyFrom::Url(url) => {
-                let wrong = |_| HttpError::Proxy("the proxy's URL is not valid".to_owned());
-                builder.no_proxy().proxy(Proxy::all(url).map_err(wrong)?)
-            }
-        })
+        let proxies = self.proxies()?;
+        Ok(proxies.for_reqwest().fold(builder.no_proxy(), ClientBuilder::proxy))
     }
 }
 

@@ -67,11 +67,22 @@ async fn https_goes_through_a_tunnel() {
 
 #[tokio::test]
 async fn no_proxy_is_respected() {
-    let (proxy, server) = (proxy().await, HostileServer::start([Answer::json(200, "{}")]).await);
-    let variables = [("HTTP_PROXY", proxy.url("")), ("NO_PROXY", "127.0.0.1".to_owned())];
+    let proxy = proxy().await;
+    let variables = [("HTTP_PROXY", proxy.url("")), ("NO_PROXY", "as.invalid".to_owned())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    assert_eq!(inside(&variables, &server.url("/")).await, "200");
-    assert_eq!((proxy.record().count(), server.record().count()), (0, 1));
+    let answer = inside(&variables, "http://as.invalid/token").await;
+    assert!(answer.starts_with("cannot resolve"), "{answer}"); // asked for directly
+    assert_eq!(inside(&variables, "http://other.invalid/token").await, "418");
+    assert_eq!(proxy.record().count(), 1);
+}
+
+#[tokio::test]
+async fn nothing_to_this_machine_goes_through_a_proxy() {
+    let (proxy, server) = (proxy().await, HostileServer::start([Answer::json(200, "{}")]).await);
+    for name in ["HTTP_PROXY", "ALL_PROXY"] {
+        assert_eq!(inside(&[(name, &proxy.url(""))], &server.url("/")).await, "200", "{name}");
+    }
+    assert_eq!((proxy.record().count(), server.record().count()), (0, 2));
 }
 
 #[tokio::test]
