@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use m2m_proto::form::FormWriter;
 use m2m_proto::introspection::{Introspection, IntrospectionRequest};
+use m2m_proto::jose::crypto::sha256;
 use m2m_proto::revocation::{RevocationRequest, decode_response};
 use m2m_proto::token::AccessToken;
 
@@ -33,9 +34,22 @@ impl Client {
 
     /// Revokes a token (RFC 7009). That the server did not know it is success.
     ///
+    /// A revoked token is not handed out again by this client, nor from its
+    /// store if it was kept there for the client's own [`TokenSpec`].
+    ///
     /// # Errors
     /// When the server did not confirm: the token may still be good.
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
+        self.send_revocation(token).await?;
+        let digest = sha256(token.expose().as_bytes());
+        self.cache().forget_token(&digest);
+        if let Some(vault) = self.vault() {
+            vault.forget(&self.entry(&TokenSpec::default()).key, &digest, self.exchange()).await;
+        }
+        Ok(())
+    }
+
+    async fn send_revocation(&self, token: &AccessToken) -> Result<(), Error> {
         let request = RevocationRequest::new(token);
         let write = |form: &mut FormWriter| request.write(form);
         let message = Message {
@@ -64,7 +78,7 @@ impl Client {
             stored.filter(|stored| cached.as_ref().is_none_or(|held| held.digest() != stored.digest()));
         let mut result = Ok(cached.is_some() || other.is_some());
         for token in cached.into_iter().chain(other.map(Arc::new)) {
-            if let Err(error) = self.revoke(token.access_token()).await {
+            if let Err(error) = self.send_revocation(token.access_token()).await {
                 result = Err(error);
             }
         }

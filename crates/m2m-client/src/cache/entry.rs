@@ -251,6 +251,14 @@ impl Entry {
         token
     }
 
+    /// Drops the token if it is the one of this digest.
+    pub(super) fn forget_token(&self, digest: &[u8; 32], now: Now) {
+        let held = self.lock().slot.usable(now).is_some_and(|token| token.digest() == digest);
+        if held {
+            self.forget(now);
+        }
+    }
+
     /// Drops a token that another credential than the one of `version` obtained.
     pub(super) fn forget_unless(&self, version: u64, now: Now) {
         let stale = {

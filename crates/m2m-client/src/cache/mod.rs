@@ -256,6 +256,13 @@ impl TokenCache {
         entry.forget(self.clock.now())
     }
 
+    /// Drops the token of this digest wherever it is held.
+    pub(crate) fn forget_token(&self, digest: &[u8; 32]) {
+        let now = self.clock.now();
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().for_each(|entry| entry.forget_token(digest, now));
+    }
+
     pub(crate) fn snapshot(&self, entry: &Entry) -> Snapshot {
         entry.snapshot(self.clock.now())
     }

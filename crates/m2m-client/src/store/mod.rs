@@ -130,6 +130,16 @@ impl Vault {
         sealing.open(key, &sealed?, self.clock.now())
     }
 
+    /// Removes what is kept under `key` if it is the token of this digest.
+    pub(crate) async fn forget(&self, key: &CacheKey, digest: &[u8; 32], exchange: &Exchange) {
+        let sealed = self.within(self.patience, self.store.load(key)).await.ok().flatten();
+        let (Some(sealing), Some(sealed)) = (self.sealing(exchange).await, sealed) else { return };
+        let kept = sealing.open(key, &sealed, self.clock.now());
+        if kept.is_some_and(|token| token.digest() == digest) {
+            self.remove(key).await;
+        }
+    }
+
     /// A stored token; `None` if there is none, if it cannot be opened, or if
     /// it is the one that an API has just rejected.
     pub(crate) async fn load(&self, sealing: &Sealing, job: &Job) -> Option<Stored> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use m2m_io::{BoxFuture, OsRandom};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::jose::Algorithm;
+use m2m_proto::token::AccessToken;
 
 use crate::testing::{FakeServer, TestClock, TestRandom, answer, builder, seconds, secret, settle};
 use crate::{
@@ -148,6 +149,21 @@ async fn revoke_cached_revokes_what_another_process_stored() {
     assert!(second.revoke_cached(&TokenSpec::default()).await.unwrap());
     assert_eq!(server.form(1).get("token"), Some("t1"));
     assert!(!second.revoke_cached(&TokenSpec::default()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_not_handed_out_again() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    let first = process(&server, &clock, &store, 1).build().unwrap();
+    let token = first.token(&TokenSpec::default()).await.unwrap();
+    let second = process(&server, &clock, &store, 2).build().unwrap();
+    second.revoke(&AccessToken::parse("another").unwrap()).await.unwrap();
+    assert_eq!(text(&second).await, "t1", "another token was revoked");
+    first.revoke(token.access_token()).await.unwrap();
+    assert_ne!(text(&first).await, "t1", "from memory");
+    let third = process(&server, &clock, &store, 3).build().unwrap();
+    assert_ne!(text(&third).await, "t1", "from the store");
 }
 
 /// Whatever is in the file, the worst that happens is a token request.
