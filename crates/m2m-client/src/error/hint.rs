@@ -19,7 +19,7 @@ pub(super) fn text(fault: &Fault) -> String {
             "credentials are never sent across a redirect; configure the final URL of the endpoint".to_owned()
         }
         Fault::Unavailable { status: 429 } => {
-            "the server counts too many token requests; share tokens between processes with a token store, and see retry_after"
+            "the server counts too many token requests; wait as long as it says, and share tokens between processes with a token store"
                 .to_owned()
         }
         Fault::Destination { origin } => {
@@ -63,7 +63,7 @@ fn refused(code: &ErrorCode) -> &'static str {
         }
         ErrorCode::UnsupportedTokenType => "the server cannot introspect or revoke this kind of token",
         ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError | ErrorCode::SlowDown => {
-            "the server asks to come back later; this client retries by itself"
+            "the server asks to come back later; a client that keeps running does so by itself"
         }
         _ => "see the server's documentation for this error code",
     }
@@ -72,7 +72,7 @@ fn refused(code: &ErrorCode) -> &'static str {
 fn plain(fault: &Fault) -> &'static str {
     match fault {
         Fault::Unavailable { .. } => {
-            "the server or a proxy before it is failing; this client retries by itself"
+            "the server or a proxy before it is failing; try again later, as a client that keeps running does by itself"
         }
         Fault::NotOauth { .. } => {
             "a proxy, firewall or login page may have answered: check the URL and the path to the server"
@@ -90,7 +90,7 @@ fn plain(fault: &Fault) -> &'static str {
             "the configured issuer must be, character for character, the `issuer` in the server's metadata"
         }
         Fault::Timeout | Fault::Deadline { .. } => {
-            "check the network path, the proxy and the server's health; the deadline is configurable"
+            "check the network path, the proxy and the server's health; a slow server needs a longer timeout"
         }
         Fault::Connect { .. } => {
             "check that the server runs and listens at that address, and that a firewall or proxy lets us through"
@@ -100,7 +100,7 @@ fn plain(fault: &Fault) -> &'static str {
             "the certificate is not trusted or not for this name: set ca_file for a private authority, and check this machine's clock"
         }
         Fault::Proxy { .. } => "check HTTPS_PROXY and NO_PROXY",
-        Fault::Http { .. } => "the connection broke; this client retries by itself",
+        Fault::Http { .. } => "the connection broke; try again, as a client that keeps running does by itself",
         Fault::Pending => "wait for the token instead of polling, or warm the client up before serving",
         Fault::Egress { .. } => {
             "documents of a server may only name public https addresses: allow the origin explicitly if it is right"

@@ -131,12 +131,16 @@ impl ErrorCode {
 
     /// Reads a code off the wire. `None` if it is empty, too long, or has
     /// characters that a code may not have; unknown codes are [`Self::Other`].
+    ///
+    /// The grammar allows spaces, but no code has one, and the status phrases
+    /// that web frameworks put into `error` ("Not Found") do: those are no
+    /// verdict on a client.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(row) = ROWS.iter().find(|row| row.text == text) {
             return Some(row.code.clone());
         }
-        let fine = !text.is_empty() && text.len() <= Self::MAX_BYTES && text.bytes().all(text::is_nqschar);
+        let fine = !text.is_empty() && text.len() <= Self::MAX_BYTES && text.bytes().all(text::is_nqchar);
         fine.then(|| Self::Other(text.to_owned()))
     }
 
@@ -259,7 +263,7 @@ mod tests {
     fn foreign_codes_are_kept_if_they_are_codes() {
         assert_eq!(ErrorCode::parse("AADSTS700016"), Some(ErrorCode::Other("AADSTS700016".into())));
         assert_eq!(ErrorCode::parse("Invalid_Client"), Some(ErrorCode::Other("Invalid_Client".into())));
-        for bad in ["", "a\"b", "a\nb", "é", &"x".repeat(65)] {
+        for bad in ["", "Not Found", "Internal Server Error", "a\"b", "a\nb", "é", &"x".repeat(65)] {
             assert_eq!(ErrorCode::parse(bad), None, "{bad}");
         }
     }
