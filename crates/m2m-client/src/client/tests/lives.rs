@@ -1,6 +1,8 @@
 //! How long tokens are kept.
 
-use crate::testing::{FakeServer, TestClock, answer, builder, client, seconds, settle, token_answer};
+use crate::testing::{
+    FakeServer, TestClock, answer, builder, client, oauth_error, seconds, settle, token_answer,
+};
 use crate::{TokenSpec, client::Client};
 
 async fn text(client: &Client) -> String {
@@ -47,6 +49,35 @@ async fn short_tokens_are_cached() {
         let lives = server.count();
         assert!((18..=26).contains(&lives), "{lives} requests in ten lives of {life} s");
     }
+}
+
+/// A token of an hour, in use all day: about 26 requests, not one every five minutes.
+#[tokio::test]
+async fn an_hour_long_token_is_kept_for_its_hour() {
+    let clock = TestClock::new();
+    let server = FakeServer::issuing(3600);
+    let client = client(&server, &clock);
+    for _ in 0..24 * 60 {
+        text(&client).await;
+        clock.pass(60).await;
+    }
+    assert!((25..=28).contains(&server.count()), "{} requests in a day", server.count());
+}
+
+/// Some servers say `invalid_grant` while a client is being set up. It is a verdict like any
+/// other: it waits, and the same client goes on when the server does.
+#[tokio::test]
+async fn an_invalid_grant_is_not_the_end_of_a_client() {
+    let clock = TestClock::new();
+    let server = FakeServer::new(|_, _| Ok(oauth_error(400, "invalid_grant")));
+    let client = client(&server, &clock);
+    for _ in 0..3 {
+        client.token(&TokenSpec::default()).await.unwrap_err();
+    }
+    assert_eq!(server.count(), 1, "the verdict is kept");
+    server.becomes(|_, n| Ok(token_answer(&format!("t{n}"), "600")));
+    clock.pass(61).await;
+    assert_eq!(text(&client).await, "t2");
 }
 
 /// The stopping margin: a short token is served for nine tenths of its life.
