@@ -84,8 +84,11 @@ fn words(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// The type or module that a line declares.
+/// The type or module that a line declares. An indented `type` is a trait's, whose author named it.
 fn declared(line: &str) -> Option<&str> {
+    if line.trim_start().starts_with("type ") && line.starts_with(' ') {
+        return None;
+    }
     let mut words =
         line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
     let first = words.by_ref().find(|word| !matches!(*word, "pub" | "crate" | "super" | "in" | "unsafe"))?;
