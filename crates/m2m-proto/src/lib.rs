@@ -32,6 +32,12 @@
 //! told of them is decided in [`error::facts`] alone. Comments of the form
 //! `spec: 6749-C1` name the requirement that a line fulfils.
 
+// Every input comes from a stranger: none may end the process.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
 pub mod client_auth;
 pub mod client_id;
 pub mod dpop;
