@@ -100,7 +100,9 @@ fn plain(fault: &Fault) -> &'static str {
             "the certificate is not trusted or not for this name: set ca_file for a private authority, and check this machine's clock"
         }
         Fault::Proxy { .. } => "check HTTPS_PROXY and NO_PROXY",
-        Fault::Http { .. } => "the connection broke; try again, as a client that keeps running does by itself",
+        Fault::Http { .. } => {
+            "the connection broke; try again, as a client that keeps running does by itself"
+        }
         Fault::Pending => "wait for the token instead of polling, or warm the client up before serving",
         Fault::Egress { .. } => {
             "documents of a server may only name public https addresses: allow the origin explicitly if it is right"
