@@ -6,7 +6,9 @@
 use crate::measure::{Side, compare};
 use crate::report::Report;
 use anyhow::{Context as _, Result, anyhow, ensure};
-use aws_lc_rs::signature::{self, KeyPair as _, ParsedPublicKey};
+use aws_lc_rs::signature::{
+    self, EcdsaSigningAlgorithm, KeyPair as _, ParsedPublicKey, RsaEncoding, VerificationAlgorithm,
+};
 use aws_lc_rs::{hmac, rand::SystemRandom};
 use m2m_proto::jose::header::{HeaderFields, PreparedHeader};
 use m2m_proto::jose::{Algorithm, Claims, Compact, SigningKey, base64url, jws};
@@ -19,13 +21,21 @@ use m2m_proto::token_profile::TokenProfile;
 /// Bars: signing and verifying, as parts of the primitive's speed.
 const ROWS: &[(Algorithm, f64, f64)] = &[
     (Algorithm::Rs256, 0.95, 0.88),
+    (Algorithm::Rs384, 0.95, 0.88),
+    (Algorithm::Rs512, 0.95, 0.88),
     (Algorithm::Ps256, 0.95, 0.88),
+    (Algorithm::Ps384, 0.95, 0.88),
+    (Algorithm::Ps512, 0.95, 0.88),
     (Algorithm::Es256, 0.95, 0.95),
     (Algorithm::Es384, 0.95, 0.95),
+    (Algorithm::Es512, 0.95, 0.95),
     (Algorithm::EdDsa, 0.95, 0.93),
+    (Algorithm::Ed25519, 0.95, 0.93),
     // A hash of 430 bytes takes less than reading the JSON around it: no promise,
     // only a guard against getting worse.
     (Algorithm::Hs256, 0.30, 0.10),
+    (Algorithm::Hs384, 0.30, 0.10),
+    (Algorithm::Hs512, 0.30, 0.10),
 ];
 
 const ISSUER: &str = "https://login.example";
@@ -65,12 +75,58 @@ pub fn run(report: &mut Report, filter: impl Fn(&str) -> bool) -> Result<()> {
     Ok(())
 }
 
+/// The primitive of an algorithm: how it signs and how it verifies.
+enum Primitive {
+    Mac(hmac::Algorithm),
+    Rsa(&'static dyn RsaEncoding, &'static dyn VerificationAlgorithm),
+    Ecdsa(&'static EcdsaSigningAlgorithm, &'static dyn VerificationAlgorithm),
+    Ed25519,
+}
+
+fn primitive(algorithm: Algorithm) -> Primitive {
+    use signature as sig;
+    match algorithm {
+        Algorithm::Hs256 => Primitive::Mac(hmac::HMAC_SHA256),
+        Algorithm::Hs384 => Primitive::Mac(hmac::HMAC_SHA384),
+        Algorithm::Hs512 => Primitive::Mac(hmac::HMAC_SHA512),
+        Algorithm::Rs256 => Primitive::Rsa(&sig::RSA_PKCS1_SHA256, &sig::RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::Rs384 => Primitive::Rsa(&sig::RSA_PKCS1_SHA384, &sig::RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::Rs512 => Primitive::Rsa(&sig::RSA_PKCS1_SHA512, &sig::RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::Ps256 => Primitive::Rsa(&sig::RSA_PSS_SHA256, &sig::RSA_PSS_2048_8192_SHA256),
+        Algorithm::Ps384 => Primitive::Rsa(&sig::RSA_PSS_SHA384, &sig::RSA_PSS_2048_8192_SHA384),
+        Algorithm::Ps512 => Primitive::Rsa(&sig::RSA_PSS_SHA512, &sig::RSA_PSS_2048_8192_SHA512),
+        Algorithm::Es256 => {
+            Primitive::Ecdsa(&sig::ECDSA_P256_SHA256_FIXED_SIGNING, &sig::ECDSA_P256_SHA256_FIXED)
+        }
+        Algorithm::Es384 => {
+            Primitive::Ecdsa(&sig::ECDSA_P384_SHA384_FIXED_SIGNING, &sig::ECDSA_P384_SHA384_FIXED)
+        }
+        Algorithm::Es512 => {
+            Primitive::Ecdsa(&sig::ECDSA_P521_SHA512_FIXED_SIGNING, &sig::ECDSA_P521_SHA512_FIXED)
+        }
+        Algorithm::EdDsa | Algorithm::Ed25519 => Primitive::Ed25519,
+    }
+}
+
+/// As long as the hash: the shortest that is allowed.
+fn secret(algorithm: Algorithm) -> SecretBytes {
+    SecretBytes::new(vec![7; algorithm.row().min_key_bits / 8])
+}
+
 fn key(algorithm: Algorithm) -> Result<SigningKey> {
-    let key = match algorithm {
-        Algorithm::Hs256 => SigningKey::hmac(&SecretBytes::new(vec![7; 32]), algorithm),
-        _ => SigningKey::generate(algorithm),
+    let key = match algorithm.is_symmetric() {
+        true => SigningKey::hmac(&secret(algorithm), algorithm),
+        false => SigningKey::generate(algorithm),
     };
     key.map_err(|error| anyhow!("{error}"))
+}
+
+/// Empty for a shared secret, which has no such form.
+fn pkcs8(algorithm: Algorithm, key: &SigningKey) -> Result<SecretBytes> {
+    match algorithm.is_symmetric() {
+        true => Ok(SecretBytes::new(Vec::new())),
+        false => key.to_pkcs8_der().map_err(|error| anyhow!("{error}")),
+    }
 }
 
 fn signing(algorithm: Algorithm) -> Result<[f64; 2]> {
@@ -91,36 +147,26 @@ fn signing(algorithm: Algorithm) -> Result<[f64; 2]> {
 type RawSigner = Box<dyn FnMut(&[u8]) -> usize>;
 
 fn raw_signer(algorithm: Algorithm, key: &SigningKey) -> Result<RawSigner> {
-    if algorithm == Algorithm::Hs256 {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
-        return Ok(Box::new(move |input| hmac::sign(&key, input).as_ref().len()));
-    }
-    let der = key.to_pkcs8_der().map_err(|error| anyhow!("{error}"))?;
+    let der = pkcs8(algorithm, key)?;
     let der = der.expose();
     let random = SystemRandom::new();
-    Ok(match algorithm {
-        Algorithm::Rs256 | Algorithm::Ps256 => {
+    Ok(match primitive(algorithm) {
+        Primitive::Mac(hash) => {
+            let key = hmac::Key::new(hash, secret(algorithm).expose());
+            Box::new(move |input| hmac::sign(&key, input).as_ref().len())
+        }
+        Primitive::Rsa(scheme, _) => {
             let key = signature::RsaKeyPair::from_pkcs8(der)?;
-            let scheme = if algorithm == Algorithm::Rs256 {
-                &signature::RSA_PKCS1_SHA256
-            } else {
-                &signature::RSA_PSS_SHA256
-            };
             let mut out = vec![0; key.public_modulus_len()];
             Box::new(move |input| key.sign(scheme, &random, input, &mut out).map_or(0, |()| out.len()))
         }
-        Algorithm::EdDsa => {
-            let key = signature::Ed25519KeyPair::from_pkcs8(der)?;
-            Box::new(move |input| key.sign(input).as_ref().len())
-        }
-        _ => {
-            let scheme = if algorithm == Algorithm::Es256 {
-                &signature::ECDSA_P256_SHA256_FIXED_SIGNING
-            } else {
-                &signature::ECDSA_P384_SHA384_FIXED_SIGNING
-            };
+        Primitive::Ecdsa(scheme, _) => {
             let key = signature::EcdsaKeyPair::from_pkcs8(scheme, der)?;
             Box::new(move |input| key.sign(&random, input).map_or(0, |signature| signature.as_ref().len()))
+        }
+        Primitive::Ed25519 => {
+            let key = signature::Ed25519KeyPair::from_pkcs8(der)?;
+            Box::new(move |input| key.sign(input).as_ref().len())
         }
     })
 }
@@ -134,7 +180,7 @@ fn verifying(algorithm: Algorithm) -> Result<[f64; 2]> {
     let raw = raw_verifier(algorithm, &key)?;
     ensure!(raw(input.as_bytes(), &signature), "the primitive refuses our signature");
     let verifying = key.verifying_key();
-    if algorithm == Algorithm::Hs256 {
+    if algorithm.is_symmetric() {
         // No kind of access token allows it: the signature and the claims alone.
         let ours = || {
             let token = Compact::parse(&token)?;
@@ -159,33 +205,24 @@ fn verifying(algorithm: Algorithm) -> Result<[f64; 2]> {
 type RawVerifier = Box<dyn Fn(&[u8], &[u8]) -> bool>;
 
 fn raw_verifier(algorithm: Algorithm, key: &SigningKey) -> Result<RawVerifier> {
-    if algorithm == Algorithm::Hs256 {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
-        return Ok(Box::new(move |input, tag| hmac::verify(&key, input, tag).is_ok()));
-    }
-    let der = key.to_pkcs8_der().map_err(|error| anyhow!("{error}"))?;
+    let der = pkcs8(algorithm, key)?;
     let der = der.expose();
-    let key = match algorithm {
-        Algorithm::Rs256 | Algorithm::Ps256 => {
+    let key = match primitive(algorithm) {
+        Primitive::Mac(hash) => {
+            let key = hmac::Key::new(hash, secret(algorithm).expose());
+            return Ok(Box::new(move |input, tag| hmac::verify(&key, input, tag).is_ok()));
+        }
+        Primitive::Rsa(_, scheme) => {
             let key = signature::RsaKeyPair::from_pkcs8(der)?;
-            let scheme = if algorithm == Algorithm::Rs256 {
-                &signature::RSA_PKCS1_2048_8192_SHA256
-            } else {
-                &signature::RSA_PSS_2048_8192_SHA256
-            };
             ParsedPublicKey::new(scheme, key.public_key().as_ref())?
         }
-        Algorithm::EdDsa => {
+        Primitive::Ecdsa(signing, scheme) => {
+            let key = signature::EcdsaKeyPair::from_pkcs8(signing, der)?;
+            ParsedPublicKey::new(scheme, key.public_key().as_ref())?
+        }
+        Primitive::Ed25519 => {
             let key = signature::Ed25519KeyPair::from_pkcs8(der)?;
             ParsedPublicKey::new(&signature::ED25519, key.public_key().as_ref())?
-        }
-        Algorithm::Es256 => {
-            let key = signature::EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, der)?;
-            ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, key.public_key().as_ref())?
-        }
-        _ => {
-            let key = signature::EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, der)?;
-            ParsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, key.public_key().as_ref())?
         }
     };
     Ok(Box::new(move |input, signature| key.verify_sig(input, signature).is_ok()))
