@@ -17,8 +17,8 @@ mod origin;
 
 use std::fmt;
 
-use origin::{Scheme, parse_authority};
 pub use origin::Origin;
+use origin::{Scheme, parse_authority};
 
 const MAX_BYTES: usize = 2048;
 
