@@ -1,13 +1,15 @@
 //! Token introspection, both messages.
 //!
-//! Sections: RFC 7662 sections 2.1 to 2.3
+//! Sections: RFC 7662 sections 2.1 to 2.3 and 4
 //! Enforces, when read: status 200; a JSON object; `active` is there and a
 //!   boolean; registered claims of the right type. Everything else is an error,
 //!   and an error is never "active".
 //! Enforces, when written: an inactive answer says `active` and nothing else.
-//! Does not enforce: that an active token is for the asker: `exp`, `aud`, `scope`
-//!   and `cnf` are checked by the resource server like those of a JWT. Signed
-//!   answers (RFC 9701). Client authentication: `client_auth`.
+//! Enforces, when checked ([`Introspection::check`]), in this order: `active`;
+//!   `iss`, where there is one; `aud`; `exp`, `nbf`, `iat`, by the rules of
+//!   [`crate::jose::kind`]; `cnf` is understood; `token_type` `DPoP` has its key.
+//! Does not enforce: possession (`token::confirmation`), that `scope` suffices,
+//!   signed answers (RFC 9701), client authentication (`client_auth`).
 //! Limits: 16 KiB of answer.
 
 use std::fmt;
@@ -20,12 +22,16 @@ use crate::error::answer::{check_status, members};
 use crate::error::response::json_response;
 use crate::error::{MalformedResponse, ResponseError};
 use crate::form::{Form, FormWriter};
-use crate::jose::Claims;
+use crate::jose::kind::{self, AudienceRule};
+use crate::jose::{Claims, KindError};
 use crate::names::claim;
 use crate::revocation::{self, TokenTypeHint};
 use crate::scope::Scope;
 use crate::secret::SecretString;
+use crate::time::{Skew, UnixTime};
+use crate::token::confirmation::{Confirmation, ConfirmationError};
 use crate::token::{AccessToken, TokenType};
+use crate::uri::Issuer;
 
 /// A question about a token, client authentication apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +97,7 @@ impl Introspection {
     }
 
     /// Whether the server vouches for the token now. Not yet permission: see
-    /// the module's head.
+    /// [`Introspection::check`].
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.active
@@ -127,6 +133,34 @@ impl Introspection {
     #[must_use]
     pub fn cnf(&self) -> Option<&Value> {
         self.claims.get(claim::CNF).filter(|v| !v.is_null())
+    }
+
+    /// Checks that the answer lets the token be used here and now, as the claims
+    /// of a JWT would be checked. `aud` and `exp` must be there, `iss` need not.
+    ///
+    /// # Errors
+    /// One variant for each step of the module's description.
+    // spec: 7662-RS1
+    pub fn check(self, expect: &Expect<'_>) -> Result<VerifiedIntrospection, IntrospectionError> {
+        if !self.active {
+            return Err(IntrospectionError::Inactive);
+        }
+        let claims = &self.claims;
+        if claims.iss.as_deref().is_some_and(|iss| iss != expect.issuer.as_str()) {
+            return Err(KindError::WrongIssuer { found: claims.iss.clone() }.into());
+        }
+        kind::check_audience(AudienceRule::Contains, claims, &[expect.audience])?;
+        let expires_at = claims.exp.ok_or_else(|| KindError::MissingClaim(claim::EXP.to_owned()))?;
+        kind::check_times(claims, &kind::Expect::at(expect.now).skew(expect.skew))?;
+        let confirmation = self.cnf().map(Confirmation::from_json).transpose()?;
+        // A server that says "bound to a key" and not to which would make a bearer token of it.
+        // spec: 9449-RS1
+        let has_key = confirmation.as_ref().is_some_and(|confirmation| confirmation.jkt().is_some());
+        if self.token_type() == Some(TokenType::Dpop) && !has_key {
+            return Err(IntrospectionError::KeyMissing);
+        }
+        let scope = self.scope().unwrap_or_else(Scope::empty);
+        Ok(VerifiedIntrospection { claims: self.claims, scope, confirmation, expires_at })
     }
 
     /// Reads the answer. Fails closed: whatever is not a clear "active" is
@@ -169,6 +203,80 @@ impl Introspection {
     }
 }
 
+/// What an active token must be, besides active.
+#[derive(Clone, Copy, Debug)]
+pub struct Expect<'a> {
+    /// The server that was asked. `iss` must be exactly this; many servers leave
+    /// it out, and the caller answers for there being no doubt then.
+    pub issuer: &'a Issuer,
+    /// The identifier of this API: must be among the values of `aud`.
+    pub audience: &'a str,
+    /// The time of the check.
+    pub now: UnixTime,
+    /// How far clocks may differ.
+    pub skew: Skew,
+}
+
+/// Why a token that was asked about is not to be used here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IntrospectionError {
+    /// The server does not vouch for it.
+    #[error("the token is not active")]
+    Inactive,
+    /// It is for somebody else or for another time.
+    #[error("the token is active, but not usable here: {0}")]
+    Claims(#[from] KindError),
+    /// It is bound in a way that is not understood.
+    #[error(transparent)]
+    Confirmation(#[from] ConfirmationError),
+    /// It is a DPoP token, and the answer names no key.
+    #[error("the token is bound to a key, but the server does not say to which")]
+    KeyMissing,
+}
+
+/// What the server says of a token that may be used here and now, possession
+/// apart. Only [`Introspection::check`] makes one.
+#[derive(Clone)]
+pub struct VerifiedIntrospection {
+    claims: Claims,
+    scope: Scope,
+    confirmation: Option<Confirmation>,
+    expires_at: UnixTime,
+}
+
+impl VerifiedIntrospection {
+    /// All that the server says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// `scope`; empty if absent.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// `client_id`.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.claims.text(claim::CLIENT_ID)
+    }
+
+    /// `cnf`: what the sender must still show.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_ref()
+    }
+
+    /// `exp`, without skew.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
 /// `active` taken out; texts that decide something must be texts. A scope that
 /// comes as an array, as some servers send it, is joined.
 fn check_texts(mut claims: Claims) -> Result<Claims, MalformedResponse> {
@@ -194,6 +302,16 @@ impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Introspection")
             .field("active", &self.active)
+            .field("sub", &self.claims.sub)
+            .field("jti", &self.claims.jti)
+            .finish_non_exhaustive()
+    }
+}
+
+/// As above.
+impl fmt::Debug for VerifiedIntrospection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedIntrospection")
             .field("sub", &self.claims.sub)
             .field("jti", &self.claims.jti)
             .finish_non_exhaustive()

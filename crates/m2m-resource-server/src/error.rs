@@ -115,7 +115,7 @@ impl Reason {
         })
     }
 
-    fn description(&self) -> Option<Cow<'static, str>> {
+    pub(crate) fn description(&self) -> Option<Cow<'static, str>> {
         Some(match self {
             Self::NoToken | Self::Unavailable(_) | Self::Misconfigured(_) => return None,
             Self::Presentation(fact) => fact.description(),

@@ -2,9 +2,8 @@
 //! revocation at once.
 //!
 //! Sections: RFC 7662 §2.2, §4
-//! Enforces: only a clear `active` counts; of an opaque token, `iss`, `aud`, `exp`, `nbf` and `cnf`
-//! are checked here as those of a JWT would be, and it must have `aud` and `exp`; a kept answer is
-//! checked again on every use.
+//! Enforces: only a clear `active` counts; the answer is of a trusted issuer, or of the only one; its
+//! claims are checked like those of a JWT ([`Answer::check`]), again on every use of a kept answer.
 //! Does not enforce: possession, which is checked after, for both kinds of token alike.
 //! Limits: at most 64 questions under way, more are answered 503; 10,000 answers kept, by the full
 //! hash of the token, for at most the time set.
@@ -17,13 +16,10 @@ use std::time::Duration;
 
 use m2m_client::Client;
 use m2m_io::Clock;
-use m2m_proto::introspection::Introspection as Answer;
-use m2m_proto::jose::{Claims, crypto};
-use m2m_proto::names::claim;
-use m2m_proto::scope::Scope;
+use m2m_proto::introspection::{Expect, Introspection as Answer, IntrospectionError, VerifiedIntrospection};
+use m2m_proto::jose::{KindError, crypto};
 use m2m_proto::time::{Skew, UnixTime};
-use m2m_proto::token::confirmation::Confirmation;
-use m2m_proto::token::{AccessToken, TokenType};
+use m2m_proto::token::AccessToken;
 use tokio::sync::Semaphore;
 
 use crate::config::Introspect;
@@ -111,68 +107,30 @@ impl Introspection {
     }
 }
 
-/// An opaque token that the server vouches for, checked here as far as it can be.
-#[derive(Debug, Clone)]
-pub(crate) struct ActiveToken {
+/// Checks what the server says of an opaque token against what is trusted here.
+pub(crate) fn check(
     answer: Answer,
-    scope: Scope,
-    confirmation: Option<Confirmation>,
-    expires_at: UnixTime,
+    issuers: &Issuers,
+    skew: Skew,
+    now: UnixTime,
+) -> Result<VerifiedIntrospection, Reason> {
+    let trust = match answer.claims().iss.as_deref() {
+        Some(iss) => issuers.find(iss),
+        // Many servers leave `iss` out; then there must be no doubt whose answer it is.
+        None => issuers.sole(),
+    };
+    let trust = trust.ok_or(Reason::UnknownIssuer)?;
+    let expect = Expect { issuer: &trust.issuer, audience: &trust.audience, now, skew };
+    answer.check(&expect).map_err(Reason::from)
 }
 
-impl ActiveToken {
-    /// Checks what the server said against what is trusted here.
-    pub(crate) fn check(
-        answer: Answer,
-        issuers: &Issuers,
-        skew: Skew,
-        now: UnixTime,
-    ) -> Result<Self, Reason> {
-        let claims = answer.claims();
-        let trust = match claims.iss.as_deref() {
-            Some(iss) => issuers.find(iss),
-            // Many servers leave `iss` out; then there must be no doubt whose answer it is.
-            None => issuers.sole(),
-        };
-        let trust = trust.ok_or(Reason::UnknownIssuer)?;
-        if !claims.aud.as_ref().is_some_and(|audience| audience.contains(&trust.audience)) {
-            return Err(Reason::Inactive);
+impl From<IntrospectionError> for Reason {
+    fn from(error: IntrospectionError) -> Self {
+        match error {
+            IntrospectionError::Claims(KindError::WrongIssuer { .. }) => Self::UnknownIssuer,
+            IntrospectionError::Confirmation(error) => Self::Possession(error),
+            _ => Self::Inactive,
         }
-        let expires_at = claims.exp.ok_or(Reason::Inactive)?;
-        let expired = expires_at.saturating_add(skew.get()) <= now;
-        let not_yet = claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(skew.get()));
-        if expired || not_yet {
-            return Err(Reason::Inactive);
-        }
-        let confirmation = answer.cnf().map(Confirmation::from_json).transpose()?;
-        // A server that says "bound to a key" and not to which would make a bearer token of it.
-        // spec: 9449-RS1
-        let has_key = confirmation.as_ref().is_some_and(|confirmation| confirmation.jkt().is_some());
-        if answer.token_type() == Some(TokenType::Dpop) && !has_key {
-            return Err(Reason::Inactive);
-        }
-        let scope = answer.scope().unwrap_or_else(Scope::empty);
-        Ok(Self { scope, confirmation, expires_at, answer })
-    }
-
-    pub(crate) fn claims(&self) -> &Claims {
-        self.answer.claims()
-    }
-
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    pub(crate) fn client_id(&self) -> Option<&str> {
-        self.answer.claims().text(claim::CLIENT_ID)
-    }
-
-    pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
-        self.confirmation.as_ref()
-    }
-
-    pub(crate) fn expires_at(&self) -> UnixTime {
-        self.expires_at
     }
 }
 

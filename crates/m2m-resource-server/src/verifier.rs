@@ -99,7 +99,7 @@ pub struct Verifier {
 pub(crate) enum Source {
     Jwt(VerifiedClaims),
     #[cfg(feature = "introspection")]
-    Introspected(crate::introspect::ActiveToken),
+    Introspected(m2m_proto::introspection::VerifiedIntrospection),
 }
 
 impl Source {
@@ -274,8 +274,8 @@ impl Verifier {
         };
         if is_opaque(token) {
             let answer = introspection.ask(token).await?;
-            let active = crate::introspect::ActiveToken::check(answer, &parts.issuers, parts.skew, now)?;
-            return Ok(Source::Introspected(active));
+            let checked = crate::introspect::check(answer, &parts.issuers, parts.skew, now)?;
+            return Ok(Source::Introspected(checked));
         }
         let claims = self.jwt(token.expose(), now).await?;
         if introspection.asks_about_jwt() {

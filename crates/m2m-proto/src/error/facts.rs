@@ -22,7 +22,7 @@ pub trait WireError {
 }
 
 /// `path::Type, at PLACE { pattern => Code, "description"; … }`, where PLACE is
-/// one of [`places`].
+/// one of `places`.
 macro_rules! facts {
     ($($type:path, at $place:ident { $($pattern:pat => $code:ident, $text:expr;)* })*) => {
         $(impl WireError for $type {
@@ -66,6 +66,12 @@ facts! {
     }
     crate::introspection::IntrospectionRequestError, at INTROSPECTION {
         Self::MissingToken => InvalidRequest, "token is missing";
+    }
+    crate::introspection::IntrospectionError, at RESOURCE {
+        Self::Claims(KindError::WrongIssuer { .. }) => InvalidToken, "the issuer of the token is not trusted";
+        Self::Confirmation(_) => InvalidToken, "the confirmation of the token is not understood";
+        // What else the server said of a token that is not for this API is not told.
+        Self::Inactive | Self::Claims(_) | Self::KeyMissing => InvalidToken, "the token is not active";
     }
     crate::revocation::RevocationRequestError, at REVOCATION {
         Self::MissingToken => InvalidRequest, "token is missing";

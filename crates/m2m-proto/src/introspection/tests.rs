@@ -140,3 +140,66 @@ fn debug_is_brief() {
     let answer = decode(200, r#"{"active":true,"sub":"s","email":"canary"}"#).unwrap();
     assert!(!format!("{answer:?}").contains("canary"));
 }
+
+const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
+
+/// Good in every respect; then `name` is `value`, or absent if that is null.
+fn checked_with(name: &str, value: Value) -> Result<VerifiedIntrospection, IntrospectionError> {
+    let mut members = serde_json::json!({
+        "active": true, "iss": "https://as.example", "aud": ["https://api.example", "x"],
+        "exp": 1_000_100, "nbf": 999_900, "iat": 999_900, "scope": "a b", "client_id": "app",
+    });
+    members[name] = value;
+    members.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    let expect = Expect {
+        issuer: &Issuer::parse("https://as.example").unwrap(),
+        audience: "https://api.example",
+        now: NOW,
+        skew: Skew::DEFAULT,
+    };
+    decode(200, &members.to_string()).unwrap().check(&expect)
+}
+
+// spec-test: 7662-RS1
+#[test]
+fn a_usable_answer_says_for_whom_and_how_long() {
+    let verified = checked_with("cnf", serde_json::json!({ "jkt": "A".repeat(43) })).unwrap();
+    assert_eq!(verified.client_id(), Some("app"));
+    assert_eq!(verified.scope(), &Scope::parse("a b").unwrap());
+    assert_eq!(verified.expires_at(), UnixTime::from_seconds(1_000_100));
+    assert!(verified.confirmation().unwrap().jkt().is_some());
+    assert_eq!(verified.claims().iss.as_deref(), Some("https://as.example"));
+    assert_eq!(checked_with("scope", Value::Null).unwrap().scope(), &Scope::empty());
+    assert!(checked_with("iss", Value::Null).is_ok(), "the caller knows whose answer it is");
+    assert!(!format!("{:?}", checked_with("email", "canary".into()).unwrap()).contains("canary"));
+}
+
+// spec-test: 7662-RS1
+#[test]
+fn an_active_answer_for_another_place_or_time_is_refused() {
+    let check = |name: &str, value: Value, expect: IntrospectionError| {
+        assert_eq!(checked_with(name, value.clone()).unwrap_err(), expect, "{name} {value}");
+    };
+    let seconds = std::time::Duration::from_secs;
+    check("active", false.into(), IntrospectionError::Inactive);
+    let found = Some("https://evil.example".to_owned());
+    check("iss", "https://evil.example".into(), KindError::WrongIssuer { found }.into());
+    check("aud", "x".into(), KindError::WrongAudience.into());
+    check("aud", Value::Null, KindError::WrongAudience.into());
+    check("exp", Value::Null, KindError::MissingClaim("exp".to_owned()).into());
+    check("exp", 999_970.into(), KindError::Expired { since: seconds(30) }.into());
+    check("nbf", 1_000_031.into(), KindError::NotYetValid { ahead: seconds(31) }.into());
+    check("iat", 1_000_031.into(), KindError::IssuedInFuture { ahead: seconds(31) }.into());
+    for (name, value) in [("exp", 999_971), ("nbf", 1_000_030), ("iat", 1_000_030)] {
+        assert!(checked_with(name, value.into()).is_ok(), "{name}: within the skew");
+    }
+}
+
+// spec-test: 9449-RS1
+#[test]
+fn an_answer_whose_binding_is_not_understood_is_refused() {
+    let unknown = checked_with("cnf", serde_json::json!({ "x": 1 })).unwrap_err();
+    assert_eq!(unknown, ConfirmationError::UnknownMethod.into());
+    assert_eq!(checked_with("token_type", "dpop".into()).unwrap_err(), IntrospectionError::KeyMissing);
+    assert!(checked_with("token_type", "Bearer".into()).is_ok());
+}

@@ -390,7 +390,12 @@ pub fn check_claims(kind: Kind, claims: &Claims, expect: &Expect<'_>) -> Result<
     check_life(expect.life.unwrap_or(row.life), claims, expect)
 }
 
-fn check_audience(rule: AudienceRule, claims: &Claims, expected: &[&str]) -> Result<(), KindError> {
+/// Also for the claims of an introspection answer, which are no JWT.
+pub(crate) fn check_audience(
+    rule: AudienceRule,
+    claims: &Claims,
+    expected: &[&str],
+) -> Result<(), KindError> {
     let audience = claims.aud.as_ref();
     let fits = match rule {
         AudienceRule::Unchecked => true,
@@ -402,7 +407,8 @@ fn check_audience(rule: AudienceRule, claims: &Claims, expected: &[&str]) -> Res
     if fits { Ok(()) } else { Err(KindError::WrongAudience) }
 }
 
-fn check_times(claims: &Claims, expect: &Expect<'_>) -> Result<(), KindError> {
+/// Like [`check_audience`]. Claims that are absent are not checked.
+pub(crate) fn check_times(claims: &Claims, expect: &Expect<'_>) -> Result<(), KindError> {
     let now = expect.now;
     let latest = now.saturating_add(expect.skew.get());
     if let Some(exp) = claims.exp

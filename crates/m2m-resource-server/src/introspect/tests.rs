@@ -1,7 +1,9 @@
 use m2m_client::{Credentials, Endpoints, FixedSecret, Server};
 use m2m_proto::client_id::ClientId;
+use m2m_proto::error::WireError;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::secret::Secret;
+use m2m_proto::token::confirmation::ConfirmationError;
 use m2m_proto::uri::EndpointUri;
 use serde_json::{Value, json};
 
@@ -96,6 +98,7 @@ async fn what_the_server_says_is_checked_here() {
         ("exp", json!(now - 31)),
         ("exp", Value::Null),
         ("nbf", json!(now + 31)),
+        ("iat", json!(now + 31)),
         ("iss", json!("https://evil.example")),
         ("active", json!(false)),
     ] {
@@ -141,6 +144,23 @@ async fn a_bound_opaque_token_needs_its_proof() {
     asking.clock.advance(11);
     asking.says(&active_with("cnf", json!({ "x": 1 })));
     assert!(matches!(asking.reason("opaque").await, Reason::Possession(_)), "an unknown kind of binding");
+}
+
+/// The facts of proto say on the wire what the reasons of this crate say.
+#[test]
+fn a_refused_answer_is_called_what_its_fact_is_called() {
+    let wrong_issuer = KindError::WrongIssuer { found: None };
+    for (fact, reason) in [
+        (IntrospectionError::Inactive, Reason::Inactive),
+        (KindError::WrongAudience.into(), Reason::Inactive),
+        (IntrospectionError::KeyMissing, Reason::Inactive),
+        (wrong_issuer.into(), Reason::UnknownIssuer),
+        (ConfirmationError::UnknownMethod.into(), Reason::Possession(ConfirmationError::UnknownMethod)),
+    ] {
+        let (code, text) = (fact.code(), fact.description());
+        assert_eq!(Reason::from(fact), reason);
+        assert_eq!((reason.code(), reason.description()), (Some(code), Some(text)), "{reason:?}");
+    }
 }
 
 /// A server that forgets to say which key: a bearer token would come of it.
