@@ -20,8 +20,8 @@ use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys};
 use m2m_proto::client_auth::assertion::{self, Expect};
 use m2m_proto::client_auth::mutual_tls::{self, ClientAuthorities};
 use m2m_proto::client_auth::{
-    AssertionError, ClientAuthMethod, PeerCertificate, Presented, SecretPair, UnverifiedAssertion,
-    VerifiedAssertion,
+    AssertionError, ClientAuthMethod, PeerCertificate, Presented, PresentedKind, SecretPair,
+    UnverifiedAssertion, VerifiedAssertion,
 };
 use m2m_proto::jose::{Compact, VerifyingKey};
 use m2m_proto::time::{Skew, UnixTime};
@@ -118,21 +118,21 @@ impl Authenticator {
         registry: &Registry,
         now: UnixTime,
     ) -> Result<AuthenticatedClient, AuthenticationError> {
-        match presented {
-            Presented::SecretBasic(pair) => {
+        match presented.kind() {
+            PresentedKind::SecretBasic(pair) => {
                 // The form-decoded reading, unless only the raw one names a client.
                 let known = |pair: &&SecretPair| registry.registration(pair.client_id()).is_some();
                 let reading = pair.readings().find(known).unwrap_or(pair.preferred());
                 self.secret(reading, ClientAuthMethod::ClientSecretBasic, registry, now)
             }
-            Presented::SecretPost(pair) => {
+            PresentedKind::SecretPost(pair) => {
                 self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
             }
-            Presented::Assertion { client_id, assertion } => {
+            PresentedKind::Assertion { client_id, assertion } => {
                 let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
                 self.assertion(assertion, registration, now).await
             }
-            Presented::Certificate { client_id, certificate } => {
+            PresentedKind::Certificate { client_id, certificate } => {
                 let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
                 self.certificate(certificate, registration, now)
             }

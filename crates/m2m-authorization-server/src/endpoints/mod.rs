@@ -28,7 +28,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response};
 use m2m_io::Now;
-use m2m_proto::client_auth::{PeerCertificate, Presented};
+use m2m_proto::client_auth::{PeerCertificate, Presented, PresentedKind};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, WireError};
 use m2m_proto::form::{Form, FormError};
@@ -198,7 +198,7 @@ pub(crate) async fn authenticate(
     let budget = state.limits.check(client_id, incoming.address, now.monotonic);
     // A secret costs one keyed hash to check, and a right one always passes: nobody is locked out
     // by a stranger who shares the address.
-    let cheap = matches!(presented, Presented::SecretBasic(_) | Presented::SecretPost(_));
+    let cheap = matches!(presented.kind(), PresentedKind::SecretBasic(_) | PresentedKind::SecretPost(_));
     if let (Err(over), false) = (budget, cheap) {
         observe::count(observe::OVER_BUDGET);
         return Err(Refusal::OverBudget(over));
@@ -220,10 +220,10 @@ pub(crate) async fn authenticate(
 
 /// The kind of credential, for metrics: what came, not what is registered.
 fn presented_as(presented: &Presented) -> &'static str {
-    match presented {
-        Presented::SecretBasic(_) => auth_method::CLIENT_SECRET_BASIC,
-        Presented::SecretPost(_) => auth_method::CLIENT_SECRET_POST,
-        Presented::Assertion { .. } => "assertion",
+    match presented.kind() {
+        PresentedKind::SecretBasic(_) => auth_method::CLIENT_SECRET_BASIC,
+        PresentedKind::SecretPost(_) => auth_method::CLIENT_SECRET_POST,
+        PresentedKind::Assertion { .. } => "assertion",
         _ => "certificate",
     }
 }

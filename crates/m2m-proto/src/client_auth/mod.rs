@@ -79,10 +79,23 @@ pub enum PresentedError {
     Unauthenticated,
 }
 
-/// The one credential that a request presents. Nothing is proven yet.
+/// The one credential that a request presents. Nothing is proven yet, but the
+/// checks of this module were made: only [`Presented::from_request`] makes one.
+///
+/// ```compile_fail,E0423
+/// use m2m_proto::client_auth::{PeerCertificate, Presented, PresentedKind};
+/// use m2m_proto::client_id::ClientId;
+/// fn forged(client_id: ClientId, certificate: PeerCertificate) -> Presented {
+///     Presented(PresentedKind::Certificate { client_id, certificate })
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Presented(PresentedKind);
+
+/// What [`Presented`] holds. By itself it says nothing of any request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Presented {
+pub enum PresentedKind {
     /// `client_secret_basic`.
     SecretBasic(BasicPair),
     /// `client_secret_post`.
@@ -140,7 +153,7 @@ impl Presented {
         }
         match (client_id.map(parse_client_id).transpose()?, certificate) {
             (Some(client_id), Some(certificate)) => {
-                Ok(Self::Certificate { client_id, certificate: certificate.clone() })
+                Ok(Self(PresentedKind::Certificate { client_id, certificate: certificate.clone() }))
             }
             _ => Err(PresentedError::Unauthenticated),
         }
@@ -149,11 +162,19 @@ impl Presented {
     /// Who the request claims to come from.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
-        match self {
-            Self::SecretBasic(pair) => pair.client_id(),
-            Self::SecretPost(pair) => pair.client_id(),
-            Self::Assertion { client_id, .. } | Self::Certificate { client_id, .. } => client_id,
+        match &self.0 {
+            PresentedKind::SecretBasic(pair) => pair.client_id(),
+            PresentedKind::SecretPost(pair) => pair.client_id(),
+            PresentedKind::Assertion { client_id, .. } | PresentedKind::Certificate { client_id, .. } => {
+                client_id
+            }
         }
+    }
+
+    /// The credential, to be checked by its kind.
+    #[must_use]
+    pub fn kind(&self) -> &PresentedKind {
+        &self.0
     }
 }
 
@@ -179,14 +200,14 @@ fn basic(header: &HeaderValue, client_id: Option<&str>) -> Result<Presented, Pre
         Some(client_id) if !pair.readings().any(|reading| reading.client_id().as_str() == client_id) => {
             Err(PresentedError::ClientIdMismatch)
         }
-        _ => Ok(Presented::SecretBasic(pair)),
+        _ => Ok(Presented(PresentedKind::SecretBasic(pair))),
     }
 }
 
 fn post(client_id: Option<&str>, secret: &str) -> Result<Presented, PresentedError> {
     let client_id = parse_client_id(client_id.ok_or(PresentedError::ClientIdMissing)?)?;
     let secret = ClientSecret::parse(secret).map_err(PresentedError::Post)?;
-    Ok(Presented::SecretPost(SecretPair::new(client_id, secret)))
+    Ok(Presented(PresentedKind::SecretPost(SecretPair::new(client_id, secret))))
 }
 
 // spec: 7523-AS3
@@ -197,7 +218,7 @@ fn asserted(client_id: Option<&str>, text: &str) -> Result<Presented, PresentedE
         (Some(client_id), _) | (None, Some(client_id)) => parse_client_id(client_id)?,
         (None, None) => return Err(PresentedError::ClientIdMissing),
     };
-    Ok(Presented::Assertion { client_id, assertion: Box::new(assertion) })
+    Ok(Presented(PresentedKind::Assertion { client_id, assertion: Box::new(assertion) }))
 }
 
 fn parse_client_id(text: &str) -> Result<ClientId, PresentedError> {

@@ -61,20 +61,20 @@ fn each_method_alone() {
     let own = own_assertion();
     let check = |request: &Request<'_>, name: &str| {
         let presented = request.present().unwrap();
-        let found = match &presented {
-            Presented::SecretBasic(pair) => {
+        let found = match presented.kind() {
+            PresentedKind::SecretBasic(pair) => {
                 assert_eq!(pair.preferred().secret().expose(), "s3cret");
                 "basic"
             }
-            Presented::SecretPost(pair) => {
+            PresentedKind::SecretPost(pair) => {
                 assert_eq!(pair.secret().expose(), "s3cret");
                 "post"
             }
-            Presented::Assertion { assertion, .. } => {
+            PresentedKind::Assertion { assertion, .. } => {
                 assert_eq!(assertion.expose(), own);
                 "assertion"
             }
-            Presented::Certificate { certificate: found, .. } => {
+            PresentedKind::Certificate { certificate: found, .. } => {
                 assert_eq!(found.thumbprint(), certificate().thumbprint());
                 "certificate"
             }
