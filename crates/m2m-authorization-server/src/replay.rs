@@ -1,8 +1,8 @@
 //! What is remembered against replay, and for how long.
 //!
 //! Sections: RFC 7523 §3 (jti), RFC 9449 §11.1
-//! Limits: an assertion is remembered until it expires, a proof until its window ends, plus the
-//! clock skew that its check allowed.
+//! Limits: an assertion is remembered until it expires plus the clock skew that its check allowed, a
+//! proof until its window ends; both for `MARGIN` (1 s) longer.
 //! Does not enforce: the refusal itself; [`Store::consume`](crate::store::Store::consume) does.
 
 use std::time::Duration;

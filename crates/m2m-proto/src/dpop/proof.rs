@@ -7,8 +7,9 @@
 //! 1. exactly one `DPoP` header
 //! 2. a well-formed compact JWS of at most [`MAX_PROOF_BYTES`]
 //! 3. `typ` is `dpop+jwt`
-//! 4. `alg` is asymmetric, and one that the caller accepts
-//! 5. `jwk` is there, and is no private or shared key
+//! 4. `alg` is asymmetric
+//! 5. `jwk` is there, and is no private or shared key; then, `alg` is one that
+//!    the caller accepts
 //! 6. `jti`, `htm`, `htu` and `iat` are there, `jti` of 1 to [`MAX_JTI_BYTES`] bytes
 //! 7. `htm` is the request's method
 //! 8. `htu` is the request's URI, query and fragment ignored, after the
@@ -20,8 +21,8 @@
 //! 12. the signature, by the key in `jwk`
 //!
 //! Does not enforce: that the proof is used once. The caller consumes
-//! [`VerifiedProof::replay_key`] until [`VerifiedProof::replay_until`], after
-//! every other check.
+//! [`VerifiedProof::replay_key`], after every other check, and remembers it
+//! through [`VerifiedProof::replay_until`].
 //!
 //! Limits: 8 KiB a proof; accepted from 60 s after `iat` to 10 s before it.
 
@@ -244,8 +245,8 @@ impl VerifiedProof {
         crypto::sha256(text.as_bytes())
     }
 
-    /// How long the [`VerifiedProof::replay_key`] must be remembered: from then
-    /// on the proof is too old.
+    /// How long the [`VerifiedProof::replay_key`] must be remembered: up to and
+    /// including this instant, at which the proof is still accepted.
     #[must_use]
     pub fn replay_until(&self) -> UnixTime {
         self.accepted_until
