@@ -1,5 +1,6 @@
 //! Tests across crates: whole systems in one process, TLS, and other people's servers.
 
+mod canary;
 #[cfg(feature = "roles")]
 mod demo_fails;
 #[cfg(feature = "roles")]
