@@ -15,7 +15,7 @@ use super::resolve::Resolver;
 use super::{Prepared, ReqwestHttp};
 use crate::{EgressRules, HttpError, file};
 
-/// Where proxies come from.
+/// Where proxies come from. Nothing to loopback goes through one, whatever is said here.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum ProxyFrom {
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and their lower-case forms, read once when building.
@@ -23,7 +23,7 @@ pub enum ProxyFrom {
     Environment,
     /// No proxy, whatever the environment says.
     Nowhere,
-    /// This URL for everything. May hold credentials, so it is not shown.
+    /// This URL for everything else. May hold credentials, so it is not shown.
     Url(String),
 }
 
