@@ -192,10 +192,10 @@ mod tests {
 
     #[test]
     fn upwards_then_the_users() {
-        let tree = Tree::with(&["home/.config/m2m/m2m.toml", "home/work/m2m.toml", "home/work/repo/.git"]);
+        let tree = Tree::with(&["home/.config/m2m/m2m.toml", "home/code/m2m.toml", "home/code/repo/.git"]);
         let user = ("home/.config/m2m/m2m.toml", Trust::Named);
-        tree.check("home/work/a/b", &[("home/work/m2m.toml", Trust::Found), user]);
-        tree.check("home/work/repo/src", &[user]);
+        tree.check("home/code/a/b", &[("home/code/m2m.toml", Trust::Found), user]);
+        tree.check("home/code/repo/src", &[user]);
         tree.check("home/other", &[user]);
     }
 

@@ -20,7 +20,7 @@ impl Place {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path().join("home");
-        std::fs::create_dir_all(home.join("work/.git")).unwrap();
+        std::fs::create_dir_all(home.join("code/.git")).unwrap();
         let env_file = directory.path().join("dev.env");
         let server = Command::new(binary())
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--env-file"])
@@ -43,7 +43,7 @@ impl Place {
 
     /// The working directory: a repository below `$HOME`.
     pub(crate) fn work(&self) -> PathBuf {
-        self.directory.path().join("home/work")
+        self.directory.path().join("home/code")
     }
 
     /// Variables of the shell and of expected text.
