@@ -5,6 +5,7 @@
 pub mod env;
 pub mod field;
 pub mod file;
+pub mod json;
 mod layers;
 pub mod search;
 pub mod secret;
