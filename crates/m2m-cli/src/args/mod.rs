@@ -2,6 +2,7 @@
 
 mod keys;
 mod profile;
+mod profiles;
 mod tokens;
 
 use clap::builder::Styles;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
+pub use profiles::{Export, ExportForm, Profile, ProfileCommand, Schema};
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
 
 const EXAMPLES: &str = "\
@@ -83,6 +85,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Check a token: signature, issuer, audience, times, scope
     Verify(Verify),
+    /// Print a profile in other forms, and the schema of profiles
+    Profile(Profile),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
     /// Run an authorization server to develop against
@@ -147,6 +151,10 @@ impl Cli {
                 Command::Verify(command) => command.json,
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
+                Command::Profile(command) => match &command.command {
+                    ProfileCommand::Export(command) => command.json,
+                    ProfileCommand::Schema(_) => false,
+                },
                 Command::Request(_) | Command::Completion(_) => false,
             }
     }

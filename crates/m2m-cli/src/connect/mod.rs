@@ -24,6 +24,8 @@ use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 use crate::settings::{Inputs, Settings};
 
+pub use credentials::method;
+
 /// Where tokens are kept between runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -67,6 +69,24 @@ pub fn settings(flags: &ProfileFlags, around: &Surroundings) -> Result<Settings,
 /// # Errors
 /// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line. Exit 4: a secret cannot be read.
 pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> Result<Client, Failure> {
+    let builder = builder(settings, around)?;
+    let builder = credentials::attach(settings, around, builder).await?;
+    let mut builder = dpop(settings, around, builder).await?;
+    if let Some(origin) = &need.destination {
+        builder = builder.destination(origin.clone());
+    }
+    let builder = match need.keep {
+        Keep::Encrypted => store(around, builder),
+        Keep::Nothing => builder,
+    };
+    Ok(builder.build()?)
+}
+
+/// All of a client but what needs a secret: its credential, its key for DPoP and the store.
+///
+/// # Errors
+/// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line.
+pub fn builder(settings: &Settings, around: &Surroundings) -> Result<ClientBuilder, Failure> {
     if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
         return Err(settings
             .wrong(Field::Grant, format!("{grant} is not supported by this version"))
@@ -78,16 +98,9 @@ pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> 
         .random(Arc::clone(&around.random));
     let builder = ask(settings, builder)?;
     let builder = protocol(settings, builder)?;
-    let builder = credentials::attach(settings, around, builder).await?;
-    let builder = dpop(settings, around, builder).await?;
     let builder = transport(settings, around, builder)?;
-    let builder = destinations(settings, builder, need.destination.as_ref())?;
-    let builder = match need.keep {
-        Keep::Encrypted => store(around, builder),
-        Keep::Nothing => builder,
-    };
-    let label = settings.profile().unwrap_or("default").to_owned();
-    Ok(builder.label(label).build()?)
+    let builder = destinations(settings, builder)?;
+    Ok(builder.label(settings.profile().unwrap_or("default")))
 }
 
 fn server(settings: &Settings) -> Result<Server, Failure> {
@@ -218,6 +231,15 @@ pub fn timeout(settings: &Settings) -> Duration {
     settings.time(Field::Timeout).unwrap_or(DEFAULT_TIMEOUT)
 }
 
+/// An HTTP client without a client certificate.
+///
+/// # Errors
+/// As [`http_builder`].
+pub fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {
+    let http = http_builder(settings)?.build();
+    Ok(Arc::new(http.map_err(|error| Failure::configuration(error.to_string()))?))
+}
+
 /// The HTTP client's settings: roots of `ca_file`, egress rules.
 ///
 /// # Errors
@@ -235,19 +257,12 @@ pub fn http_builder(settings: &Settings) -> Result<ReqwestHttpBuilder, Failure> 
     Ok(http.egress(egress))
 }
 
-fn destinations(
-    settings: &Settings,
-    mut builder: ClientBuilder,
-    typed: Option<&Origin>,
-) -> Result<ClientBuilder, Failure> {
+fn destinations(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
     for text in settings.list(Field::Destinations) {
         let origin = Origin::parse(text).map_err(|error| settings.wrong(Field::Destinations, error))?;
         builder = builder.destination(origin);
     }
-    match typed {
-        Some(origin) => Ok(builder.destination(origin.clone())),
-        None => Ok(builder),
-    }
+    Ok(builder)
 }
 
 /// The store, or none when there is no place for it: a token can still be got, only not kept.

@@ -112,6 +112,11 @@ impl Settings {
         &self.warnings
     }
 
+    /// Every value that somebody stated, in the order of the table of fields.
+    pub fn stated(&self) -> impl Iterator<Item = (Field, &Sourced<Value>)> {
+        self.values.iter().map(|(field, sourced)| (*field, sourced))
+    }
+
     /// Where a value came from.
     pub fn origin(&self, field: Field) -> Origin {
         self.values.get(&field).map_or(Origin::Default, |sourced| sourced.origin.clone())

@@ -1,0 +1,292 @@
+//! `--as rust`: a function that makes the client, for a program with `m2m-client`.
+//!
+//! The text is compiled by the tests of this crate, in each of its variants.
+
+use std::collections::BTreeSet;
+
+use m2m_proto::client_auth::ClientAuthMethod;
+
+use super::{Notes, Plan};
+use crate::connect;
+use crate::exit::Failure;
+use crate::quote::rust as quoted;
+use crate::settings::field::Field;
+use crate::settings::secret::SecretReference;
+
+/// What goes around the client, with the modules that it needs.
+#[derive(Default)]
+struct Code {
+    uses: BTreeSet<&'static str>,
+    body: String,
+    functions: BTreeSet<&'static str>,
+    notes: Notes,
+}
+
+const PRINTED: &str = "
+/// What a program prints, without its line end.
+fn printed(argv: &[&str]) -> Result<SecretString, Box<dyn Error>> {
+    let [program, arguments @ ..] = argv else { return Err(\"no program\".into()) };
+    let output = std::process::Command::new(program).args(arguments).output()?;
+    if !output.status.success() {
+        return Err(format!(\"{program}: {}\", output.status).into());
+    }
+    Ok(SecretString::from(String::from_utf8(output.stdout)?.trim_end_matches(['\\r', '\\n'])))
+}
+";
+
+pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
+    let mut code = Code::default();
+    code.needs(&["m2m_client::Client", "m2m_proto::client_id::ClientId", "std::error::Error"]);
+    let server = code.server(plan)?;
+    let id = quoted(plan.settings.text(Field::ClientId).ok_or_else(|| {
+        Failure::configuration("no client is named").hint("write client_id into the profile")
+    })?);
+    let credentials = code.credentials(plan)?;
+    let mut builder = format!(
+        "    let builder = Client::builder({server})\n        .client_id(ClientId::parse({id})?)\n        \
+         .credentials({credentials})"
+    );
+    for call in code.ask(plan).into_iter().chain(code.tune(plan)) {
+        builder.push_str(&format!("\n        .{call}"));
+    }
+    let connection = code.connection(plan);
+    let uses: String = code.uses.iter().map(|path| format!("use {path};\n")).collect();
+    Ok(format!(
+        "{}// needs the crates m2m-client, m2m-io and m2m-proto\n{uses}\n/// Gives access tokens for the profile {}. \
+         Make one, and keep it while the program runs.\npub fn client() -> Result<Client, Box<dyn Error>> {{\n{}{builder};\n\
+         {connection}    Ok(builder.build()?)\n}}\n{}",
+        code.notes.comments("//"),
+        plan.name(),
+        code.body,
+        code.functions.into_iter().collect::<String>(),
+    ))
+}
+
+impl Code {
+    fn needs(&mut self, paths: &[&'static str]) {
+        self.uses.extend(paths);
+    }
+
+    fn server(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
+        self.needs(&["m2m_client::Server"]);
+        let settings = plan.settings;
+        if let Some(issuer) = settings.text(Field::Issuer) {
+            self.needs(&["m2m_proto::uri::Issuer"]);
+            return Ok(format!("Server::issuer(Issuer::parse({})?)", quoted(issuer)));
+        }
+        let token = settings.text(Field::TokenUrl).ok_or_else(|| {
+            Failure::configuration("no token service is named")
+                .hint("write issuer or token_url into the profile")
+        })?;
+        self.needs(&["m2m_client::Endpoints", "m2m_proto::uri::EndpointUri"]);
+        let mut fields = String::new();
+        for (name, field) in
+            [("introspection", Field::IntrospectionUrl), ("revocation", Field::RevocationUrl)]
+        {
+            if let Some(url) = settings.text(field) {
+                fields.push_str(&format!("        {name}: Some(EndpointUri::parse({})?),\n", quoted(url)));
+            }
+        }
+        let token = format!("Endpoints::token(EndpointUri::parse({})?)", quoted(token));
+        let endpoints = match fields.as_str() {
+            "" => token,
+            fields => format!("Endpoints {{\n{fields}        ..{token}\n    }}"),
+        };
+        self.body.push_str(&format!("    let endpoints = {endpoints};\n"));
+        Ok("Server::endpoints(endpoints)".to_owned())
+    }
+
+    fn credentials(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
+        use ClientAuthMethod as M;
+        self.needs(&["m2m_client::Credentials"]);
+        let method = connect::method(plan.settings)?;
+        let next = match plan.settings.secret(Field::NextClientSecret) {
+            Some(_) => format!("Some({})", self.source(plan, Field::NextClientSecret)?),
+            None => "None".to_owned(),
+        };
+        Ok(match method {
+            M::ClientSecretBasic | M::ClientSecretPost => {
+                let secret = self.source(plan, Field::ClientSecret)?;
+                format!("Credentials::secret({secret}, {next}, {})", self.method(method))
+            }
+            M::ClientSecretJwt => {
+                let secret = self.source(plan, Field::ClientSecret)?;
+                let algorithm = self.algorithm(plan).unwrap_or_else(|| "Algorithm::Hs256".to_owned());
+                self.needs(&["m2m_proto::jose::Algorithm"]);
+                format!("Credentials::client_secret_jwt({secret}, {next}, {algorithm})")
+            }
+            M::PrivateKeyJwt if plan.settings.secret(Field::WorkloadToken).is_some() => {
+                format!("Credentials::assertion({})", self.source(plan, Field::WorkloadToken)?)
+            }
+            M::PrivateKeyJwt => {
+                self.needs(&["m2m_client::KeySource"]);
+                let key = self.source(plan, Field::PrivateKey)?;
+                let algorithm =
+                    self.algorithm(plan).map_or("None".to_owned(), |name| format!("Some({name})"));
+                let id = plan.settings.text(Field::KeyId);
+                let id = id.map_or("None".to_owned(), |id| format!("Some({}.to_owned())", quoted(id)));
+                format!("Credentials::key(KeySource::text({key}, {algorithm}, {id}))")
+            }
+            M::TlsClientAuth | M::SelfSignedTlsClientAuth => {
+                self.needs(&["m2m_client::CertificateSource"]);
+                let (chain, key) =
+                    (self.source(plan, Field::Certificate)?, self.source(plan, Field::CertificateKey)?);
+                let method = self.method(method);
+                format!("Credentials::certificate(CertificateSource::new({chain}, {key}), {method})")
+            }
+        })
+    }
+
+    fn method(&mut self, method: ClientAuthMethod) -> String {
+        self.needs(&["m2m_proto::client_auth::ClientAuthMethod"]);
+        format!("ClientAuthMethod::{method:?}")
+    }
+
+    fn algorithm(&mut self, plan: &Plan<'_>) -> Option<String> {
+        let name = plan.settings.text(Field::Algorithm)?;
+        self.needs(&["m2m_proto::jose::Algorithm"]);
+        Some(format!("Algorithm::parse({}).ok_or(\"no such algorithm\")?", quoted(name)))
+    }
+
+    /// An expression for where a secret is.
+    fn source(&mut self, plan: &Plan<'_>, field: Field) -> Result<String, Failure> {
+        let reference = plan.settings.secret(field);
+        let reference = reference.ok_or_else(|| Failure::configuration(format!("no {field} is named")))?;
+        self.needs(&["std::sync::Arc"]);
+        Ok(match reference {
+            SecretReference::File(path) => self.file(&quoted(&plan.directory.join(path).to_string_lossy())),
+            SecretReference::Systemd(name) => {
+                let path = "std::path::PathBuf::from(std::env::var(\"CREDENTIALS_DIRECTORY\")?)";
+                self.file(&format!("{path}.join({})", quoted(name)))
+            }
+            SecretReference::Env(name) => {
+                self.fixed(&format!("SecretString::from(std::env::var({})?.as_str())", quoted(name)))
+            }
+            SecretReference::Command(argv) => {
+                let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
+                self.functions.insert(PRINTED);
+                self.fixed(&format!("printed(&[{}])?", words.join(", ")))
+            }
+            other => {
+                self.notes
+                    .add(format!("{field} comes from {other}: put a SecretSource of yours in its place"));
+                self.file(&quoted(&format!("/path/to/{field}")))
+            }
+        })
+    }
+
+    fn file(&mut self, path: &str) -> String {
+        self.needs(&["m2m_client::FileSecret"]);
+        format!("Arc::new(FileSecret::new({path}))")
+    }
+
+    fn fixed(&mut self, secret: &str) -> String {
+        self.needs(&["m2m_client::FixedSecret", "m2m_proto::secret::SecretString"]);
+        format!("Arc::new(FixedSecret::new({secret}))")
+    }
+
+    /// What the token is for.
+    fn ask(&mut self, plan: &Plan<'_>) -> Vec<String> {
+        let settings = plan.settings;
+        let mut calls = Vec::new();
+        if !settings.list(Field::Scopes).is_empty() {
+            self.needs(&["m2m_proto::scope::Scope"]);
+            calls.push(format!("scope(Scope::parse({})?)", quoted(&settings.list(Field::Scopes).join(" "))));
+        }
+        calls
+            .extend(settings.text(Field::Audience).map(|audience| format!("audience({})", quoted(audience))));
+        for resource in settings.list(Field::Resource) {
+            self.needs(&["m2m_proto::uri::ResourceUri"]);
+            calls.push(format!("resource(ResourceUri::parse({})?)", quoted(resource)));
+        }
+        for (name, value) in settings.pairs(Field::Params) {
+            calls.push(format!("param({}, {})", quoted(name), quoted(value)));
+        }
+        for origin in settings.list(Field::Destinations) {
+            self.needs(&["m2m_proto::uri::Origin"]);
+            calls.push(format!("destination(Origin::parse({})?)", quoted(origin)));
+        }
+        if settings.text(Field::Dpop).is_some() {
+            self.needs(&["m2m_client::Dpop", "m2m_proto::jose::Algorithm"]);
+            calls.push("dpop(Dpop::Ephemeral(Algorithm::Es256))".to_owned());
+        } else if let Some(reference) = settings.secret(Field::Dpop) {
+            self.notes.add(format!(
+                "dpop is a key from {reference}: load it and call builder.dpop(Dpop::Key(key))"
+            ));
+        }
+        calls
+    }
+
+    /// Numbers and switches.
+    fn tune(&mut self, plan: &Plan<'_>) -> Vec<String> {
+        let settings = plan.settings;
+        let mut calls = Vec::new();
+        for (field, call) in
+            [(Field::RefreshLead, "refresh_lead"), (Field::FallbackLifetime, "fallback_lifetime")]
+        {
+            if let Some(time) = settings.time(field) {
+                self.needs(&["std::time::Duration"]);
+                calls.push(format!("{call}(Duration::from_millis({}))", time.as_millis()));
+            }
+        }
+        if let Some(time) = settings.time(Field::Timeout) {
+            self.needs(&["std::time::Duration", "m2m_io::Limits"]);
+            let time = format!("Duration::from_millis({})", time.as_millis());
+            calls.push(format!("limits(Limits {{ timeout: {time}, ..Limits::default() }})"));
+        }
+        match settings.text(Field::BasicEncoding) {
+            Some("raw") => {
+                self.needs(&["m2m_proto::client_auth::BasicEncoding"]);
+                calls.push("basic_encoding(BasicEncoding::Raw)".to_owned());
+            }
+            _ => {}
+        }
+        if let Some(rule) = settings.text(Field::AssertionAudience) {
+            self.needs(&["m2m_client::AssertionAudienceRule"]);
+            let rule = match rule {
+                "issuer" => "Issuer".to_owned(),
+                "token_endpoint" => "Endpoint".to_owned(),
+                other => format!("Literal({}.to_owned())", quoted(other)),
+            };
+            calls.push(format!("assertion_audience(AssertionAudienceRule::{rule})"));
+        }
+        match settings.text(Field::Inspect) {
+            Some(rule @ ("off" | "error")) => {
+                self.needs(&["m2m_client::Inspect"]);
+                let rule = if rule == "off" { "Off" } else { "Error" };
+                calls.push(format!("inspect(Inspect::{rule})"));
+            }
+            _ => {}
+        }
+        if settings.is_on(Field::AllowHttp) {
+            self.needs(&["m2m_proto::uri::PlainHttp"]);
+            calls.push("plain_http(PlainHttp::Allowed)".to_owned());
+        }
+        calls
+    }
+
+    /// The HTTP client, where the default one does not do.
+    fn connection(&mut self, plan: &Plan<'_>) -> String {
+        let has_certificate = plan.settings.secret(Field::Certificate).is_some();
+        let roots = plan.settings.text(Field::CaFile);
+        if roots.is_none() && !has_certificate {
+            return String::new();
+        }
+        self.needs(&[
+            "m2m_client::HttpFactory",
+            "m2m_io::HttpClient",
+            "m2m_io::ReqwestHttp",
+            "std::sync::Arc",
+        ]);
+        let roots = roots.map_or(String::new(), |path| {
+            format!("        http = http.ca_file(std::path::Path::new({}))?;\n", quoted(path))
+        });
+        format!(
+            "    let factory = HttpFactory::new(|certificate| {{\n        let mut http = ReqwestHttp::builder();\n{roots}        \
+             if let Some(certificate) = certificate {{\n            http = \
+             http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;\n        }}\n        \
+             Ok(Arc::new(http.build()?) as Arc<dyn HttpClient>)\n    }});\n    let builder = \
+             builder.http_factory(factory);\n"
+        )
+    }
+}
