@@ -76,7 +76,7 @@ pub fn ui_schema() -> Value {
     let mut ui = Map::new();
     let keys = |group_| fields(group_).map(Field::key);
     let order: Vec<&str> = [NAME].into_iter().chain(Group::ALL.into_iter().flat_map(keys)).collect();
-    ui.insert("ui:order".to_owned(), json!([order, ["*"].to_vec()].concat()));
+    ui.insert("ui:order".to_owned(), json!(([order, vec!["*"]].concat())));
     ui.insert("ui:options".to_owned(), json!({"groups": Group::ALL.map(|group| shown(group))}));
     ui.insert(NAME.to_owned(), json!({"ui:placeholder": "orders", "ui:autocomplete": "off"}));
     for field in Field::ALL {

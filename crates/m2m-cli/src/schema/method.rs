@@ -4,7 +4,7 @@ use m2m_proto::client_auth::ClientAuthMethod;
 use serde_json::{Map, Value, json};
 
 use super::field::{Need, of, secret};
-use crate::settings::field::{Field, Shape};
+use crate::settings::field::Field;
 
 /// Fields that belong to a method.
 pub(super) const FIELDS: &[Field] = &[
@@ -43,26 +43,21 @@ pub(super) fn choice() -> Value {
     })
 }
 
-/// For each method the fields that it needs.
-pub(super) fn dependency() -> Value {
-    json!({"oneOf": ClientAuthMethod::ALL.map(branch)})
+/// For each method the fields that appear with it.
+pub(super) fn conditions() -> Vec<Value> {
+    let condition = |method: ClientAuthMethod| {
+        let key = Field::ClientAuthMethod.key();
+        json!({"if": {"properties": {key: {"const": method.as_str()}}, "required": [key]}, "then": with(method)})
+    };
+    ClientAuthMethod::ALL.map(condition).to_vec()
 }
 
-fn branch(method: ClientAuthMethod) -> Value {
-    let key = Field::ClientAuthMethod.key();
-    let mut properties = Map::new();
-    properties.insert(key.to_owned(), json!({"enum": [method.as_str()]}));
+fn with(method: ClientAuthMethod) -> Value {
     let (required, optional) = fields(method);
-    for field in required {
-        properties.insert(field.key().to_owned(), secret(*field, Need::Required));
-    }
-    for field in optional {
-        let schema = match field.shape() {
-            Shape::Secret => secret(*field, Need::Optional),
-            _ => of(*field),
-        };
-        properties.insert(field.key().to_owned(), schema);
-    }
+    let required_of = |field: &Field| (field.key().to_owned(), secret(*field, Need::Required));
+    let optional_of = |field: &Field| (field.key().to_owned(), of(*field));
+    let properties: Map<String, Value> =
+        required.iter().map(required_of).chain(optional.iter().map(optional_of)).collect();
     let required: Vec<&str> = required.iter().map(|field| field.key()).collect();
     json!({"properties": properties, "required": required})
 }

@@ -39,9 +39,7 @@ pub fn schema() -> Value {
         "properties": properties,
         "required": [Field::ClientId.key()],
         "propertyNames": {"enum": names},
-        "if": {"required": [Field::Issuer.key()]},
-        "else": without_issuer(),
-        "dependencies": {Field::ClientAuthMethod.key(): method::dependency()},
+        "allOf": ([vec![server()], method::conditions()].concat()),
         "definitions": field::definitions(),
     })
 }
@@ -61,12 +59,15 @@ fn name() -> Value {
 }
 
 /// Without an issuer the token endpoint may stand; when neither is there, the issuer is the one that is missed.
-fn without_issuer() -> Value {
-    let key = Field::TokenUrl.key();
+fn server() -> Value {
+    let (issuer, token_url) = (Field::Issuer.key(), Field::TokenUrl.key());
     json!({
-        "properties": {key: field::of(Field::TokenUrl)},
-        "if": {"required": [key]},
-        "else": {"required": [Field::Issuer.key()]},
+        "if": {"required": [issuer]},
+        "else": {
+            "properties": {token_url: field::of(Field::TokenUrl)},
+            "if": {"required": [token_url]},
+            "else": {"required": [issuer]},
+        },
     })
 }
 

@@ -11,6 +11,7 @@ fn properties(schema: &Value) -> Vec<(String, Value)> {
             match (key.as_str(), value) {
                 ("definitions", _) => {}
                 ("properties", Value::Object(of)) => found.extend(of.clone()),
+                ("if", condition) if condition.get("if").is_none() => {}
                 _ => found.extend(properties(value)),
             }
         }
@@ -67,10 +68,11 @@ fn choices_are_those_of_the_settings() {
     let methods = schema["properties"]["client_auth_method"]["oneOf"].as_array().unwrap();
     let methods: Vec<_> = methods.iter().map(|choice| choice["const"].as_str().unwrap()).collect();
     assert_eq!(methods, ClientAuthMethod::ALL.map(ClientAuthMethod::as_str));
-    let branches = schema["dependencies"]["client_auth_method"]["oneOf"].as_array().unwrap();
-    let branches: Vec<_> =
-        branches.iter().map(|branch| &branch["properties"]["client_auth_method"]["enum"][0]).collect();
-    assert_eq!(branches, methods);
+    let conditions = schema["allOf"].as_array().unwrap().iter();
+    let conditions: Vec<_> = conditions
+        .filter_map(|one| one["if"]["properties"]["client_auth_method"]["const"].as_str())
+        .collect();
+    assert_eq!(conditions, methods);
 }
 
 #[test]
