@@ -1,25 +1,8 @@
-//! Arguments of `m2m profile`.
+//! Arguments of `m2m profile export` and `m2m profile schema`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use super::ProfileFlags;
-
-/// `m2m profile`
-#[derive(Args, Clone, Debug)]
-pub struct Profile {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ProfileCommand,
-}
-
-/// What can be done with profiles.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ProfileCommand {
-    /// Print a profile in another form: a command line, code, a deployment
-    Export(Box<Export>),
-    /// Print the JSON Schema of a profile, and how a form shows it
-    Schema(Schema),
-}
 
 /// A form in which a profile can be printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,7 +36,7 @@ Examples:
 Secrets are named, never printed: the output can be committed. What a form
 cannot say stands in it as a comment. curl and envoy need the token endpoint; of
 a profile with an issuer its metadata are asked for it, and nothing else is sent.")]
-pub struct Export {
+pub struct ProfileExport {
     /// The profile; default: as everywhere
     #[arg(value_name = "NAME", conflicts_with = "profile")]
     pub name: Option<String>,
@@ -76,7 +59,7 @@ Example:
 
 Prints {\"schema\",\"uiSchema\"}: JSON Schema draft-07, and a UI schema for
 react-jsonschema-form. What such a form yields, m2m profile import takes.")]
-pub struct Schema {
+pub struct ProfileSchema {
     /// Print the JSON Schema alone
     #[arg(long, conflicts_with = "ui")]
     pub schema: bool,
