@@ -1,6 +1,7 @@
 //! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
 
 mod credentials;
+mod source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
