@@ -49,7 +49,7 @@ pub(super) async fn attach(
 }
 
 /// The stated method; else `private_key_jwt` when there is a key or a workload token; else `client_secret_basic`.
-fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
+pub(super) fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
     let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
         return ClientAuthMethod::parse(text).ok_or_else(|| {

@@ -81,10 +81,26 @@ fn found(path: &Path, environment: &Environment) -> Result<Located, Failure> {
     Ok(Located { document: parse(path, &bytes)?, trust })
 }
 
-enum Search {
+/// What the search upwards ends with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// A file.
     Found(PathBuf),
+    /// A file that is not used, and why.
     Refused(PathBuf, &'static str),
+    /// Neither.
     Nothing,
+}
+
+/// The file that is found from the working directory upwards; not the user's own.
+pub fn nearest(start: Start<'_>) -> Search {
+    let user = start.environment.configuration_directory().map(|directory| directory.join(FILE_NAME));
+    upwards(start, user.as_deref())
+}
+
+/// Why a file is not to be used, if others may write it.
+pub fn refusal(path: &Path) -> Option<&'static str> {
+    writable_by_others(path, path.parent().filter(|parent| !parent.as_os_str().is_empty())?)
 }
 
 fn upwards(start: Start<'_>, user: Option<&Path>) -> Search {
