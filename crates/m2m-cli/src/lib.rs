@@ -14,6 +14,7 @@ pub mod harden;
 pub mod listen;
 mod log;
 pub mod output;
+pub mod quote;
 pub mod settings;
 mod usage;
 

@@ -55,6 +55,11 @@ macro_rules! fields {
             pub fn shape(self) -> Shape {
                 match self { $(Self::$field => Shape::$shape,)+ }
             }
+
+            /// What it is, in one sentence for a person.
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$field => concat!($($doc,)+).trim_ascii(),)+ }
+            }
         }
     };
 }
@@ -139,6 +144,20 @@ impl Field {
             Self::Certificate | Self::CertificateKey | Self::WorkloadToken => Some(Group::Credential),
             _ => None,
         }
+    }
+
+    /// Its name for a person who fills in a form: `client_id` is "Client ID".
+    pub fn title(self) -> String {
+        let word = |word: &str| match word {
+            "id" | "url" | "ca" | "http" => word.to_uppercase(),
+            "dpop" => "DPoP".to_owned(),
+            _ => word.to_owned(),
+        };
+        let mut title = self.key().split('_').map(word).collect::<Vec<_>>().join(" ");
+        if let Some(first) = title.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        title
     }
 
     /// The field with this key.
@@ -230,6 +249,17 @@ mod tests {
         check("isuer", Some("issuer"));
         check("token_uri", Some("token_url"));
         check("zzzzzzzz", None);
+    }
+
+    #[test]
+    fn titles_are_written_as_people_write_them() {
+        let check = |field: Field, expect| assert_eq!(field.title(), expect);
+        check(Field::ClientId, "Client ID");
+        check(Field::TokenUrl, "Token URL");
+        check(Field::Dpop, "DPoP");
+        check(Field::CaFile, "CA file");
+        check(Field::Scopes, "Scopes");
+        assert_eq!(Field::Issuer.help(), "Issuer identifier; discovery finds the endpoints.");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod env;
 pub mod field;
 pub mod file;
 mod found;
+pub mod json;
 pub(crate) mod keyring;
 mod layers;
 pub(crate) mod program;
