@@ -79,8 +79,8 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Revoke(typed) => commands::revoke::run(&typed, around).await,
         Command::Inspect(typed) => commands::inspect::run(&typed, around),
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
-        Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Profile(typed) => commands::profile::run(&typed, around).await,
+        Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),
     }

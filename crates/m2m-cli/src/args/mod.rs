@@ -1,5 +1,6 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
+mod exports;
 mod keys;
 mod profile;
 mod profiles;
@@ -9,9 +10,13 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
+pub use exports::{ExportForm, ProfileExport, ProfileSchema};
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
-pub use profiles::{Export, ExportForm, Profile, ProfileCommand, Schema};
+pub use profiles::{
+    Destination, Profile, ProfileAdd, ProfileCommand, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
+    ProfileTest, ProfileTrust,
+};
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
 
 const EXAMPLES: &str = "\
@@ -20,6 +25,7 @@ Examples:
   m2m serve --dev --env-file dev.env                  a server to try things
   m2m token --issuer https://login.example.com \\
       --client-id svc --secret-env VAR --scope read   print a token
+  m2m profile add orders                              keep settings by name
   m2m request GET https://api.example.com/orders      call an API
   m2m token | m2m verify --issuer URL --audience AUD  check a token
 
@@ -85,7 +91,7 @@ pub enum Command {
     Inspect(Inspect),
     /// Check a token: signature, issuer, audience, times, scope
     Verify(Verify),
-    /// Print a profile in other forms, and the schema of profiles
+    /// Keep settings by name: add, list, show, test, remove, import
     Profile(Profile),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
@@ -149,12 +155,9 @@ impl Cli {
                 Command::Revoke(command) => command.json,
                 Command::Inspect(command) => command.json,
                 Command::Verify(command) => command.json,
+                Command::Profile(command) => command.wants_json(),
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
-                Command::Profile(command) => match &command.command {
-                    ProfileCommand::Export(command) => command.json,
-                    ProfileCommand::Schema(_) => false,
-                },
                 Command::Request(_) | Command::Completion(_) => false,
             }
     }

@@ -193,6 +193,10 @@ In the file a secret or key is a reference, never a value:
   { file = \"/path\" }                          a file
   { command = [\"op\", \"read\", \"op://v/i\"] }    what a program prints
   { systemd = \"name\" }                        a credential of the unit
+  { keyring = \"name\" }                        an entry of the system's keyring
+and workload_token also, each got anew for every token request:
+  { kubernetes = \"/path\" }, { spiffe = \"/path\" }  a projected token, a JWT-SVID
+  { github_actions = \"AUDIENCE\" }             what GitHub Actions issues to the job
 M2M_CLIENT_SECRET_FILE, --secret-env, --secret-stdin and --secret-command name
 the client secret too.
 

@@ -155,6 +155,7 @@ impl Parser<'_> {
                 spanned.1.as_bool().map(Value::Switch).ok_or_else(expected)
             }
             Shape::Pairs => self.pairs(spanned, key).map(Value::Pairs),
+            Shape::Secret if field == Field::WorkloadToken => self.workload(spanned, key).map(Value::Secret),
             Shape::Secret => self.secret(spanned, key).map(Value::Secret),
             Shape::KeyOrEphemeral => match spanned.1.as_str() {
                 Some("ephemeral") => Ok(Value::Text("ephemeral".to_owned())),
@@ -202,9 +203,25 @@ impl Parser<'_> {
             .collect()
     }
 
+    /// A workload token comes from a platform, or from where any secret is.
+    fn workload(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
+        let mut entries = value.as_table().into_iter().flat_map(|table| table.iter());
+        let (Some((kind, inner)), None) = (entries.next(), entries.next()) else {
+            return self.secret((at, value), key);
+        };
+        let spanned = (inner.span().start, inner.get_ref());
+        let path = || Ok::<_, Failure>(self.directory().join(self.string(spanned, key)?));
+        match kind.get_ref().as_ref() {
+            "github_actions" => self.string(spanned, key).map(SecretReference::GithubActions),
+            "kubernetes" => path().map(SecretReference::Kubernetes),
+            "spiffe" => path().map(SecretReference::Spiffe),
+            _ => self.secret((at, value), key),
+        }
+    }
+
     fn secret(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
-        let forms = "{ env = \"NAME\" }, { file = \"/path\" }, { command = [\"op\", \"read\", \"op://…\"] } \
-                     or { systemd = \"name\" }";
+        let forms = "{ env = \"NAME\" }, { file = \"/path\" }, { command = [\"op\", \"read\", \"op://…\"] }, \
+                     { systemd = \"name\" } or { keyring = \"name\" }";
         // The literal itself is never repeated in the message.
         let table = value.as_table().ok_or_else(|| {
             self.error(at, key, "a secret in a file is refused; name where it is instead")

@@ -8,6 +8,7 @@ mod key;
 mod overlap;
 mod proof;
 mod secret;
+mod workload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use overlap::Overlap;
 pub(crate) use overlap::Which;
 pub(crate) use proof::{Outgoing, Proof, ProofInput, Shown};
 pub use secret::{FileSecret, FixedSecret, SecretFn, SecretSource};
+pub use workload::{IdTokenRequest, ProjectedToken};
 
 use crate::error::Error;
 

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::Surroundings;
-use crate::args::Schema;
+use crate::args::ProfileSchema;
 use crate::exit::{Exit, Failure};
 use crate::schema::{schema, ui_schema};
 
-pub(crate) fn run(typed: &Schema, around: &Surroundings) -> Result<Exit, Failure> {
+pub(crate) fn run(typed: &ProfileSchema, around: &Surroundings) -> Result<Exit, Failure> {
     let shown = match (typed.schema, typed.ui) {
         (true, _) => schema(),
         (false, true) => ui_schema(),

@@ -1,6 +1,6 @@
 //! `--as cli`: a line of `m2m token` that needs no file.
 
-use super::{Notes, Plan};
+use super::{Notes, Plan, systemd};
 use crate::quote::{shell, shell_word};
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
@@ -50,19 +50,21 @@ fn flags(field: Field, value: &Value, notes: &mut Notes) -> Option<Vec<String>> 
 
 /// The client secret, which has a flag for each place.
 fn secret(reference: &SecretReference) -> String {
-    match reference {
-        SecretReference::Env(name) => format!("--secret-env {}", shell_word(name)),
-        SecretReference::File(path) => format!("--secret-file {}", shell_word(&path.to_string_lossy())),
-        SecretReference::Command(argv) => format!("--secret-command {}", shell(&command(argv))),
-        SecretReference::Systemd(name) => format!("--secret-file {}", systemd(name)),
-        SecretReference::Keyring(_) | SecretReference::Stdin => "--secret-stdin".to_owned(),
+    match (Plan::program(reference), reference) {
+        (Some(argv), _) => format!("--secret-command {}", shell(&command(&argv))),
+        (_, SecretReference::Env(name)) => format!("--secret-env {}", shell_word(name)),
+        (_, SecretReference::File(path)) => format!("--secret-file {}", shell_word(&path.to_string_lossy())),
+        (_, SecretReference::Systemd(name)) => format!("--secret-file {}", systemd(name)),
+        _ => "--secret-stdin".to_owned(),
     }
 }
 
 /// A key or certificate, which is taken from a file only.
 fn file(field: Field, reference: &SecretReference, notes: &mut Notes) -> String {
     match reference {
-        SecretReference::File(path) => shell_word(&path.to_string_lossy()),
+        SecretReference::File(path) | SecretReference::Kubernetes(path) | SecretReference::Spiffe(path) => {
+            shell_word(&path.to_string_lossy())
+        }
         SecretReference::Systemd(name) => systemd(name),
         other => {
             notes.add(format!("{field} comes from {other}: a flag takes a file, so write it to one"));
@@ -71,18 +73,14 @@ fn file(field: Field, reference: &SecretReference, notes: &mut Notes) -> String 
     }
 }
 
-fn systemd(name: &str) -> String {
-    format!("\"$CREDENTIALS_DIRECTORY\"/{}", shell_word(name))
-}
-
 /// Words as `--secret-command` splits them.
-fn command(argv: &[String]) -> String {
-    let plain = |word: &String| {
+fn command(argv: &[&str]) -> String {
+    let plain = |word: &str| {
         !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\\'))
     };
-    let word = |word: &String| {
+    let word = |word: &&str| {
         if plain(word) {
-            word.clone()
+            (*word).to_owned()
         } else {
             format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
         }
@@ -110,8 +108,7 @@ mod tests {
     fn a_command_is_split_as_it_was() {
         for argv in [&["op", "read", "op://v/my item"][..], &["a", "", "it's", "\"q\\\""], &["$HOME", "`id`"]]
         {
-            let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
-            assert_eq!(split_command(&command(&argv)).unwrap(), argv);
+            assert_eq!(split_command(&command(argv)).unwrap(), argv);
         }
     }
 }

@@ -140,7 +140,7 @@ impl Curl {
         Ok(format!(
             "# the secret reaches curl on standard input: no argument shows it\n{functions}printf {format} \"$(printf \
              %s {} | {})\" |\n  {}\n",
-            value_of(plan, reference),
+            plan.shell(reference).unwrap_or_else(|| "\"$(cat)\"".to_owned()),
             line.filter,
             self.arguments.join(" \\\n    ")
         ))
@@ -154,22 +154,4 @@ fn lost() -> Failure {
 /// Text within quotes of curl's configuration, within the format of `printf`.
 fn printf(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\\', "\\\\").replace('%', "%%")
-}
-
-/// The secret, for the shell that runs the line.
-fn value_of(plan: &Plan<'_>, reference: &SecretReference) -> String {
-    match reference {
-        SecretReference::Env(name) => format!("\"${{{name}:?}}\""),
-        SecretReference::File(path) => {
-            format!("\"$(cat {})\"", shell_word(&plan.directory.join(path).to_string_lossy()))
-        }
-        SecretReference::Command(argv) => {
-            let words: Vec<String> = argv.iter().map(|word| shell_word(word)).collect();
-            format!("\"$({})\"", words.join(" "))
-        }
-        SecretReference::Systemd(name) => {
-            format!("\"$(cat \"$CREDENTIALS_DIRECTORY\"/{})\"", shell_word(name))
-        }
-        SecretReference::Keyring(_) | SecretReference::Stdin => "\"$(cat)\"".to_owned(),
-    }
 }

@@ -1,7 +1,7 @@
 //! `--as env`: exports that a shell reads with `.`, after which `m2m token` needs nothing else.
 
-use super::{Notes, Plan};
-use crate::quote::{shell, shell_word};
+use super::{Notes, Plan, systemd};
+use crate::quote::shell;
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::{Value, time_text};
@@ -12,7 +12,7 @@ const SECRET_FILE: &str = "M2M_CLIENT_SECRET_FILE";
 pub(super) fn write(plan: &Plan<'_>) -> String {
     let (mut lines, mut notes) = (String::new(), Notes::default());
     for (field, value) in plan.stated() {
-        match export(field, &value) {
+        match export(plan, field, &value) {
             Ok(line) => lines.push_str(&line),
             Err(note) => notes.add(note),
         }
@@ -21,7 +21,7 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
 }
 
 /// One line, or why there is none.
-fn export(field: Field, value: &Value) -> Result<String, String> {
+fn export(plan: &Plan<'_>, field: Field, value: &Value) -> Result<String, String> {
     let variable = field.env();
     if variable.is_empty() {
         return Err(match field {
@@ -30,8 +30,10 @@ fn export(field: Field, value: &Value) -> Result<String, String> {
         });
     }
     let text = match value {
-        Value::Secret(reference) if field == Field::ClientSecret => return Ok(secret(reference)),
-        Value::Secret(SecretReference::File(path)) => shell(&path.to_string_lossy()),
+        Value::Secret(reference) if field == Field::ClientSecret => return Ok(secret(plan, reference)),
+        Value::Secret(
+            SecretReference::File(path) | SecretReference::Kubernetes(path) | SecretReference::Spiffe(path),
+        ) => shell(&path.to_string_lossy()),
         Value::Secret(SecretReference::Systemd(name)) => systemd(name),
         Value::Secret(other) => {
             return Err(format!("{field} comes from {other}: {variable} takes a file, so write it to one"));
@@ -45,25 +47,19 @@ fn export(field: Field, value: &Value) -> Result<String, String> {
 }
 
 /// The client secret by its place. Only the shell that reads the line looks there.
-fn secret(reference: &SecretReference) -> String {
+fn secret(plan: &Plan<'_>, reference: &SecretReference) -> String {
     let variable = Field::ClientSecret.env();
-    match reference {
-        SecretReference::Env(name) if name == variable => {
+    match (reference, plan.shell(reference)) {
+        (SecretReference::Env(name), _) if name == variable => {
             format!("# the secret is in {variable}, and stays there\nexport {variable}\n")
         }
-        SecretReference::Env(name) => format!("export {variable}=\"${{{name}}}\"\n"),
-        SecretReference::File(path) => format!("export {SECRET_FILE}={}\n", shell(&path.to_string_lossy())),
-        SecretReference::Systemd(name) => format!("export {SECRET_FILE}={}\n", systemd(name)),
-        SecretReference::Command(argv) => {
-            let words: Vec<String> = argv.iter().map(|word| shell_word(word)).collect();
-            format!("export {variable}=\"$({})\"\n", words.join(" "))
+        (SecretReference::File(path), _) => {
+            format!("export {SECRET_FILE}={}\n", shell(&path.to_string_lossy()))
         }
-        SecretReference::Keyring(_) | SecretReference::Stdin => {
-            format!("# the secret comes from {reference}\nexport {variable}=\"${{{variable}:?}}\"\n")
+        (SecretReference::Systemd(name), _) => format!("export {SECRET_FILE}={}\n", systemd(name)),
+        (_, Some(word)) => format!("export {variable}={word}\n"),
+        (other, None) => {
+            format!("# the secret comes from {other}\nexport {variable}=\"${{{variable}:?}}\"\n")
         }
     }
-}
-
-fn systemd(name: &str) -> String {
-    format!("\"$CREDENTIALS_DIRECTORY\"/{}", shell_word(name))
 }

@@ -38,13 +38,13 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
 fn command(label: &str, mounts: &[Mount]) -> String {
     let mut text = format!("#   kubectl create secret generic {}", shell_word(&format!("m2m-{label}")));
     for Mount { field, source } in mounts {
-        let from = match source {
-            SecretReference::File(path) => shell_word(&path.to_string_lossy()),
-            SecretReference::Env(name) => format!("<(printenv {} | tr -d '\\n')", shell_word(name)),
-            SecretReference::Command(argv) => {
-                let words: Vec<String> = argv.iter().map(|word| shell_word(word)).collect();
+        let from = match (source, Plan::program(source)) {
+            (_, Some(argv)) => {
+                let words: Vec<String> = argv.into_iter().map(shell_word).collect();
                 format!("<({})", words.join(" "))
             }
+            (SecretReference::File(path), _) => shell_word(&path.to_string_lossy()),
+            (SecretReference::Env(name), _) => format!("<(printenv {} | tr -d '\\n')", shell_word(name)),
             _ => format!("/path/to/{field}"),
         };
         text.push_str(&format!(" \\\n#     --from-file={field}={from}"));

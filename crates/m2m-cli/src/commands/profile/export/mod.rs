@@ -18,25 +18,19 @@ mod toml;
 use std::path::Path;
 
 use crate::Surroundings;
-use crate::args::{Export, ExportForm, Global};
+use crate::args::{ExportForm, ProfileExport};
+use crate::connect;
 use crate::exit::{Exit, Failure};
+use crate::quote::shell_word;
+use crate::settings::Settings;
 use crate::settings::field::Field;
+use crate::settings::keyring;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
-use crate::settings::{Inputs, Settings};
 
-pub(crate) async fn run(typed: &Export, around: &Surroundings) -> Result<Exit, Failure> {
-    let named = typed.name.clone().or_else(|| around.global.profile.clone());
-    let global = Global { profile: named, ..around.global.clone() };
-    let settings = Settings::resolve(Inputs {
-        global: &global,
-        flags: &typed.flags,
-        environment: &around.environment,
-        directory: &around.directory,
-    })?;
-    for warning in settings.warnings() {
-        around.output.warn(warning);
-    }
+pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<Exit, Failure> {
+    let global = super::named(&around.global, typed.name.as_deref());
+    let settings = connect::settings_for(&global, &typed.flags, around)?;
     let plan = Plan { settings: &settings, directory: &around.directory };
     let text = match typed.form {
         ExportForm::Cli => cli::write(&plan),
@@ -77,7 +71,33 @@ impl Plan<'_> {
 
     /// Every value that was stated, with the directory of paths made plain.
     fn stated(&self) -> impl Iterator<Item = (Field, Value)> {
-        self.settings.stated().map(|(field, sourced)| (field, self.absolute(field, &sourced.value)))
+        self.settings.values().map(|(field, sourced)| (field, self.absolute(field, &sourced.value)))
+    }
+
+    /// The program that prints a secret; `None` where no program does.
+    fn program(reference: &SecretReference) -> Option<Vec<&str>> {
+        match reference {
+            SecretReference::Command(argv) => Some(argv.iter().map(String::as_str).collect()),
+            SecretReference::Keyring(name) => Some(keyring::lookup_command(name)),
+            _ => None,
+        }
+    }
+
+    /// What a shell reads a secret with, as one word; `None` for a secret that only m2m can get.
+    fn shell(&self, reference: &SecretReference) -> Option<String> {
+        use SecretReference as R;
+        if let Some(argv) = Self::program(reference) {
+            let words: Vec<String> = argv.into_iter().map(shell_word).collect();
+            return Some(format!("\"$({})\"", words.join(" ")));
+        }
+        match reference {
+            R::Env(name) => Some(format!("\"${{{name}:?}}\"")),
+            R::File(path) | R::Kubernetes(path) | R::Spiffe(path) => {
+                Some(format!("\"$(cat {})\"", shell_word(&self.directory.join(path).to_string_lossy())))
+            }
+            R::Systemd(name) => Some(format!("\"$(cat {})\"", systemd(name))),
+            _ => None,
+        }
     }
 
     fn absolute(&self, field: Field, value: &Value) -> Value {
@@ -89,6 +109,11 @@ impl Plan<'_> {
             other => other.clone(),
         }
     }
+}
+
+/// The path of a credential of the unit, as a shell finds it.
+fn systemd(name: &str) -> String {
+    format!("\"$CREDENTIALS_DIRECTORY\"/{}", shell_word(name))
 }
 
 /// What a form cannot say, as comments.

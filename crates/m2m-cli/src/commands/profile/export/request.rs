@@ -106,7 +106,7 @@ fn stand_in(settings: &Settings, auth: ClientAuthMethod) -> Result<Credentials, 
         ))
         .hint(hint))
     };
-    if settings.stated().any(|(field, _)| field == Field::Dpop) {
+    if settings.values().any(|(field, _)| field == Field::Dpop) {
         return refused("dpop");
     }
     match auth {

@@ -153,19 +153,23 @@ impl Code {
         let reference = plan.settings.secret(field);
         let reference = reference.ok_or_else(|| Failure::configuration(format!("no {field} is named")))?;
         self.needs(&["std::sync::Arc"]);
+        if let Some(argv) = Plan::program(reference) {
+            let words: Vec<String> = argv.into_iter().map(quoted).collect();
+            self.functions.insert(PRINTED);
+            return Ok(self.fixed(&format!("printed(&[{}])?", words.join(", "))));
+        }
         Ok(match reference {
-            SecretReference::File(path) => self.file(&quoted(&plan.directory.join(path).to_string_lossy())),
+            SecretReference::File(path)
+            | SecretReference::Kubernetes(path)
+            | SecretReference::Spiffe(path) => {
+                self.file(&quoted(&plan.directory.join(path).to_string_lossy()))
+            }
             SecretReference::Systemd(name) => {
                 let path = "std::path::PathBuf::from(std::env::var(\"CREDENTIALS_DIRECTORY\")?)";
                 self.file(&format!("{path}.join({})", quoted(name)))
             }
             SecretReference::Env(name) => {
                 self.fixed(&format!("SecretString::from(std::env::var({})?.as_str())", quoted(name)))
-            }
-            SecretReference::Command(argv) => {
-                let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
-                self.functions.insert(PRINTED);
-                self.fixed(&format!("printed(&[{}])?", words.join(", ")))
             }
             other => {
                 self.notes

@@ -1,4 +1,6 @@
 use super::*;
+use crate::args::Global;
+use crate::settings::Inputs;
 
 #[test]
 fn labels_are_names_that_kubernetes_takes() {

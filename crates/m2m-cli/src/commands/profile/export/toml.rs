@@ -44,6 +44,15 @@ fn value_of(field: Field, value: &Value, notes: &mut Notes) -> String {
             SecretReference::Command(argv) => format!("{{ command = {} }}", array(argv)),
             SecretReference::Systemd(name) => format!("{{ systemd = {} }}", quote::toml(name)),
             SecretReference::Keyring(name) => format!("{{ keyring = {} }}", quote::toml(name)),
+            SecretReference::GithubActions(audience) => {
+                format!("{{ github_actions = {} }}", quote::toml(audience))
+            }
+            SecretReference::Kubernetes(path) => {
+                format!("{{ kubernetes = {} }}", quote::toml(&path.to_string_lossy()))
+            }
+            SecretReference::Spiffe(path) => {
+                format!("{{ spiffe = {} }}", quote::toml(&path.to_string_lossy()))
+            }
             SecretReference::Stdin => {
                 notes.add(format!("{field} came from standard input: write it to a file, and name that"));
                 format!("{{ file = \"/path/to/{field}\" }}")
