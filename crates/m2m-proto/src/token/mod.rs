@@ -2,6 +2,7 @@
 //!
 //! | Module | Holds |
 //! | --- | --- |
+//! | [`dialect`] | what real services do otherwise |
 //! | [`request`] | the token request (RFC 6749 section 4.4.2, RFC 8707) |
 //! | [`response`] | the successful answer (RFC 6749 section 5.1) |
 //! | [`presentation`] | how a token travels to an API (RFC 6750, 9449) |
@@ -10,12 +11,16 @@
 
 pub mod access_token;
 pub mod confirmation;
+pub mod dialect;
 pub mod presentation;
 pub mod request;
 pub mod response;
 
 pub use access_token::{AccessTokenClaims, VerifiedClaims};
 pub use confirmation::{Confirmation, Possession, SenderConstraint};
+pub use dialect::{
+    ErrorShape, GrantTypePlace, LifetimeUnit, ParameterPlace, Parameters, RequestDialect, ResponseDialect,
+};
 pub use presentation::{Presentation, PresentationScheme};
 pub use request::{GrantKind, TokenRequest, TokenRequestError};
 pub use response::{ExpiresIn, TokenResponse, TokenResponseError};

@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use super::dialect::{GrantTypePlace, Parameters, RequestDialect};
 use crate::form::{Form, FormWriter};
 use crate::names::{grant_type, param};
 use crate::scope::{Scope, ScopeError};
@@ -133,12 +134,24 @@ impl TokenRequest {
     /// are configured.
     // spec: 6749-C3 6749-C4 8707-C1
     pub fn write(&self, form: &mut FormWriter) {
-        form.push(param::GRANT_TYPE, self.grant.as_str());
-        if let Some(scope) = &self.scope {
-            form.push(param::SCOPE, &scope.to_string());
+        let mut parameters = Parameters { form: std::mem::take(form), ..Parameters::default() };
+        self.write_as(&RequestDialect::default(), &mut parameters);
+        *form = parameters.form;
+    }
+
+    /// As [`TokenRequest::write`], as this service wants it.
+    pub fn write_as(&self, dialect: &RequestDialect, parameters: &mut Parameters) {
+        match dialect.grant_type {
+            GrantTypePlace::Parameters => parameters.form.push(param::GRANT_TYPE, self.grant.as_str()),
+            GrantTypePlace::Query => parameters.query.push(param::GRANT_TYPE, self.grant.as_str()),
+            GrantTypePlace::Absent => {}
         }
-        for audience in &self.audience {
-            form.push(param::AUDIENCE, audience);
+        let form = &mut parameters.form;
+        if let Some(scope) = &self.scope {
+            form.push(param::SCOPE, &scope.joined(dialect.scope_separator));
+        }
+        for audience in self.audience.iter().filter(|_| dialect.audience.is_some()) {
+            form.push(dialect.audience.as_deref().unwrap_or_default(), audience);
         }
         for resource in &self.resources {
             form.push(param::RESOURCE, resource.as_str());
