@@ -160,7 +160,8 @@ impl WireError for AssertionError {
             Self::Kind(KindError::LivesTooLong { .. }) => "exp must be at most 300 seconds away",
             Self::Kind(_) | Self::IssuedTooEarly => "the assertion is expired or not valid yet",
             Self::Jti => "jti must have 1 to 256 bytes",
-            Self::Claims => "the claims of the assertion are malformed",
+            // The second is an error of building, which reaches no stranger.
+            Self::Claims | Self::ExtraClaim(_) => "the claims of the assertion are malformed",
             // Whether the client exists, and which keys it has, is not told.
             Self::Jws(_) | Self::NoKey | Self::Subject => "client authentication failed",
         })
