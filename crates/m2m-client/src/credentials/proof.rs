@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use m2m_proto::client_auth::assertion::NotBefore;
 use m2m_proto::client_auth::secret::{encode_basic, write_post};
 use m2m_proto::client_auth::{
     AssertionAudience, AssertionType, BasicEncoding, ClientAssertion, ClientAuthMethod, ClientSecret,
@@ -113,13 +112,9 @@ impl ProofInput<'_> {
     // spec: 7523-C2
     fn sign(&self, key: &SigningKey) -> Result<String, Error> {
         let assertion = ClientAssertion {
-            client_id: self.client_id,
-            audience: self.audience,
-            now: self.now,
-            jti: &self.jti,
             lifetime: self.assertion_lifetime,
             typ: self.assertion_type,
-            not_before: NotBefore::Absent,
+            ..ClientAssertion::new(self.client_id, self.audience, &self.jti, self.now)
         };
         assertion
             .build(key)

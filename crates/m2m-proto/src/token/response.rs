@@ -7,7 +7,8 @@
 //! 1. what every answer must pass: [`crate::error::answer`];
 //! 2. 200 and 201 carry a JSON object; with an `error` it is that error;
 //! 3. `access_token` is a string that fits into a header; the types of
-//!    `token_type`, `expires_in` and `scope`; no negative life.
+//!    `token_type`, `expires_in`, `scope` and `issued_token_type`; no negative
+//!    life.
 //!
 //! Tolerates, because real services do it: a missing `token_type` (Bearer, and
 //!   said so), `expires_in` as numeric string or fraction, `scope` empty or as an
@@ -31,6 +32,7 @@ use super::{AccessToken, TokenType};
 use crate::error::answer::{self, check_status_as};
 use crate::error::response::{no_store, showable};
 use crate::error::{MalformedResponse, ResponseError};
+use crate::grant::token_exchange::TokenTypeUri;
 use crate::names::{header, media_type, param};
 use crate::scope::Scope;
 use crate::time::UnixTime;
@@ -78,6 +80,9 @@ pub struct TokenResponse {
     pub expires_in: ExpiresIn,
     /// `scope`; `None` means "as asked" (RFC 6749 section 5.1).
     pub scope: Option<Scope>,
+    /// `issued_token_type`: what a token exchange issued. Not a member of the
+    /// answers to other grants.
+    pub issued_token_type: Option<TokenTypeUri>,
     /// All other members. They may hold secrets (`refresh_token`, `id_token`),
     /// so `Debug` shows their names only.
     pub extra: Map<String, Value>,
@@ -131,12 +136,18 @@ impl TokenResponse {
         };
         let expires_in = life(&mut members, dialect)?;
         let scope = scope(members.remove(param::SCOPE).as_ref(), dialect.scope_separator)?;
+        let issued_token_type = match members.remove(param::ISSUED_TOKEN_TYPE) {
+            Some(Value::String(text)) if !text.is_empty() => Some(TokenTypeUri::parse(&showable(&text))),
+            None | Some(Value::Null | Value::String(_)) => None,
+            Some(_) => return Err(MalformedResponse::MemberType(param::ISSUED_TOKEN_TYPE)),
+        };
         Ok(Self {
             access_token,
             token_type_missing: token_type.is_none(),
             token_type: token_type.unwrap_or(TokenType::Bearer),
             expires_in,
             scope,
+            issued_token_type,
             extra: members,
         })
     }
@@ -164,6 +175,7 @@ impl fmt::Debug for TokenResponse {
             .field("token_type_missing", &self.token_type_missing)
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope.as_ref().map(ToString::to_string))
+            .field("issued_token_type", &self.issued_token_type)
             .field("extra", &self.extra.keys().collect::<Vec<_>>())
             .finish()
     }
@@ -172,11 +184,13 @@ impl fmt::Debug for TokenResponse {
 /// Members in the order of RFC 6749 section 5.1.
 struct Wire<'a>(&'a TokenResponse);
 
-const OWN: [&str; 4] = [param::ACCESS_TOKEN, param::TOKEN_TYPE, param::EXPIRES_IN, param::SCOPE];
+const OWN: [&str; 5] =
+    [param::ACCESS_TOKEN, param::TOKEN_TYPE, param::EXPIRES_IN, param::SCOPE, param::ISSUED_TOKEN_TYPE];
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let TokenResponse { access_token, token_type, expires_in, scope, extra, .. } = self.0;
+        let TokenResponse { access_token, token_type, expires_in, scope, issued_token_type, extra, .. } =
+            self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(param::ACCESS_TOKEN, access_token.expose())?;
         map.serialize_entry(param::TOKEN_TYPE, token_type.as_str())?;
@@ -185,6 +199,9 @@ impl Serialize for Wire<'_> {
         }
         if let Some(scope) = scope.as_ref().filter(|s| !s.is_empty()) {
             map.serialize_entry(param::SCOPE, &scope.to_string())?;
+        }
+        if let Some(kind) = issued_token_type.as_ref().filter(|kind| !kind.as_str().is_empty()) {
+            map.serialize_entry(param::ISSUED_TOKEN_TYPE, kind.as_str())?;
         }
         for (name, value) in extra.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
             map.serialize_entry(name, value)?;
