@@ -30,7 +30,7 @@ use crate::client_auth::CertificateThumbprint;
 use crate::form::{Form, FormWriter};
 pub use crate::jose::candidates::MAX_TRIED_KEYS;
 use crate::jose::candidates::{fitting, verify_with_one};
-use crate::jose::kind::{self, Kind, KindError, TypPolicy};
+use crate::jose::kind::{self, AudienceRule, Kind, KindError, TypPolicy};
 use crate::jose::{
     Algorithm, Audience, Claims, Compact, ExtraClaimError, HeaderFields, JwsError, SigningKey, VerifyingKey,
     jws,
@@ -124,7 +124,8 @@ pub struct AuthorizationGrant<'a> {
     /// it means that the signer speaks for somebody else.
     pub subject: Option<&'a str>,
     /// `aud`, as a bare string: the server's issuer identifier or its token
-    /// endpoint, whichever its manual says.
+    /// endpoint, whichever its manual says. Empty leaves it out, for services
+    /// that take a signed JWT as a bearer token and look for none.
     pub audience: &'a str,
     /// The present time; `iat`, unless [`AuthorizationGrant::backdate`] moves it.
     pub now: UnixTime,
@@ -185,13 +186,16 @@ impl<'a> AuthorizationGrant<'a> {
             return Err(KindError::SymmetricAlgorithm(algorithm).into());
         }
         let claims = self.claims()?;
-        let required: &[&str] = match self.subject {
-            Some(_) => KIND.row().required,
-            None => &[claim::ISS, claim::AUD, claim::EXP],
+        let absent = |name: &str| match name {
+            claim::SUB => self.subject.is_none(),
+            claim::AUD => self.audience.is_empty(),
+            _ => false,
         };
+        let required: Vec<&str> = KIND.row().required.iter().copied().filter(|name| !absent(name)).collect();
         let audience = [self.audience];
         let rules = kind::Expect {
-            required: Some(required),
+            required: Some(&required),
+            audience_rule: self.audience.is_empty().then_some(AudienceRule::Unchecked),
             ..kind::Expect::at(self.now).audience(&audience).skew(Skew::NONE)
         };
         kind::check_claims(KIND, &claims, &rules)?;
@@ -212,7 +216,7 @@ impl<'a> AuthorizationGrant<'a> {
         let mut claims = Claims {
             iss: Some(self.issuer.to_owned()),
             sub: self.subject.map(check_subject).transpose()?.map(str::to_owned),
-            aud: Some(Audience::One(self.audience.to_owned())),
+            aud: (!self.audience.is_empty()).then(|| Audience::One(self.audience.to_owned())),
             exp: Some(self.now.saturating_add(self.lifetime)),
             iat: Some(self.now.saturating_sub(self.backdate)),
             jti: self.jti.map(check_jti).transpose()?.map(str::to_owned),

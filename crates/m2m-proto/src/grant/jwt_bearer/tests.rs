@@ -139,6 +139,13 @@ fn the_parts_of_a_grant() {
 }
 
 #[test]
+fn a_bearer_jwt_may_name_no_audience() {
+    let text = AuthorizationGrant { audience: "", ..grant() }.build(&ed25519()).unwrap();
+    assert!(!payload(&text).contains("aud"), "{}", payload(&text));
+    assert!(verify_with(&text, &ed25519(), |_| {}).is_err(), "which no server of ours takes");
+}
+
+#[test]
 fn what_must_not_be_built() {
     let check = |grant: AuthorizationGrant<'_>, expect: AuthorizationGrantError| {
         assert_eq!(grant.build(&ed25519()).unwrap_err(), expect);
