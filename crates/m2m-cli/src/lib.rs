@@ -14,6 +14,7 @@ pub mod harden;
 pub mod listen;
 mod log;
 pub mod output;
+pub mod quote;
 pub mod settings;
 mod usage;
 
@@ -77,6 +78,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Revoke(typed) => commands::revoke::run(&typed, around).await,
         Command::Inspect(typed) => commands::inspect::run(&typed, around),
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
+        Command::Profile(typed) => commands::profile::run(&typed, around).await,
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),

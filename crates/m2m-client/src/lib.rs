@@ -63,8 +63,8 @@ pub use cache::{CacheKey, CacheState, Renewal, RenewalReason, Snapshot, Watch};
 pub use client::{Client, Readiness, Rejection};
 pub use config::{AssertionAudienceRule, ClientBuilder, Endpoints, Inspect, Server};
 pub use credentials::{
-    CertificateSource, ClientCertificate, Credentials, FileSecret, FixedSecret, HttpFactory, KeySource,
-    SecretFn, SecretSource,
+    CertificateSource, ClientCertificate, Credentials, FileSecret, FixedSecret, HttpFactory, IdTokenRequest,
+    KeySource, ProjectedToken, SecretFn, SecretSource,
 };
 pub use dpop::Dpop;
 pub use error::{Error, ErrorKind};

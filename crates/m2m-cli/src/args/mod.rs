@@ -2,6 +2,7 @@
 
 mod keys;
 mod profile;
+mod profiles;
 mod tokens;
 
 use clap::builder::Styles;
@@ -10,6 +11,10 @@ use clap::{Args, Parser, Subcommand};
 
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
+pub use profiles::{
+    Destination, Profile, ProfileCommand, ProfileAdd, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
+    ProfileTest, ProfileTrust,
+};
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
 
 const EXAMPLES: &str = "\
@@ -18,6 +23,7 @@ Examples:
   m2m serve --dev --env-file dev.env                  a server to try things
   m2m token --issuer https://login.example.com \\
       --client-id svc --secret-env VAR --scope read   print a token
+  m2m profile add orders                              keep settings by name
   m2m request GET https://api.example.com/orders      call an API
   m2m token | m2m verify --issuer URL --audience AUD  check a token
 
@@ -83,6 +89,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Check a token: signature, issuer, audience, times, scope
     Verify(Verify),
+    /// Keep settings by name: add, list, show, test, remove, import
+    Profile(Profile),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
     /// Run an authorization server to develop against
@@ -145,6 +153,7 @@ impl Cli {
                 Command::Revoke(command) => command.json,
                 Command::Inspect(command) => command.json,
                 Command::Verify(command) => command.json,
+                Command::Profile(command) => command.wants_json(),
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,

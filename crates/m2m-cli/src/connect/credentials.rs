@@ -1,19 +1,15 @@
 //! How the client proves who it is, from settings: one method, never by trial.
 
-use std::sync::Arc;
-
-use m2m_client::{CertificateSource, ClientBuilder, Credentials, FixedSecret, KeySource, SecretSource};
-use m2m_io::file::TrailingNewline;
+use m2m_client::{CertificateSource, ClientBuilder, Credentials, KeySource};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
 
+use super::source::{self, Source};
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
-
-type Source = Arc<dyn SecretSource>;
 
 /// Adds the credential that the settings name.
 ///
@@ -53,7 +49,7 @@ pub(super) async fn attach(
 }
 
 /// The stated method; else `private_key_jwt` when there is a key or a workload token; else `client_secret_basic`.
-fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
+pub(super) fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
     let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
         return ClientAuthMethod::parse(text).ok_or_else(|| {
@@ -105,14 +101,7 @@ impl Reader<'_> {
     }
 
     async fn read(&self, field: Field, reference: &SecretReference) -> Result<Source, Failure> {
-        let read = reference.read(&self.around.environment, self.around.clock.as_ref()).await?;
-        let newline = match read.trailing_newline {
-            TrailingNewline::Removed => ", without its trailing newline",
-            TrailingNewline::Absent => "",
-        };
-        let origin = self.settings.origin(field);
-        self.around.output.detail(&format!("{field} from {reference} ({origin}){newline}"));
-        Ok(Arc::new(FixedSecret::new(read.secret)))
+        source::open(self.settings, self.around, field, reference).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
 
 mod credentials;
+pub mod record;
+mod source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,8 +20,9 @@ use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
+use self::record::Recorder;
 use crate::Surroundings;
-use crate::args::ProfileFlags;
+use crate::args::{Global, ProfileFlags};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 use crate::settings::{Inputs, Settings};
@@ -47,8 +50,20 @@ pub struct Need {
 /// # Errors
 /// As [`Settings::resolve`].
 pub fn settings(flags: &ProfileFlags, around: &Surroundings) -> Result<Settings, Failure> {
+    settings_for(&around.global, flags, around)
+}
+
+/// The same for another profile or file than the one that was typed.
+///
+/// # Errors
+/// As [`Settings::resolve`].
+pub fn settings_for(
+    global: &Global,
+    flags: &ProfileFlags,
+    around: &Surroundings,
+) -> Result<Settings, Failure> {
     let settings = Settings::resolve(Inputs {
-        global: &around.global,
+        global,
         flags,
         environment: &around.environment,
         directory: &around.directory,
@@ -67,6 +82,28 @@ pub fn settings(flags: &ProfileFlags, around: &Surroundings) -> Result<Settings,
 /// # Errors
 /// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line. Exit 4: a secret cannot be read.
 pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> Result<Client, Failure> {
+    build(settings, around, need, None).await
+}
+
+/// The same, and what it sends is recorded.
+///
+/// # Errors
+/// As [`client`].
+pub async fn recorded_client(
+    settings: &Settings,
+    around: &Surroundings,
+    need: &Need,
+    recorder: &Arc<Recorder>,
+) -> Result<Client, Failure> {
+    build(settings, around, need, Some(recorder)).await
+}
+
+async fn build(
+    settings: &Settings,
+    around: &Surroundings,
+    need: &Need,
+    recorder: Option<&Arc<Recorder>>,
+) -> Result<Client, Failure> {
     if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
         return Err(settings
             .wrong(Field::Grant, format!("{grant} is not supported by this version"))
@@ -80,7 +117,7 @@ pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> 
     let builder = protocol(settings, builder)?;
     let builder = credentials::attach(settings, around, builder).await?;
     let builder = dpop(settings, around, builder).await?;
-    let builder = transport(settings, around, builder)?;
+    let builder = transport(settings, around, builder, recorder)?;
     let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
@@ -88,6 +125,14 @@ pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> 
     };
     let label = settings.profile().unwrap_or("default").to_owned();
     Ok(builder.label(label).build()?)
+}
+
+/// The name of the client authentication method that these settings lead to.
+///
+/// # Errors
+/// Exit 2 or 3: an unknown one, or none can be chosen.
+pub fn auth_method(settings: &Settings) -> Result<&'static str, Failure> {
+    credentials::method(settings).map(m2m_proto::client_auth::ClientAuthMethod::as_str)
 }
 
 fn server(settings: &Settings) -> Result<Server, Failure> {
@@ -188,17 +233,22 @@ fn transport(
     settings: &Settings,
     around: &Surroundings,
     builder: ClientBuilder,
+    recorder: Option<&Arc<Recorder>>,
 ) -> Result<ClientBuilder, Failure> {
     // Broken settings are told before the factory runs, where a person can be told which one it is.
     http_builder(settings)?;
-    let owned = settings.clone();
+    let (owned, recorder) = (settings.clone(), recorder.cloned());
     let factory = HttpFactory::new(move |certificate| {
         let mut http =
             http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
         if let Some(certificate) = certificate {
             http = http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
         }
-        Ok(Arc::new(http.build()?) as Arc<dyn HttpClient>)
+        let http = Arc::new(http.build()?) as Arc<dyn HttpClient>;
+        Ok(match &recorder {
+            Some(recorder) => recorder.listen(http),
+            None => http,
+        })
     });
     let timeout = timeout(settings);
     let limits = Limits { timeout, ..Limits::default() };

@@ -9,6 +9,7 @@ mod overlap;
 mod proof;
 mod secret;
 mod signing;
+mod workload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) use overlap::Which;
 pub(crate) use proof::{Outgoing, Proof, Shown};
 pub use secret::{FileSecret, FixedSecret, SecretFn, SecretSource};
 pub(crate) use signing::ProofInput;
+pub use workload::{IdTokenRequest, ProjectedToken};
 
 use crate::error::Error;
 

@@ -1,0 +1,218 @@
+//! What went over the wire, for `m2m profile test`: requests with everything secret blacked out, statuses and times.
+//!
+//! Enforces: of a request only names that are known to hold no secret are kept with their values; of an answer only
+//! status, media type and time, never the body, which may hold a token.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header};
+use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
+use m2m_proto::form::decode_component;
+use m2m_proto::json::{JsonLimits, parse_object};
+use m2m_proto::names::param;
+
+/// What stands for a value that is not shown.
+pub const REDACTED: &str = "[redacted]";
+
+/// Parameters that hold no secret, whoever the server is.
+const PLAIN: &[&str] = &[
+    param::GRANT_TYPE,
+    param::CLIENT_ID,
+    param::SCOPE,
+    param::AUDIENCE,
+    param::RESOURCE,
+    param::CLIENT_ASSERTION_TYPE,
+    param::SUBJECT_TOKEN_TYPE,
+    param::ACTOR_TOKEN_TYPE,
+    param::REQUESTED_TOKEN_TYPE,
+];
+
+/// One request and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// `POST`, `GET`.
+    pub method: String,
+    /// The URL; values in its query as in the body.
+    pub url: String,
+    /// Header fields that we set, in order.
+    pub headers: Vec<(String, String)>,
+    /// Parameters of a form or members of a JSON object, in order.
+    pub parameters: Vec<(String, String)>,
+    /// The answer's status; `None` when there was none.
+    pub status: Option<u16>,
+    /// The answer's media type.
+    pub content_type: Option<String>,
+    /// From the first byte sent to the last received.
+    pub took: Duration,
+}
+
+/// Keeps what passes.
+#[derive(Debug)]
+pub struct Recorder {
+    clock: Arc<dyn Clock>,
+    plain: Vec<String>,
+    kept: Mutex<Vec<Recorded>>,
+}
+
+impl Recorder {
+    /// `plain`: names of further parameters whose values may be shown.
+    pub fn new(clock: Arc<dyn Clock>, plain: impl IntoIterator<Item = String>) -> Arc<Self> {
+        Arc::new(Self { clock, plain: plain.into_iter().collect(), kept: Mutex::default() })
+    }
+
+    /// What has passed, oldest first.
+    pub fn all(&self) -> Vec<Recorded> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A client that sends through `inner` and keeps.
+    pub fn listen(self: &Arc<Self>, inner: Arc<dyn HttpClient>) -> Arc<dyn HttpClient> {
+        Arc::new(Listening { inner, recorder: Arc::clone(self) })
+    }
+
+    fn shown(&self, name: &str, value: String) -> String {
+        let plain = PLAIN.contains(&name) || self.plain.iter().any(|known| known == name);
+        if plain { value } else { REDACTED.to_owned() }
+    }
+
+    fn request(&self, request: &Request<Bytes>) -> Recorded {
+        let uri = request.uri();
+        let text = uri.to_string();
+        let url = match text.split_once('?') {
+            Some((before, query)) => {
+                let pairs = self.pairs(query.as_bytes());
+                let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("{before}?{}", pairs.join("&"))
+            }
+            None => text,
+        };
+        Recorded {
+            method: request.method().to_string(),
+            url,
+            headers: headers(request.headers()),
+            parameters: self.body(request.body()),
+            status: None,
+            content_type: None,
+            took: Duration::ZERO,
+        }
+    }
+
+    fn body(&self, body: &[u8]) -> Vec<(String, String)> {
+        if let Ok(members) = parse_object(body, &JsonLimits::DOCUMENT) {
+            let text = |value: serde_json::Value| match value {
+                serde_json::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            return members.into_iter().map(|(name, value)| (name.clone(), self.shown(&name, text(value)))).collect();
+        }
+        self.pairs(body)
+    }
+
+    fn pairs(&self, form: &[u8]) -> Vec<(String, String)> {
+        let text = String::from_utf8_lossy(form);
+        let decoded = |text: &str| decode_component(text).unwrap_or_else(|_| REDACTED.to_owned());
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                let name = decoded(name);
+                let value = self.shown(&name, decoded(value));
+                (name, value)
+            })
+            .collect()
+    }
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+        let text = value.to_str().unwrap_or(REDACTED);
+        let text = match *name {
+            header::CONTENT_TYPE | header::ACCEPT => text.to_owned(),
+            header::AUTHORIZATION => {
+                format!("{} {REDACTED}", text.split_once(' ').map_or("", |(scheme, _)| scheme))
+            }
+            _ => REDACTED.to_owned(),
+        };
+        (name.as_str().to_owned(), text)
+    };
+    headers.iter().map(shown).collect()
+}
+
+#[derive(Debug)]
+struct Listening {
+    inner: Arc<dyn HttpClient>,
+    recorder: Arc<Recorder>,
+}
+
+impl HttpClient for Listening {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        limits: &Limits,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        let limits = limits.clone();
+        Box::pin(async move {
+            let mut recorded = self.recorder.request(&request);
+            let start = self.recorder.clock.monotonic();
+            let answer = self.inner.send(request, &limits).await;
+            recorded.took = self.recorder.clock.monotonic().saturating_sub(start);
+            if let Ok(response) = &answer {
+                recorded.status = Some(response.status().as_u16());
+                let media = response.headers().get(header::CONTENT_TYPE);
+                recorded.content_type = media.and_then(|media| media.to_str().ok()).map(str::to_owned);
+            } else if let Err(HttpError::Redirect { status, .. }) = &answer {
+                recorded.status = Some(status.as_u16());
+            }
+            self.recorder.kept.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+            answer
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use m2m_io::SystemClock;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl HttpClient for Silent {
+        fn send(&self, _: Request<Bytes>, _: &Limits) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+            Box::pin(async { Err(HttpError::Timeout) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_be_secret_is_blacked_out() {
+        let recorder = Recorder::new(Arc::new(SystemClock), ["organization".to_owned()]);
+        let http = recorder.listen(Arc::new(Silent));
+        for (query, body) in [
+            ("?api_key=canary&client_id=c", "grant_type=g&client_secret=canary&scope=a+b&organization=o"),
+            ("", r#"{"grant_type":"g","client_secret":"canary","x":{"y":"canary"},"organization":"o"}"#),
+            ("", "canary"),
+            ("", "assertion=canary&client_assertion=canary&subject_token=canary&bad=%zz"),
+        ] {
+            let request = Request::post(format!("https://as.example/token{query}"))
+                .header("authorization", "Basic canary")
+                .header("x-api-key", "canary")
+                .header("dpop", "canary")
+                .body(Bytes::from_static(body.as_bytes()))
+                .unwrap();
+            let _timeout = http.send(request, &Limits::default()).await;
+        }
+        let all = recorder.all();
+        let values = format!("{all:?}").replace("(\"canary\", \"[redacted]\")", "");
+        assert!(!values.contains("canary"), "{values}");
+        assert_eq!(all[0].url, "https://as.example/token?api_key=[redacted]&client_id=c");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let parameters =
+            [pair("grant_type", "g"), pair("client_secret", REDACTED), pair("scope", "a b"), pair("organization", "o")];
+        assert_eq!(all[0].parameters, parameters);
+        assert_eq!(all[0].headers[0], pair("authorization", "Basic [redacted]"));
+        assert_eq!((all[0].status, all[1].parameters[0].1.as_str()), (None, "g"));
+    }
+}
