@@ -98,17 +98,25 @@ pub async fn recorded_client(
     build(settings, around, need, Some(recorder)).await
 }
 
+/// Whether a client can be made of these settings, as far as that can be told without reading a secret.
+///
+/// # Errors
+/// Exit 2 or 3: a setting is missing or cannot be.
+pub fn check(settings: &Settings) -> Result<(), Failure> {
+    check_grant(settings)?;
+    let builder = Client::builder(server(settings)?).client_id(client_id(settings)?);
+    let builder = protocol(settings, ask(settings, builder)?)?;
+    destinations(settings, builder, None)?;
+    credentials::check(settings)
+}
+
 async fn build(
     settings: &Settings,
     around: &Surroundings,
     need: &Need,
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<Client, Failure> {
-    if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
-        return Err(settings
-            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
-            .hint("leave it out, or use client_credentials"));
-    }
+    check_grant(settings)?;
     let builder = Client::builder(server(settings)?)
         .client_id(client_id(settings)?)
         .clock(Arc::clone(&around.clock))
@@ -125,6 +133,15 @@ async fn build(
     };
     let label = settings.profile().unwrap_or("default").to_owned();
     Ok(builder.label(label).build()?)
+}
+
+fn check_grant(settings: &Settings) -> Result<(), Failure> {
+    match settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
+        Some(grant) => Err(settings
+            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
+            .hint("leave it out, or use client_credentials")),
+        None => Ok(()),
+    }
 }
 
 /// The name of the client authentication method that these settings lead to.
