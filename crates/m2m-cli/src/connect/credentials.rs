@@ -48,6 +48,29 @@ pub(super) async fn attach(
     Ok(builder.credentials(credentials))
 }
 
+/// Whether the credential that the method needs is named.
+///
+/// # Errors
+/// Exit 2 or 3: it is not, or the method is unknown.
+pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
+    let method = method(settings)?;
+    algorithm(settings)?;
+    let needed: &[Field] = match method {
+        ClientAuthMethod::ClientSecretBasic
+        | ClientAuthMethod::ClientSecretPost
+        | ClientAuthMethod::ClientSecretJwt => &[Field::ClientSecret],
+        ClientAuthMethod::PrivateKeyJwt if settings.secret(Field::WorkloadToken).is_some() => &[],
+        ClientAuthMethod::PrivateKeyJwt => &[Field::PrivateKey],
+        ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
+            &[Field::Certificate, Field::CertificateKey]
+        }
+    };
+    match needed.iter().find(|field| settings.secret(**field).is_none()) {
+        Some(field) => Err(missing(*field, method)),
+        None => Ok(()),
+    }
+}
+
 /// The stated method; else `private_key_jwt` when there is a key or a workload token; else `client_secret_basic`.
 ///
 /// # Errors

@@ -108,6 +108,18 @@ pub fn builder(settings: &Settings, around: &Surroundings) -> Result<ClientBuild
     without_secrets(settings, around, None)
 }
 
+/// Whether a client can be made of these settings, as far as that can be told without reading a secret.
+///
+/// # Errors
+/// Exit 2 or 3: a setting is missing or cannot be.
+pub fn check(settings: &Settings) -> Result<(), Failure> {
+    check_grant(settings)?;
+    let builder = Client::builder(server(settings)?).client_id(client_id(settings)?);
+    let builder = protocol(settings, ask(settings, builder)?)?;
+    destinations(settings, builder)?;
+    credentials::check(settings)
+}
+
 async fn build(
     settings: &Settings,
     around: &Surroundings,
@@ -132,11 +144,7 @@ fn without_secrets(
     around: &Surroundings,
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<ClientBuilder, Failure> {
-    if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
-        return Err(settings
-            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
-            .hint("leave it out, or use client_credentials"));
-    }
+    check_grant(settings)?;
     let builder = Client::builder(server(settings)?)
         .client_id(client_id(settings)?)
         .clock(Arc::clone(&around.clock))
@@ -146,6 +154,15 @@ fn without_secrets(
     let builder = transport(settings, around, builder, recorder)?;
     let builder = destinations(settings, builder)?;
     Ok(builder.label(settings.profile().unwrap_or("default")))
+}
+
+fn check_grant(settings: &Settings) -> Result<(), Failure> {
+    match settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
+        Some(grant) => Err(settings
+            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
+            .hint("leave it out, or use client_credentials")),
+        None => Ok(()),
+    }
 }
 
 /// The name of the client authentication method that these settings lead to.

@@ -3,7 +3,9 @@
 //! A profile never holds a secret: what is typed, pasted or imported goes to a place of its own ([`kept`]), and the
 //! profile refers to it.
 
+mod add;
 mod asker;
+mod conversation;
 mod export;
 mod kept;
 mod list;
@@ -13,6 +15,7 @@ mod show;
 mod test;
 mod trial;
 mod trust;
+mod wish;
 mod written;
 
 use crate::Surroundings;
@@ -21,7 +24,7 @@ use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(typed: &Profile, around: &Surroundings) -> Result<Exit, Failure> {
     match &typed.command {
-        ProfileCommand::Add(_) => Err(Failure::internal("later")),
+        ProfileCommand::Add(typed) => add::run(typed, around).await,
         ProfileCommand::List(_) => list::run(around),
         ProfileCommand::Show(typed) => show::run(typed, around),
         ProfileCommand::Test(typed) => test::run(typed, around).await,
