@@ -3,6 +3,7 @@
 //! `printf` is part of the shell, so the secret is in no program's arguments. `encoded` writes every byte as `%XX`,
 //! which any reader of forms takes back; `escaped` is for the quotes of curl's configuration, and of JSON.
 
+use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::client_auth::secret::decode_basic;
 use m2m_proto::form::decode_component;
 use m2m_proto::names::header;
@@ -20,6 +21,7 @@ const ESCAPED: &str = "escaped() { sed 's/[\\\\\"]/\\\\&/g'; }\n";
 
 /// The command while it is put together.
 struct Curl {
+    auth: ClientAuthMethod,
     arguments: Vec<String>,
     /// The line of curl's configuration that holds the secret.
     secret: Option<Line>,
@@ -33,8 +35,11 @@ struct Line {
 }
 
 pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failure> {
-    let mut curl =
-        Curl { arguments: vec!["curl --silent --show-error --fail-with-body".into()], secret: None };
+    let mut curl = Curl {
+        auth: request.auth,
+        arguments: vec!["curl --silent --show-error --fail-with-body".into()],
+        secret: None,
+    };
     curl.connection(plan);
     curl.headers(request)?;
     let is_form = request.header(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with(FORM));
@@ -127,12 +132,13 @@ impl Curl {
             return Ok(format!("{}\n", self.arguments.join(" \\\n    ")));
         };
         self.arguments.insert(1, "--config -".to_owned());
-        let field = match plan.settings.secret(Field::ClientSecret) {
-            Some(_) => Field::ClientSecret,
-            None => Field::WorkloadToken,
+        let field = match self.auth {
+            ClientAuthMethod::PrivateKeyJwt => Field::WorkloadToken,
+            _ => Field::ClientSecret,
         };
         let reference = plan.settings.secret(field).ok_or_else(|| {
-            Failure::configuration(format!("no {field} is named")).hint("see m2m profile export --help")
+            Failure::configuration(format!("no {field} is named"))
+                .hint("name it in the profile, or by a flag such as --secret-env VAR")
         })?;
         let functions = if line.filter == "encoded" { ENCODED } else { ESCAPED };
         let Place { before, after, .. } = &line.place;

@@ -4,6 +4,7 @@
 use super::mounted::{CONFIGURATION, FILE, Mount, block, of};
 use super::{Notes, Plan};
 use crate::quote::{shell_word, yaml};
+use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
 
 /// Not `/run/secrets` itself, below which the platform mounts its own.
@@ -26,12 +27,40 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
         name = yaml(&format!("m2m-{label}")),
         toml = block(&mounted.toml, 4),
     );
-    let has_secret = !mounted.mounts.is_empty();
-    format!(
-        "{}{head}{map}---\n{}",
-        notes.comments("#"),
-        deployment(&label, has_secret.then_some(&mounted.mounts))
-    )
+    let volumes = Volumes { secret: &mounted.mounts, token: Token::of(plan) };
+    format!("{}{head}{map}---\n{}", notes.comments("#"), deployment(&label, &volumes))
+}
+
+/// A service account token that the platform writes, and renews, for the token service.
+struct Token {
+    directory: String,
+    file: String,
+    audience: String,
+}
+
+impl Token {
+    fn of(plan: &Plan<'_>) -> Option<Self> {
+        let settings = plan.settings;
+        let Some(SecretReference::Kubernetes(path)) = settings.secret(Field::WorkloadToken) else {
+            return None;
+        };
+        let server = settings.text(Field::Issuer).or_else(|| settings.text(Field::TokenUrl));
+        let audience = match settings.text(Field::AssertionAudience) {
+            None | Some("issuer" | "token_endpoint") => server,
+            stated => stated,
+        };
+        Some(Self {
+            directory: path.parent()?.to_string_lossy().into_owned(),
+            file: path.file_name()?.to_string_lossy().into_owned(),
+            audience: audience.unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// What is mounted besides the profile.
+struct Volumes<'a> {
+    secret: &'a [Mount],
+    token: Option<Token>,
 }
 
 /// `kubectl create secret`, with nothing secret among its arguments.
@@ -52,34 +81,92 @@ fn command(label: &str, mounts: &[Mount]) -> String {
     text + "\n"
 }
 
-fn deployment(label: &str, mounts: Option<&Vec<Mount>>) -> String {
+fn deployment(label: &str, volumes: &Volumes<'_>) -> String {
     let (app, object) = (yaml(label), yaml(&format!("m2m-{label}")));
-    let mut text = format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {app}\nspec:\n  selector:\n    matchLabels:\n      \
-         app: {app}\n  template:\n    metadata:\n      labels:\n        app: {app}\n    spec:\n      \
-         securityContext:\n        runAsNonRoot: true\n        runAsUser: 65532\n        fsGroup: 65532\n      \
-         containers:\n        - name: {app}\n          image: registry.example.com/{label}:latest # yours, with m2m \
-         in it\n          env:\n            - name: XDG_CONFIG_HOME\n              value: {CONFIGURATION}\n          \
-         volumeMounts:\n            - name: profile\n              mountPath: {FILE}\n              \
-         subPath: m2m.toml\n              readOnly: true\n"
-    );
-    if mounts.is_some() {
-        text.push_str(&format!(
-            "            - name: secret\n              mountPath: {SECRETS}\n              readOnly: true\n"
-        ));
+    let mounts: String = volumes.mounts().into_iter().map(|(name, path)| mount(name, &path)).collect();
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {app}
+spec:
+  selector:
+    matchLabels:
+      app: {app}
+  template:
+    metadata:
+      labels:
+        app: {app}
+    spec:
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        fsGroup: 65532
+      containers:
+        - name: {app}
+          image: registry.example.com/{label}:latest # yours, with m2m in it
+          env:
+            - name: XDG_CONFIG_HOME
+              value: {CONFIGURATION}
+          volumeMounts:
+            - name: profile
+              mountPath: {FILE}
+              subPath: m2m.toml
+              readOnly: true
+{mounts}      volumes:
+        - name: profile
+          configMap:
+            name: {object}
+{}",
+        volumes.sources(&object)
+    )
+}
+
+fn mount(name: &str, path: &str) -> String {
+    format!(
+        "            - name: {name}\n              mountPath: {}\n              readOnly: true\n",
+        yaml(path)
+    )
+}
+
+impl Volumes<'_> {
+    /// Name and directory of each.
+    fn mounts(&self) -> Vec<(&'static str, String)> {
+        let secret = (!self.secret.is_empty()).then(|| ("secret", SECRETS.to_owned()));
+        let token = self.token.as_ref().map(|token| ("token", token.directory.clone()));
+        secret.into_iter().chain(token).collect()
     }
-    text.push_str(&format!(
-        "      volumes:\n        - name: profile\n          configMap:\n            name: {object}\n"
-    ));
-    if let Some(mounts) = mounts {
-        text.push_str(&format!(
-            "        - name: secret\n          secret:\n            secretName: {object}\n            \
-             defaultMode: 288 # 0440\n            items:\n"
-        ));
-        for mount in mounts {
-            let key = mount.field.key();
+
+    /// Where each comes from.
+    fn sources(&self, object: &str) -> String {
+        let mut text = String::new();
+        if !self.secret.is_empty() {
+            text.push_str(&format!(
+                "        - name: secret
+          secret:
+            secretName: {object}
+            defaultMode: 288 # 0440
+            items:
+"
+            ));
+        }
+        for key in self.secret.iter().map(|mount| mount.field.key()) {
             text.push_str(&format!("              - key: {key}\n                path: {key}\n"));
         }
+        if let Some(Token { file, audience, .. }) = &self.token {
+            text.push_str(&format!(
+                "        - name: token
+          projected:
+            sources:
+              - serviceAccountToken:
+                  path: {}
+                  audience: {}
+                  expirationSeconds: 3600
+",
+                yaml(file),
+                yaml(audience)
+            ));
+        }
+        text
     }
-    text
 }

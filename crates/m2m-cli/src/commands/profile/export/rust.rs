@@ -2,7 +2,7 @@
 //!
 //! The text is compiled by the tests of this crate, in each of its variants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use m2m_proto::client_auth::ClientAuthMethod;
 
@@ -30,7 +30,8 @@ fn printed(argv: &[&str]) -> Result<SecretString, Box<dyn Error>> {
     if !output.status.success() {
         return Err(format!(\"{program}: {}\", output.status).into());
     }
-    Ok(SecretString::from(String::from_utf8(output.stdout)?.trim_end_matches(['\\r', '\\n'])))
+    let text = String::from_utf8(output.stdout)?;
+    Ok(SecretString::from(text.trim_end_matches(['\\r', '\\n'])))
 }
 ";
 
@@ -50,12 +51,12 @@ pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
         builder.push_str(&format!("\n        .{call}"));
     }
     let connection = code.connection(plan);
-    let uses: String = code.uses.iter().map(|path| format!("use {path};\n")).collect();
     Ok(format!(
-        "{}// needs the crates m2m-client, m2m-io and m2m-proto\n{uses}\n/// Gives access tokens for the profile {}. \
+        "{}// needs the crates m2m-client, m2m-io and m2m-proto\n{}\n/// Gives access tokens for the profile {}. \
          Make one, and keep it while the program runs.\npub fn client() -> Result<Client, Box<dyn Error>> {{\n{}{builder};\n\
          {connection}    Ok(builder.build()?)\n}}\n{}",
         code.notes.comments("//"),
+        code.imports(),
         plan.name(),
         code.body,
         code.functions.into_iter().collect::<String>(),
@@ -65,6 +66,25 @@ pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
 impl Code {
     fn needs(&mut self, paths: &[&'static str]) {
         self.uses.extend(paths);
+    }
+
+    /// One `use` for each module.
+    fn imports(&self) -> String {
+        let mut modules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (module, name) in self.uses.iter().filter_map(|path| path.rsplit_once("::")) {
+            modules.entry(module).or_default().push(name);
+        }
+        let line = |(module, names): (&str, Vec<&str>)| match names.as_slice() {
+            [name] => format!("use {module}::{name};\n"),
+            names => format!("use {module}::{{{}}};\n", names.join(", ")),
+        };
+        modules.into_iter().map(line).collect()
+    }
+
+    /// A variable of the function.
+    fn variable(&mut self, name: &str, value: &str) -> String {
+        self.body.push_str(&format!("    let {name} = {value};\n"));
+        name.to_owned()
     }
 
     fn server(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
@@ -92,8 +112,8 @@ impl Code {
             "" => token,
             fields => format!("Endpoints {{\n{fields}        ..{token}\n    }}"),
         };
-        self.body.push_str(&format!("    let endpoints = {endpoints};\n"));
-        Ok("Server::endpoints(endpoints)".to_owned())
+        let endpoints = self.variable("endpoints", &endpoints);
+        Ok(format!("Server::endpoints({endpoints})"))
     }
 
     fn credentials(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
@@ -148,17 +168,22 @@ impl Code {
         Some(format!("Algorithm::parse({}).ok_or(\"no such algorithm\")?", quoted(name)))
     }
 
-    /// An expression for where a secret is.
+    /// A variable for where a secret is.
     fn source(&mut self, plan: &Plan<'_>, field: Field) -> Result<String, Failure> {
         let reference = plan.settings.secret(field);
         let reference = reference.ok_or_else(|| Failure::configuration(format!("no {field} is named")))?;
         self.needs(&["std::sync::Arc"]);
+        let source = self.expression(plan, field, reference);
+        Ok(self.variable(field.key(), &source))
+    }
+
+    fn expression(&mut self, plan: &Plan<'_>, field: Field, reference: &SecretReference) -> String {
         if let Some(argv) = Plan::program(reference) {
             let words: Vec<String> = argv.into_iter().map(quoted).collect();
             self.functions.insert(PRINTED);
-            return Ok(self.fixed(&format!("printed(&[{}])?", words.join(", "))));
+            return self.fixed(&format!("printed(&[{}])?", words.join(", ")));
         }
-        Ok(match reference {
+        match reference {
             SecretReference::File(path)
             | SecretReference::Kubernetes(path)
             | SecretReference::Spiffe(path) => {
@@ -169,14 +194,14 @@ impl Code {
                 self.file(&format!("{path}.join({})", quoted(name)))
             }
             SecretReference::Env(name) => {
-                self.fixed(&format!("SecretString::from(std::env::var({})?.as_str())", quoted(name)))
+                self.fixed(&format!("SecretString::new(std::env::var({})?)", quoted(name)))
             }
             other => {
                 self.notes
                     .add(format!("{field} comes from {other}: put a SecretSource of yours in its place"));
                 self.file(&quoted(&format!("/path/to/{field}")))
             }
-        })
+        }
     }
 
     fn file(&mut self, path: &str) -> String {
