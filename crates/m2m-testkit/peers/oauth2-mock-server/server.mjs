@@ -3,10 +3,10 @@
 //
 //   (echo '{}'; cat) | node server.mjs
 //
-// The first line on stdin, written by the test harness, holds the answers by client
-// id (that of Basic; other clients get what the server would say by itself):
+// The first line on stdin, written by the test harness, holds the answers by path or
+// by client id (that of Basic); all others get what the server says by itself:
 //
-//   { "answers": { CLIENT_ID: {
+//   { "answers": { PATH | CLIENT_ID: {
 //       "status",                        instead of 200
 //       "headers": { NAME: VALUE },      besides, or instead of, the server's
 //       "body": JSON,                    instead of the whole body
@@ -14,8 +14,8 @@
 //       "text": "…",                     the body as it is; the server is not asked
 //       "header": {…}, "claims": {…} } } }   of the access token, before it is signed
 //
-// The same answers hold at the token, introspection and revocation endpoints. The
-// first line on stdout is JSON: {"issuer","port"}. The process ends when its stdin
+// A client gets the same answer at the token, introspection and revocation endpoints.
+// The first line on stdout is JSON: {"issuer","port"}. The process ends when its stdin
 // closes, so that no test leaves it behind.
 
 import { createServer } from 'node:http';
@@ -26,10 +26,9 @@ const input = createInterface({ input: process.stdin });
 const { answers = {} } = JSON.parse(await new Promise((resolve) => input.once('line', resolve)));
 
 function answerTo(request) {
-  const [scheme, pair] = (request.headers.authorization ?? '').split(' ');
-  if (scheme !== 'Basic') return {};
+  const [, pair = ''] = (request.headers.authorization ?? '').split('Basic ');
   const [id] = Buffer.from(pair, 'base64').toString().split(':');
-  return answers[decodeURIComponent(id)] ?? {};
+  return answers[request.url] ?? answers[id] ?? {};
 }
 
 function change(target, members = {}) {

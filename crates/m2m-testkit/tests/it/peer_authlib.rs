@@ -110,7 +110,8 @@ async fn authlib_refuses_assertions_in_algorithms_that_it_does_not_recommend() {
 #[tokio::test]
 async fn authlib_refuses_who_is_not_the_client() {
     let Some(server) = start() else { return };
-    let wrong = |method| Credentials::secret(secret("not the secret of anybody who is registered"), None, method);
+    let wrong =
+        |method| Credentials::secret(secret("not the secret of anybody who is registered"), None, method);
     for (id, credentials, status) in [
         ("basic", wrong(ClientAuthMethod::ClientSecretBasic), 401),
         ("post", wrong(ClientAuthMethod::ClientSecretPost), 401),
