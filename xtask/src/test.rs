@@ -64,7 +64,9 @@ fn tests(options: &Options, peers: &[&str]) -> Command {
         }
     }
     command.env("M2M_BIN", run::target().join("debug").join(format!("m2m{}", std::env::consts::EXE_SUFFIX)));
-    command.env("M2M_REQUIRE_PEERS", peers.join(",")); // from here on a missing one of them is a failure
+    if run::variable("M2M_REQUIRE_PEERS").is_none() {
+        command.env("M2M_REQUIRE_PEERS", peers.join(",")); // from here on a missing one of them is a failure
+    }
     command
 }
 

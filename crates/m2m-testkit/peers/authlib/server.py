@@ -109,7 +109,7 @@ def authorization_server(app, issuer, setup):
             return fresh
 
         def resolve_client_public_key(self, client):
-            return import_key(client.jwk) if client.jwk else OctKey.import_key(client.secret or secrets.token_hex())
+            return import_key(client.jwk) if client.jwk else OctKey.import_key(client.secret)
 
     class Grant(grants.ClientCredentialsGrant):
         TOKEN_ENDPOINT_AUTH_METHODS = METHODS

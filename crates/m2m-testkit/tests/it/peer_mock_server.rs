@@ -254,27 +254,29 @@ fn verified(server: &Peer, shell: &Shell, client_id: &str) -> Run {
 #[test]
 fn mock_server_tokens_are_verified_against_its_keys() {
     let cases = [
-        ("sound", sound(), 0),
+        ("sound", sound(), None),
         // As the server makes them: a JWT, but no access token.
-        ("untyped", json!({}), 11),
-        ("no-subject", altered("claims", "sub", Value::Null), 11),
-        ("no-client", altered("claims", "client_id", Value::Null), 11),
-        ("no-end", altered("claims", "exp", Value::Null), 11),
-        ("expired", altered("claims", "exp", json!(1_000_000_000)), 11),
-        ("of-the-future", altered("claims", "nbf", json!(4_102_444_800_u64)), 11),
-        ("other-issuer", altered("claims", "iss", json!("https://evil.example")), 11),
-        ("other-audience", altered("claims", "aud", json!("https://other.example")), 11),
-        ("other-scope", altered("claims", "scope", json!("orders:write")), 11),
-        ("unknown-key", altered("header", "kid", json!("no-such-key")), 11),
+        ("untyped", json!({}), Some("`typ`")),
+        ("no-subject", altered("claims", "sub", Value::Null), Some("`sub`")),
+        ("no-client", altered("claims", "client_id", Value::Null), Some("`client_id`")),
+        ("no-end", altered("claims", "exp", Value::Null), Some("`exp`")),
+        ("expired", altered("claims", "exp", json!(1_000_000_000)), Some("expired")),
+        ("of-the-future", altered("claims", "nbf", json!(4_102_444_800_u64)), Some("not valid for another")),
+        ("other-issuer", altered("claims", "iss", json!("https://evil.example")), Some("issuer")),
+        ("other-audience", altered("claims", "aud", json!("https://other.example")), Some("aud")),
+        ("other-scope", altered("claims", "scope", json!("orders:write")), Some("scope")),
+        ("unknown-key", altered("header", "kid", json!("no-such-key")), Some("no key of this id")),
     ];
     let answers: Vec<Case> = cases.iter().map(|(id, answer, _)| (*id, answer.clone(), Good(0))).collect();
     let Some(server) = start(&answers) else { return };
     let shell = Shell::new();
-    for (id, _, exit) in cases {
+    for (id, _, reason) in cases {
         let run = verified(&server, &shell, id);
-        assert_eq!(run.code, Some(exit), "{id}: {}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, Some(if reason.is_some() { 11 } else { 0 }), "{id}: {}", run.stderr);
         let answer: Value = serde_json::from_str(&run.stdout).unwrap();
-        assert_eq!(answer["valid"], json!(exit == 0), "{id}: {answer}");
+        assert_eq!(answer["valid"], json!(reason.is_none()), "{id}: {answer}");
+        let said = answer["reason"].as_str().unwrap_or_default();
+        assert!(said.contains(reason.unwrap_or_default()), "{id}: {said}");
     }
 }
 
