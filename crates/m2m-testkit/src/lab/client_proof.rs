@@ -140,12 +140,13 @@ impl ClientProof {
             }
         });
         let own = match self {
-            Self::Parameters(shared, _) => shared.secret_parameter.as_str(),
-            _ => "client_secret",
+            Self::Parameters(shared, _) => Some(shared.secret_parameter.as_str()),
+            _ => None,
         };
-        let secret =
-            |place: &Place| asked.get(*place, own).is_some() || asked.get(*place, "client_secret").is_some();
-        let secrets = Place::ALL.into_iter().filter(secret).map(Shown::Secret);
+        let names = own.filter(|own| *own != "client_secret").into_iter().chain(["client_secret"]);
+        let places = names.flat_map(|name| Place::ALL.map(|place| (name, place)));
+        let secrets = places.filter(|(name, place)| asked.get(*place, name).is_some());
+        let secrets = secrets.map(|(_, place)| Shown::Secret(place));
         let assertion = |place: &Place| asked.get(*place, "client_assertion").is_some();
         let assertions = Place::ALL.into_iter().filter(assertion).map(Shown::Assertion);
         schemes.chain(secrets).chain(assertions).collect()
