@@ -117,7 +117,7 @@ impl Identity {
         PeerCertificate::new(self.der.clone(), Vec::new()).expect("a short certificate")
     }
 
-    fn of(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
+    pub(crate) fn of(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         Self {
             chain_pem: certificate.pem(),
             der: certificate.der().to_vec(),

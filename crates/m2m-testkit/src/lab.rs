@@ -26,6 +26,7 @@ mod errors;
 mod home;
 mod judge;
 mod listener;
+mod recorded;
 pub mod six;
 mod success;
 mod tunnel;
@@ -40,6 +41,7 @@ pub use self::discovery::{Discovery, Document, JwksUri};
 pub use self::errors::{Errors, Situation};
 pub use self::judge::Outcome;
 pub use self::listener::Lab;
+pub use self::recorded::recorded;
 pub use self::success::{ExpiresIn, SignedToken, Success, SuccessBody, TokenText};
 pub use self::tunnel::{ProxyManner, Tunnel};
 

@@ -49,6 +49,9 @@ pub struct Behaviour {
     pub allowance: Option<usize>,
     /// Which certificate is shown by HTTPS; default a good one.
     pub certificate: ServerCertificate,
+    /// What is said to a request that is good otherwise: the service's side is not set up (no grant for the API, no
+    /// scope, no user to run as). Default: it is.
+    pub denies: Option<Situation>,
     /// Answers by name, for [`Self::playing`]. Filled by [`Self::recorded`].
     pub named: BTreeMap<String, Answer>,
     /// The name of the answer that every token request gets, whatever it says.
@@ -145,6 +148,7 @@ impl Behaviour {
             clock_offset: 0,
             allowance: None,
             certificate: ServerCertificate::Valid,
+            denies: None,
             named: BTreeMap::new(),
             playing: None,
         }

@@ -40,14 +40,14 @@ impl Situation {
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "malformed" => Self::Malformed,
-            "rate_limited" => Self::RateLimited,
+            "rate_limited" | "quota" | "throttled" => Self::RateLimited,
             "unsupported_grant" => Self::UnsupportedGrant,
-            "unknown_client" => Self::UnknownClient,
+            "unknown_client" | "wrong_client_id" => Self::UnknownClient,
             "wrong_secret" | "wrong_client" => Self::WrongClient,
             "wrong_grant" => Self::WrongGrant,
             "clock" => Self::Clock,
             "replayed" => Self::Replayed,
-            "unknown_scope" => Self::UnknownScope,
+            "unknown_scope" | "wrong_scope" => Self::UnknownScope,
             "unauthorized_api" => Self::UnauthorizedApi,
             other => Self::MissingParameter(other.strip_prefix("missing_")?.to_owned()),
         })

@@ -1,7 +1,8 @@
 //! What a behaviour makes of a token request. Pure but for fresh tokens: the time and what was used are passed in.
 //!
 //! Enforces, in this order: the allowance; method and shape; required headers; `grant_type`; the client; the grant's
-//! own proof; required parameters; scopes; the API. The first that fails decides.
+//! own proof; required parameters; scopes; the API; what the service denies all the same. The first that fails
+//! decides.
 
 use bytes::Bytes;
 use http::Response;
@@ -108,7 +109,8 @@ fn decide(
     let claims = grant(behaviour, asked, at, memory)?;
     check_required(behaviour, asked, &at.words)?;
     check_scope(behaviour, asked, claims.as_ref(), at)?;
-    check_api(behaviour, asked)
+    check_api(behaviour, asked)?;
+    behaviour.denies.clone().map_or(Ok(()), Err)
 }
 
 fn check_grant_type(behaviour: &Behaviour, asked: &Asked) -> Result<(), Situation> {

@@ -75,7 +75,10 @@ fn now() -> u64 {
 
 /// Good claims for [`key_rule`].
 fn claims(jti: &str) -> Value {
-    let now = now();
+    claims_at(jti, now())
+}
+
+fn claims_at(jti: &str, now: u64) -> Value {
     json!({
         "iss": "app", "sub": "app", "aud": "https://as.example/", "jti": jti, "iat": now, "exp": now + 60,
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use m2m_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
-use super::{ask_at, claims, jwt, key_rule, missing, now, public, refused, signed};
+use super::{ask_at, claims_at, jwt, key_rule, missing, now, public, refused, signed};
 use crate::ManualClock;
 use crate::lab::answer::Words;
 use crate::lab::assertion::{Fault, Moment, Used};
@@ -14,10 +14,17 @@ use crate::lab::{
     Situation, Subject, TypRule,
 };
 
+/// Rules are tried at one moment; labs that serve have the time of day.
+const NOW: u64 = ManualClock::START.seconds();
+
+fn claims(jti: &str) -> Value {
+    claims_at(jti, NOW)
+}
+
 fn verdict(rule: &AssertionRule, token: &str, used: &mut Used) -> Result<(), Fault> {
     let mut words = Words::default();
     words.set("origin", "https://as.example");
-    let at = Moment { now: m2m_proto::time::UnixTime::from_seconds(now()), words };
+    let at = Moment { now: ManualClock::START, words };
     rule.check(token, &at, used).map(drop)
 }
 
@@ -33,7 +40,7 @@ fn with(name: &str, value: Value) -> Value {
 
 #[test]
 fn every_claim_counts() {
-    let now = now();
+    let now = NOW;
     let check = |name: &str, value: Value, expect: Result<(), Fault>| {
         let found = verdict(&key_rule(), &jwt(&with(name, value.clone())), &mut Used::new());
         assert_eq!(found, expect, "{name} {value}");
@@ -109,7 +116,7 @@ fn subjects_lifetimes_and_other_claims_are_as_the_rule_says() {
     check(&absent, &with("sub", Value::Null), Ok(()));
     check(&absent, &claims("1"), Err(Fault::Wrong));
     check(&|rule| rule.subject = Subject::Any, &with("sub", json!("x")), Ok(()));
-    check(&|rule| rule.max_lifetime = None, &with("exp", json!(now() + 100_000)), Ok(()));
+    check(&|rule| rule.max_lifetime = None, &with("exp", json!(NOW + 100_000)), Ok(()));
     check(&|rule| rule.audience = "{origin}/".to_owned(), &claims("1"), Ok(()));
     let other = |rule: &mut AssertionRule| {
         rule.claims.insert("box_sub_type".to_owned(), json!("enterprise"));
@@ -180,7 +187,7 @@ async fn a_token_is_exchanged_for_the_right_one_of_the_right_type() {
     };
     for (proof, good) in [
         (GrantProof::SubjectToken("t0ken".to_owned(), "a".to_owned()), "t0ken".to_owned()),
-        (GrantProof::SubjectJwt(key_rule(), "a".to_owned()), jwt(&claims("1"))),
+        (GrantProof::SubjectJwt(key_rule(), "a".to_owned()), jwt(&claims_at("1", now()))),
     ] {
         let mut behaviour = Behaviour::new(ClientProof::None);
         behaviour.grant = GrantRule::token_exchange(proof);

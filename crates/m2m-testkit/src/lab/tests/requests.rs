@@ -126,3 +126,10 @@ async fn so_many_and_no_more() {
     assert_eq!((outcome, response.status().as_u16()), (refused(Situation::RateLimited), 429));
     assert_eq!(response.headers()["retry-after"], "30");
 }
+
+#[tokio::test]
+async fn a_service_may_deny_what_is_good_otherwise() {
+    let lab = Lab::start(Behaviour { denies: Some(Situation::UnauthorizedApi), ..plain() }).await;
+    assert_eq!(ask(&lab, &[], SECRET).await.0, refused(Situation::UnauthorizedApi));
+    assert_eq!(ask(&lab, &[], "").await.0, refused(Situation::WrongClient), "what is wrong comes first");
+}
