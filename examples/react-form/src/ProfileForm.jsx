@@ -55,8 +55,10 @@ export function ProfileForm({ schema, uiSchema, onProfile }) {
         onError={() => refuse(true)}
         showErrorList="top"
         transformErrors={spoken}
-        onChange={(event) => {
-          setFormData(event.formData);
+        onChange={({ formData: filled }) => {
+          // Another provider has its own first method.
+          const { client_auth_method: _, ...rest } = filled;
+          setFormData(filled.provider === formData.provider ? filled : rest);
           setCopied('');
         }}
         onSubmit={copy}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use m2m_client::{
     AssertionAudienceRule, Client, ClientBuilder, Dpop, EncryptedFileStore, Endpoints, HttpFactory, Inspect,
-    Server,
+    SecretSource, Server,
 };
 use m2m_io::reqwest::{ReqwestHttp, ReqwestHttpBuilder};
 use m2m_io::{EgressRules, HttpClient, HttpError, Limits};
@@ -27,7 +27,7 @@ use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 use crate::settings::{Inputs, Settings};
 
-pub use credentials::method;
+pub use credentials::{Method, method, signs};
 
 /// Where tokens are kept between runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,12 +100,17 @@ pub async fn recorded_client(
     build(settings, around, need, Some(recorder)).await
 }
 
-/// All of a client but what needs a secret: its credential, its key for DPoP and the store.
+/// All of a client but its HTTP, its key for DPoP and the store. Reads no secret: this one stands for each.
 ///
 /// # Errors
-/// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line.
-pub fn builder(settings: &Settings, around: &Surroundings) -> Result<ClientBuilder, Failure> {
-    without_secrets(settings, around, None)
+/// As [`client`].
+pub async fn with_stand_in(
+    settings: &Settings,
+    around: &Surroundings,
+    secret: Arc<dyn SecretSource>,
+) -> Result<ClientBuilder, Failure> {
+    let builder = without_secrets(settings, around, None)?;
+    credentials::attach(settings, around, builder, Some(secret)).await
 }
 
 /// Whether a client can be made of these settings, as far as that can be told without reading a secret.
@@ -113,8 +118,8 @@ pub fn builder(settings: &Settings, around: &Surroundings) -> Result<ClientBuild
 /// # Errors
 /// Exit 2 or 3: a setting is missing or cannot be.
 pub fn check(settings: &Settings) -> Result<(), Failure> {
-    check_grant(settings)?;
-    let builder = Client::builder(server(settings)?).client_id(client_id(settings)?);
+    client_id(settings)?;
+    let builder = Client::builder(server(settings)?);
     let builder = protocol(settings, ask(settings, builder)?)?;
     destinations(settings, builder)?;
     credentials::check(settings)
@@ -127,7 +132,7 @@ async fn build(
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<Client, Failure> {
     let builder = without_secrets(settings, around, recorder)?;
-    let builder = credentials::attach(settings, around, builder).await?;
+    let builder = credentials::attach(settings, around, builder, None).await?;
     let mut builder = dpop(settings, around, builder).await?;
     if let Some(origin) = &need.destination {
         builder = builder.destination(origin.clone());
@@ -144,11 +149,16 @@ fn without_secrets(
     around: &Surroundings,
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<ClientBuilder, Failure> {
-    check_grant(settings)?;
-    let builder = Client::builder(server(settings)?)
-        .client_id(client_id(settings)?)
+    let mut builder = Client::builder(server(settings)?)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random));
+    // What the service is known to want comes first; what is stated has the last word.
+    if let Some(preset) = settings.preset() {
+        builder = builder.preset(preset)?;
+    }
+    if let Some(client_id) = client_id(settings)? {
+        builder = builder.client_id(client_id);
+    }
     let builder = ask(settings, builder)?;
     let builder = protocol(settings, builder)?;
     let builder = transport(settings, around, builder, recorder)?;
@@ -156,21 +166,12 @@ fn without_secrets(
     Ok(builder.label(settings.profile().unwrap_or("default")))
 }
 
-fn check_grant(settings: &Settings) -> Result<(), Failure> {
-    match settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
-        Some(grant) => Err(settings
-            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
-            .hint("leave it out, or use client_credentials")),
-        None => Ok(()),
-    }
-}
-
 /// The name of the client authentication method that these settings lead to.
 ///
 /// # Errors
 /// Exit 2 or 3: an unknown one, or none can be chosen.
 pub fn auth_method(settings: &Settings) -> Result<&'static str, Failure> {
-    credentials::method(settings).map(m2m_proto::client_auth::ClientAuthMethod::as_str)
+    credentials::method(settings).map(credentials::Method::as_str)
 }
 
 fn server(settings: &Settings) -> Result<Server, Failure> {
@@ -190,17 +191,24 @@ fn server(settings: &Settings) -> Result<Server, Failure> {
             revocation: endpoint(Field::RevocationUrl)?,
             ..Endpoints::token(token)
         })),
-        (None, None) => Err(Failure::configuration("no token service is named")
-            .hint("give --issuer URL or --token-url URL, set M2M_ISSUER, or write a profile into m2m.toml")),
+        // Nothing will be asked for; the client wants to know a server all the same.
+        (None, None) if credentials::is_self_signed(settings) => Issuer::parse("https://nobody.invalid")
+            .map(Server::issuer)
+            .map_err(|error| Failure::internal(error.to_string())),
+        (None, None) => Err(Failure::configuration("no token service is named").hint(
+            "give --issuer URL, --token-url URL or --provider NAME, set M2M_ISSUER, or write a profile into m2m.toml",
+        )),
     }
 }
 
-fn client_id(settings: &Settings) -> Result<ClientId, Failure> {
-    let text = settings.text(Field::ClientId).ok_or_else(|| {
-        Failure::configuration("no client is named")
-            .hint("give --client-id ID, set M2M_CLIENT_ID, or write client_id into the profile")
-    })?;
-    ClientId::parse(text).map_err(|error| settings.wrong(Field::ClientId, error))
+/// `None` where the service goes by where we are, or by the token that we show.
+fn client_id(settings: &Settings) -> Result<Option<ClientId>, Failure> {
+    match settings.text(Field::ClientId) {
+        Some(text) => ClientId::parse(text).map(Some).map_err(|error| settings.wrong(Field::ClientId, error)),
+        None if credentials::goes_without_client(settings)? => Ok(None),
+        None => Err(Failure::configuration("no client is named")
+            .hint("give --client-id ID, set M2M_CLIENT_ID, or write client_id into the profile")),
+    }
 }
 
 fn ask(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
@@ -231,11 +239,7 @@ fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBui
         });
     }
     if let Some(audience) = settings.text(Field::AssertionAudience) {
-        builder = builder.assertion_audience(match audience {
-            "issuer" => AssertionAudienceRule::Issuer,
-            "token_endpoint" => AssertionAudienceRule::Endpoint,
-            other => AssertionAudienceRule::Literal(other.to_owned()),
-        });
+        builder = builder.assertion_audience(AssertionAudienceRule::parse(audience));
     }
     if let Some(inspect) = settings.text(Field::Inspect) {
         builder = builder.inspect(match inspect {

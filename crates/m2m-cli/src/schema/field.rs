@@ -1,22 +1,34 @@
 //! One field of a profile as JSON Schema: its shape, its title, its sentence.
 
 use m2m_proto::jose::Algorithm;
+use m2m_proto::names::grant_type;
 use serde_json::{Map, Value, json};
 
-use super::method;
+use super::{method, server};
 use crate::settings::field::{Field, Shape};
 
 /// The places where a secret can be, with the title of the place and of its one member.
-const PLACES: [(&str, &str, &str); 5] = [
+const PLACES: [(&str, &str, &str); 8] = [
     ("env", "Environment variable", "Variable"),
     ("file", "File", "Path"),
     ("command", "What a program prints", "Program and arguments"),
     ("systemd", "Credential of the systemd unit", "Credential"),
     ("keyring", "Entry of the system's keyring", "Entry"),
+    ("kubernetes", "Service account token of Kubernetes", "Path"),
+    ("github_actions", "Token of a GitHub Actions job", "Audience"),
+    ("spiffe", "JWT-SVID", "Path"),
 ];
+
+/// In the order of a choice: for secrets a variable is the usual place, for keys a file.
+const SECRETS: [&str; 5] = ["env", "file", "command", "systemd", "keyring"];
+const KEYS: [&str; 5] = ["file", "env", "command", "systemd", "keyring"];
+const WORKLOADS: [&str; 5] = ["kubernetes", "github_actions", "spiffe", "file", "command"];
 
 /// A span of time, as `m2m.toml` takes it as text.
 const TIME: &str = "^[0-9]+ *(ms|s|m|h|d)?$";
+
+/// Grants in the words of a profile; any other `grant_type` is sent as it is stated.
+const GRANTS: [&str; 4] = [grant_type::CLIENT_CREDENTIALS, "jwt_bearer", "token_exchange", "self_signed"];
 
 /// Whether a form may leave a secret out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +65,7 @@ pub(super) fn definitions() -> Value {
     PLACES.iter().map(definition).collect()
 }
 
-fn described(field: Field, shape: Value) -> Value {
+pub(super) fn described(field: Field, shape: Value) -> Value {
     let mut schema = Map::new();
     schema.insert("title".to_owned(), field.title().into());
     schema.insert("description".to_owned(), field.help().into());
@@ -63,11 +75,12 @@ fn described(field: Field, shape: Value) -> Value {
 
 fn shape(field: Field) -> Value {
     match (field, field.shape()) {
-        (Field::ClientAuthMethod, _) => method::choice(),
+        (Field::ClientAuthMethod, _) => method::choice(&method::ALL),
+        (Field::Provider, _) => server::choice(),
         (Field::Algorithm, _) => json!({"type": "string", "enum": Algorithm::ALL.map(Algorithm::name)}),
         (Field::BasicEncoding, _) => json!({"type": "string", "enum": ["form", "raw"]}),
         (Field::Inspect, _) => json!({"type": "string", "enum": ["off", "warn", "error"]}),
-        (Field::Grant, _) => json!({"type": "string", "enum": ["client_credentials"]}),
+        (Field::Grant, _) => json!({"type": "string", "enum": GRANTS}),
         (Field::Issuer | Field::TokenUrl | Field::IntrospectionUrl | Field::RevocationUrl, _) => {
             json!({"type": "string", "format": "uri", "pattern": "^https?://"})
         }
@@ -85,17 +98,16 @@ fn shape(field: Field) -> Value {
     }
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({"type": "string", "minLength": 1})
 }
 
-/// For keys and certificates a file is the usual place, for secrets a variable.
 fn references(field: Field, need: Need) -> Vec<Value> {
     let none = (need == Need::Optional).then(|| json!({"type": "null", "title": "None"}));
-    let mut places = PLACES.map(|(key, ..)| key);
-    if !matches!(field, Field::ClientSecret | Field::NextClientSecret) {
-        places.swap(0, 1);
-    }
-    let reference = |key| json!({"$ref": format!("#/definitions/{key}")});
-    none.into_iter().chain(places.map(reference)).collect()
+    let places = match field {
+        Field::ClientSecret | Field::NextClientSecret => SECRETS,
+        Field::WorkloadToken => WORKLOADS,
+        _ => KEYS,
+    };
+    none.into_iter().chain(places.map(|key| json!({"$ref": format!("#/definitions/{key}")}))).collect()
 }

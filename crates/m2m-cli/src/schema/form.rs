@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::server::{titles, variables};
 use crate::settings::field::{Field, Shape};
 use crate::settings::json::NAME;
 
@@ -36,7 +37,7 @@ impl Group {
 fn group(field: Field) -> Group {
     use Field as F;
     match field {
-        F::Issuer | F::TokenUrl => Group::Server,
+        F::Provider | F::Variables | F::Issuer | F::TokenUrl => Group::Server,
         F::ClientId | F::ClientAuthMethod | F::ClientSecret | F::NextClientSecret => Group::Client,
         F::PrivateKey | F::KeyId | F::Algorithm | F::Certificate | F::CertificateKey => Group::Client,
         F::WorkloadToken => Group::Client,
@@ -54,6 +55,7 @@ fn group(field: Field) -> Group {
 /// What to type, for example.
 fn placeholder(field: Field) -> Option<&'static str> {
     Some(match field {
+        Field::Provider => "None of these",
         Field::Issuer => "https://login.example.com",
         Field::TokenUrl => "https://login.example.com/oauth2/token",
         Field::IntrospectionUrl => "https://login.example.com/oauth2/introspect",
@@ -74,11 +76,12 @@ fn placeholder(field: Field) -> Option<&'static str> {
 /// The UI schema that goes with [`super::schema`].
 pub fn ui_schema() -> Value {
     let mut ui = Map::new();
-    let keys = |group_| fields(group_).map(Field::key);
-    let order: Vec<&str> = [NAME].into_iter().chain(Group::ALL.into_iter().flat_map(keys)).collect();
-    ui.insert("ui:order".to_owned(), json!(([order, vec!["*"]].concat())));
-    ui.insert("ui:options".to_owned(), json!({"groups": Group::ALL.map(|group| shown(group))}));
-    ui.insert(NAME.to_owned(), json!({"ui:placeholder": "orders", "ui:autocomplete": "off"}));
+    let order: Vec<&str> = Group::ALL.into_iter().flat_map(keys).chain(["*"]).collect();
+    ui.insert("ui:order".to_owned(), order.into());
+    ui.insert("ui:options".to_owned(), json!({"groups": Group::ALL.map(shown)}));
+    for key in [NAME].into_iter().chain(variables()) {
+        ui.insert(key.to_owned(), json!({"ui:autocomplete": "off"}));
+    }
     for field in Field::ALL {
         let options = of(*field);
         if options.as_object().is_some_and(|options| !options.is_empty()) {
@@ -88,15 +91,20 @@ pub fn ui_schema() -> Value {
     ui.into()
 }
 
-/// In the order of the table, but who the client is before how it is known.
-fn fields(of: Group) -> impl Iterator<Item = Field> {
-    Field::ALL.iter().copied().filter(move |field| group(*field) == of)
+/// In the order of the table; the variables of a provider come with it.
+fn keys(of: Group) -> Vec<&'static str> {
+    let mut keys = if of == Group::Server { vec![NAME] } else { Vec::new() };
+    for field in Field::ALL.iter().filter(|field| group(**field) == of) {
+        match field {
+            Field::Variables => keys.extend(variables()),
+            field => keys.push(field.key()),
+        }
+    }
+    keys
 }
 
 fn shown(group: Group) -> Value {
-    let name = (group == Group::Server).then_some(NAME);
-    let keys: Vec<&str> = name.into_iter().chain(fields(group).map(Field::key)).collect();
-    json!({"title": group.title(), "fields": keys, "collapsed": group.is_collapsed()})
+    json!({"title": group.title(), "fields": keys(group), "collapsed": group.is_collapsed()})
 }
 
 fn of(field: Field) -> Value {
@@ -120,6 +128,9 @@ fn of(field: Field) -> Value {
             );
         }
         Shape::List | Shape::Pairs | Shape::Switch => {}
+    }
+    if field == Field::Provider {
+        options.insert("ui:enumNames".to_owned(), titles().into());
     }
     if field == Field::ClientAuthMethod {
         options.insert("ui:widget".to_owned(), "radio".into());

@@ -12,6 +12,7 @@
 mod field;
 mod form;
 mod method;
+mod server;
 
 use serde_json::{Map, Value, json};
 
@@ -30,23 +31,29 @@ pub fn schema() -> Value {
     for field in Field::ALL.iter().copied().filter(|field| !is_conditional(*field)) {
         properties.insert(field.key().to_owned(), field::of(field));
     }
-    let names: Vec<&str> = [NAME].into_iter().chain(Field::ALL.iter().map(|field| field.key())).collect();
+    let mut conditions = server::conditions();
+    conditions.extend(method::conditions());
     json!({
         "$schema": DRAFT,
         "title": "m2m profile",
         "description": "Everything that a client needs to get access tokens from one place.",
         "type": "object",
         "properties": properties,
-        "required": [Field::ClientId.key()],
-        "propertyNames": {"enum": names},
-        "allOf": ([vec![server()], method::conditions()].concat()),
+        "propertyNames": {"enum": names()},
+        "allOf": conditions,
         "definitions": field::definitions(),
     })
 }
 
+/// Every key of a profile; variables of providers stand beside the others.
+fn names() -> Vec<&'static str> {
+    let fields = Field::ALL.iter().filter(|field| **field != Field::Variables).map(|field| field.key());
+    [NAME].into_iter().chain(fields).chain(server::variables()).collect()
+}
+
 /// Fields that appear only with a choice.
 fn is_conditional(field: Field) -> bool {
-    field == Field::TokenUrl || method::FIELDS.contains(&field)
+    server::FIELDS.contains(&field) || method::FIELDS.contains(&field)
 }
 
 fn name() -> Value {
@@ -55,19 +62,6 @@ fn name() -> Value {
         "title": "Name",
         "description": "What this profile is called: m2m token -p NAME.",
         "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-    })
-}
-
-/// Without an issuer the token endpoint may stand; when neither is there, the issuer is the one that is missed.
-fn server() -> Value {
-    let (issuer, token_url) = (Field::Issuer.key(), Field::TokenUrl.key());
-    json!({
-        "if": {"required": [issuer]},
-        "else": {
-            "properties": {token_url: field::of(Field::TokenUrl)},
-            "if": {"required": [token_url]},
-            "else": {"required": [issuer]},
-        },
     })
 }
 

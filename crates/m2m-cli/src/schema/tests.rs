@@ -24,7 +24,8 @@ fn properties(schema: &Value) -> Vec<(String, Value)> {
 #[test]
 fn every_field_is_there_with_title_and_sentence() {
     let schema = schema();
-    let names: BTreeSet<String> = Field::ALL.iter().map(|field| field.key().to_owned()).collect();
+    let fields = Field::ALL.iter().filter(|field| **field != Field::Variables).map(|field| field.key());
+    let names: BTreeSet<String> = fields.chain(server::variables()).map(str::to_owned).collect();
     let mut described = BTreeSet::new();
     for (key, schema) in properties(&schema) {
         if schema.get("description").is_some()
@@ -60,19 +61,56 @@ fn a_secret_is_a_reference_and_nothing_else() {
     }
 }
 
-/// What the schema names as choices is what the settings accept.
-#[test]
-fn choices_are_those_of_the_settings() {
-    use m2m_proto::client_auth::ClientAuthMethod;
+/// The schema of one provider.
+fn with(id: &str) -> Value {
     let schema = schema();
-    let methods = schema["properties"]["client_auth_method"]["oneOf"].as_array().unwrap();
-    let methods: Vec<_> = methods.iter().map(|choice| choice["const"].as_str().unwrap()).collect();
-    assert_eq!(methods, ClientAuthMethod::ALL.map(ClientAuthMethod::as_str));
-    let conditions = schema["allOf"].as_array().unwrap().iter();
-    let conditions: Vec<_> = conditions
-        .filter_map(|one| one["if"]["properties"]["client_auth_method"]["const"].as_str())
-        .collect();
-    assert_eq!(conditions, methods);
+    let mut conditions = schema["allOf"].as_array().unwrap().iter();
+    conditions.find(|one| one["if"]["properties"]["provider"]["const"] == id).unwrap()["then"].clone()
+}
+
+#[test]
+fn every_usable_provider_can_be_chosen_and_brings_its_own() {
+    let schema = schema();
+    let choices = schema["properties"]["provider"]["enum"].as_array().unwrap();
+    let chosen: BTreeSet<&str> = choices.iter().map(|choice| choice.as_str().unwrap()).collect();
+    let titles = ui_schema()["provider"]["ui:enumNames"].as_array().unwrap().clone();
+    assert_eq!(choices.iter().position(|id| id == "auth0"), titles.iter().position(|title| title == "Auth0"));
+    let all = m2m_client::provider::all();
+    let usable = all.iter().filter(|provider| provider.is_usable());
+    assert_eq!(chosen, usable.map(|provider| provider.id.as_str()).collect());
+    let auth0 = with("auth0");
+    assert_eq!(auth0["properties"]["client_auth_method"]["default"], "client_secret_post");
+    let required = auth0["required"].as_array().unwrap();
+    assert!(["domain", "client_id"].iter().all(|key| required.contains(&(*key).into())), "{auth0}");
+    let google = with("google-sa");
+    assert!(google["required"].as_array().unwrap().contains(&"private_key".into()), "{google}");
+}
+
+/// Every method that stands in the schema is one that settings take.
+#[test]
+fn methods_are_those_of_the_settings() {
+    for (key, schema) in properties(&schema()) {
+        for choice in schema["oneOf"].as_array().into_iter().flatten().filter(|_| key == "client_auth_method")
+        {
+            let method = choice["const"].as_str().unwrap();
+            assert!(method::ALL.contains(&method), "{method}");
+        }
+    }
+    let conditions = method::conditions();
+    let stated = conditions.iter().map(|one| one["if"]["properties"]["client_auth_method"]["const"].as_str());
+    assert_eq!(stated.collect::<Option<Vec<_>>>().unwrap(), method::ALL);
+}
+
+#[test]
+fn variables_say_what_they_look_like() {
+    for provider in m2m_client::provider::all().iter().filter(|provider| provider.is_usable()) {
+        let schema = with(&provider.id);
+        for variable in &provider.variables {
+            let gap = &schema["properties"][&variable.name];
+            assert!(gap["description"].as_str().unwrap().contains(&variable.example), "{gap}");
+            assert_eq!(gap.get("pattern").is_some(), variable.pattern.is_some(), "{gap}");
+        }
+    }
 }
 
 #[test]
@@ -89,7 +127,7 @@ fn every_field_is_in_one_group_and_in_the_order() {
         ui["ui:order"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
     assert_eq!([grouped.clone(), vec!["*"]].concat(), order);
     grouped.sort_unstable();
-    let mut names: Vec<&str> = Field::ALL.iter().map(|field| field.key()).chain([NAME]).collect();
+    let mut names = names();
     names.sort_unstable();
     assert_eq!(grouped, names);
 }

@@ -10,6 +10,7 @@ use m2m_proto::names::header;
 
 use super::Plan;
 use super::request::{Captured, Encoding, Place};
+use crate::connect::Method;
 use crate::exit::Failure;
 use crate::quote::{shell, shell_word};
 use crate::settings::field::Field;
@@ -21,7 +22,7 @@ const ESCAPED: &str = "escaped() { sed 's/[\\\\\"]/\\\\&/g'; }\n";
 
 /// The command while it is put together.
 struct Curl {
-    auth: ClientAuthMethod,
+    auth: Method,
     arguments: Vec<String>,
     /// The line of curl's configuration that holds the secret.
     secret: Option<Line>,
@@ -133,8 +134,10 @@ impl Curl {
         };
         self.arguments.insert(1, "--config -".to_owned());
         let field = match self.auth {
-            ClientAuthMethod::PrivateKeyJwt => Field::WorkloadToken,
-            _ => Field::ClientSecret,
+            Method::Registered(ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost) => {
+                Field::ClientSecret
+            }
+            _ => Field::WorkloadToken,
         };
         let reference = plan.settings.secret(field).ok_or_else(|| {
             Failure::configuration(format!("no {field} is named"))

@@ -41,7 +41,11 @@ fn export(plan: &Plan<'_>, field: Field, value: &Value) -> Result<String, String
         Value::Text(text) => shell(text),
         Value::List(list) => shell(&list.join(" ")),
         Value::Time(time) => shell(&time_text(*time)),
-        Value::Pairs(_) | Value::Switch(_) => return Err(format!("{field} has no variable")),
+        Value::Pairs(pairs) => {
+            let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            shell(&pairs.join(" "))
+        }
+        Value::Switch(_) => return Err(format!("{field} has no variable")),
     };
     Ok(format!("export {variable}={text}\n"))
 }

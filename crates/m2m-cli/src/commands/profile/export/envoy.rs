@@ -7,10 +7,11 @@
 use ::http::Uri;
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::form::Form;
-use m2m_proto::names::{header, param};
+use m2m_proto::names::{grant_type, header, param};
 
 use super::request::Captured;
 use super::{Notes, Plan};
+use crate::connect::Method;
 use crate::exit::Failure;
 use crate::quote::{toml as quoted, yaml};
 use crate::settings::field::Field;
@@ -21,12 +22,19 @@ const API: &str = "https://api.example.com";
 
 pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failure> {
     let auth_type = match request.auth {
-        ClientAuthMethod::ClientSecretBasic => "BASIC_AUTH",
-        ClientAuthMethod::ClientSecretPost => "URL_ENCODED_BODY",
-        other => return Err(unable(&format!("{other} is not known to Envoy"))),
+        Method::Registered(ClientAuthMethod::ClientSecretBasic) => "BASIC_AUTH",
+        Method::Registered(ClientAuthMethod::ClientSecretPost) => "URL_ENCODED_BODY",
+        other => return Err(unable(&format!("{} is not known to Envoy", other.as_str()))),
     };
     let form = Form::parse(request.header(header::CONTENT_TYPE.as_str()), request.body.as_bytes());
     let form = form.map_err(|_| unable("this server wants no form, and Envoy sends nothing else"))?;
+    let own = [header::CONTENT_TYPE.as_str(), header::AUTHORIZATION.as_str(), "accept"];
+    if let Some(name) = request.headers.keys().find(|name| !own.contains(&name.as_str())) {
+        return Err(unable(&format!("this server wants the header {name}, which Envoy does not send")));
+    }
+    if form.get(param::GRANT_TYPE) != Some(grant_type::CLIENT_CREDENTIALS) {
+        return Err(unable("Envoy knows the grant client_credentials only"));
+    }
     let mut notes = Notes::default();
     if auth_type == "BASIC_AUTH" {
         notes.add(

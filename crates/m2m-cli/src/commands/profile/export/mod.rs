@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::settings::field::Field;
 use crate::settings::keyring;
 use crate::settings::secret::SecretReference;
-use crate::settings::value::Value;
+use crate::settings::value::{Origin, Value};
 
 pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<Exit, Failure> {
     let global = super::named(&around.global, typed.name.as_deref());
@@ -69,9 +69,20 @@ impl Plan<'_> {
         }
     }
 
-    /// Every value that was stated, with the directory of paths made plain.
+    /// Every value that was stated, with the directory of paths made plain. What the catalogue fills in is filled in
+    /// again by whoever reads the form.
     fn stated(&self) -> impl Iterator<Item = (Field, Value)> {
-        self.settings.values().map(|(field, sourced)| (field, self.absolute(field, &sourced.value)))
+        let stated =
+            self.settings.values().filter(|(_, sourced)| !matches!(sourced.origin, Origin::Provider(_)));
+        stated.map(|(field, sourced)| (field, self.absolute(field, &sourced.value)))
+    }
+
+    /// A text that was stated, not filled in.
+    fn stated_text(&self, field: Field) -> Option<&str> {
+        match self.settings.origin(field) {
+            Origin::Provider(_) => None,
+            _ => self.settings.text(field),
+        }
     }
 
     /// The program that prints a secret; `None` where no program does.

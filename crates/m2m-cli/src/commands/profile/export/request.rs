@@ -7,15 +7,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::{HeaderMap, Method, Request, Response, Uri};
+use ::http::{HeaderMap, Request, Response, Uri};
 use bytes::Bytes;
-use m2m_client::{CertificateSource, Credentials, FixedSecret, HttpFactory, SecretSource, TokenSpec};
+use m2m_client::{FixedSecret, HttpFactory, TokenSpec};
 use m2m_io::{BoxFuture, HttpClient, HttpError, Limits};
-use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::secret::SecretString;
 
 use crate::Surroundings;
-use crate::connect;
+use crate::connect::{self, Method};
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
@@ -63,9 +62,9 @@ const WELL_KNOWN: &str = "/.well-known/";
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     /// The method by which the client authenticates.
-    pub(super) auth: ClientAuthMethod,
+    pub(super) auth: Method,
     /// GET or POST.
-    pub(super) method: Method,
+    pub(super) method: ::http::Method,
     /// Where it would go.
     pub(super) uri: Uri,
     /// Its headers.
@@ -80,13 +79,13 @@ pub(super) struct Captured {
 /// Exit 3: a method that nobody else can repeat, or settings that make no client. Exit 5, 6 or 10: the issuer's
 /// metadata cannot be had.
 pub(super) async fn capture(settings: &Settings, around: &Surroundings) -> Result<Captured, Failure> {
+    refuse_signatures(settings)?;
     let auth = connect::method(settings)?;
-    let credentials = stand_in(settings, auth)?;
+    let mark = Arc::new(FixedSecret::new(SecretString::from(MARK)));
     let recorder = Arc::new(Recorder { inner: connect::http(settings)?, seen: Mutex::default() });
     let http = Arc::clone(&recorder);
     let factory = HttpFactory::new(move |_| Ok(Arc::clone(&http) as Arc<dyn HttpClient>));
-    let client =
-        connect::builder(settings, around)?.http_factory(factory).credentials(credentials).build()?;
+    let client = connect::with_stand_in(settings, around, mark).await?.http_factory(factory).build()?;
     let unsent = client.token(&TokenSpec::default()).await;
     let seen = recorder.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (seen, unsent) {
@@ -96,35 +95,20 @@ pub(super) async fn capture(settings: &Settings, around: &Surroundings) -> Resul
     }
 }
 
-/// The credential with [`MARK`] for its secret.
-fn stand_in(settings: &Settings, auth: ClientAuthMethod) -> Result<Credentials, Failure> {
-    let mark = || Arc::new(FixedSecret::new(SecretString::from(MARK))) as Arc<dyn SecretSource>;
-    let refused = |what: &str| {
-        let hint = "m2m token -o curl-config | curl --config - URL calls an API with a token; or choose client_secret_basic";
-        Err(Failure::configuration(format!(
+/// Where a request holds a signature, it is good once.
+fn refuse_signatures(settings: &Settings) -> Result<(), Failure> {
+    let dpop = settings.values().any(|(field, _)| field == Field::Dpop).then_some(Field::Dpop.key());
+    match connect::signs(settings)?.or(dpop) {
+        Some(what) => Err(Failure::configuration(format!(
             "{what} makes a new proof for every request: no other program can repeat it"
         ))
-        .hint(hint))
-    };
-    if settings.values().any(|(field, _)| field == Field::Dpop) {
-        return refused("dpop");
-    }
-    match auth {
-        ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
-            Ok(Credentials::secret(mark(), None, auth))
-        }
-        ClientAuthMethod::PrivateKeyJwt if settings.secret(Field::WorkloadToken).is_some() => {
-            Ok(Credentials::assertion(mark()))
-        }
-        ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
-            Ok(Credentials::certificate(CertificateSource::new(mark(), mark()), auth))
-        }
-        ClientAuthMethod::ClientSecretJwt | ClientAuthMethod::PrivateKeyJwt => refused(auth.as_str()),
+        .hint("m2m token -o curl-config | curl --config - URL calls an API with a token; or choose client_secret_basic")),
+        None => Ok(()),
     }
 }
 
 impl Captured {
-    fn of(auth: ClientAuthMethod, request: Request<Bytes>) -> Result<Self, Failure> {
+    fn of(auth: Method, request: Request<Bytes>) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
         let body =
             String::from_utf8(body.to_vec()).map_err(|_| Failure::internal("a request that is not text"))?;

@@ -5,13 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::names::grant_type;
 
 use super::{Notes, Plan};
-use crate::connect;
+use crate::connect::{self, Method};
 use crate::exit::Failure;
 use crate::quote::rust as quoted;
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
+use crate::settings::value::Origin;
 
 /// What goes around the client, with the modules that it needs.
 #[derive(Default)]
@@ -37,17 +39,14 @@ fn printed(argv: &[&str]) -> Result<SecretString, Box<dyn Error>> {
 
 pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
     let mut code = Code::default();
-    code.needs(&["m2m_client::Client", "m2m_proto::client_id::ClientId", "std::error::Error"]);
+    code.needs(&["m2m_client::Client", "std::error::Error"]);
     let server = code.server(plan)?;
-    let id = quoted(plan.settings.text(Field::ClientId).ok_or_else(|| {
-        Failure::configuration("no client is named").hint("write client_id into the profile")
-    })?);
-    let credentials = code.credentials(plan)?;
-    let mut builder = format!(
-        "    let builder = Client::builder({server})\n        .client_id(ClientId::parse({id})?)\n        \
-         .credentials({credentials})"
-    );
-    for call in code.ask(plan).into_iter().chain(code.tune(plan)) {
+    let mut calls = code.preset(plan);
+    calls.extend(code.client_id(plan));
+    calls.push(format!("credentials({})", code.credentials(plan)?));
+    calls.extend(code.grant(plan)?);
+    let mut builder = format!("    let builder = Client::builder({server})");
+    for call in calls.into_iter().chain(code.ask(plan)).chain(code.tune(plan)) {
         builder.push_str(&format!("\n        .{call}"));
     }
     let connection = code.connection(plan);
@@ -116,10 +115,77 @@ impl Code {
         Ok(format!("Server::endpoints({endpoints})"))
     }
 
+    /// What the catalogue knows of the server.
+    fn preset(&mut self, plan: &Plan<'_>) -> Vec<String> {
+        let Some(preset) = plan.settings.preset() else { return Vec::new() };
+        self.needs(&["m2m_client::provider"]);
+        let pair =
+            |(name, value): &(String, String)| format!("({}.into(), {}.into())", quoted(name), quoted(value));
+        let variables: Vec<String> = plan.settings.pairs(Field::Variables).iter().map(pair).collect();
+        let elsewhere =
+            [Field::Issuer, Field::TokenUrl].iter().any(|field| plan.stated_text(*field).is_some());
+        let resolve = if elsewhere { "resolve_elsewhere" } else { "resolve" };
+        let id = quoted(&preset.provider().id);
+        self.variable("provider", &format!("provider::find({id}).ok_or(\"no such provider\")?"));
+        self.variable("preset", &format!("provider.{resolve}(&[{}])?", variables.join(", ")));
+        vec!["preset(&preset)?".to_owned()]
+    }
+
+    fn client_id(&mut self, plan: &Plan<'_>) -> Option<String> {
+        let id = quoted(plan.settings.text(Field::ClientId)?);
+        self.needs(&["m2m_proto::client_id::ClientId"]);
+        Some(format!("client_id(ClientId::parse({id})?)"))
+    }
+
+    /// The grant, where it is another than `client_credentials`.
+    fn grant(&mut self, plan: &Plan<'_>) -> Result<Option<String>, Failure> {
+        let settings = plan.settings;
+        let name = settings.text(Field::Grant).unwrap_or(grant_type::CLIENT_CREDENTIALS);
+        if name == grant_type::CLIENT_CREDENTIALS {
+            return Ok(None);
+        }
+        let has = |field| settings.secret(field).is_some();
+        let of_key = has(Field::PrivateKey).then(|| self.key(plan)).transpose()?;
+        let of_token =
+            has(Field::WorkloadToken).then(|| self.source(plan, Field::WorkloadToken)).transpose()?;
+        if settings.preset().is_some() && plan.stated_text(Field::Grant).is_none() {
+            let some = |text: Option<String>| text.map_or("None".to_owned(), |text| format!("Some({text})"));
+            return Ok(Some(format!("grant(preset.grant({}, {})?)", some(of_key), some(of_token))));
+        }
+        self.needs(&["m2m_client::Grant"]);
+        let grant = match (name, of_key, of_token) {
+            ("jwt_bearer" | grant_type::JWT_BEARER, Some(key), _) => format!("Grant::jwt_bearer({key})"),
+            ("jwt_bearer" | grant_type::JWT_BEARER, None, Some(token)) => {
+                format!("Grant::assertion({token})")
+            }
+            ("token_exchange" | grant_type::TOKEN_EXCHANGE, _, Some(token)) => {
+                self.needs(&["m2m_proto::grant::token_exchange::TokenTypeUri"]);
+                format!("Grant::token_exchange({token}, TokenTypeUri::Jwt, None)")
+            }
+            ("self_signed", Some(key), _) => format!("Grant::self_signed({key})"),
+            _ => format!("Grant::named({})", quoted(name)),
+        };
+        Ok(Some(format!("grant({grant})")))
+    }
+
+    /// The private key with its algorithm and id.
+    fn key(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
+        self.needs(&["m2m_client::KeySource"]);
+        let key = self.source(plan, Field::PrivateKey)?;
+        let algorithm = self.algorithm(plan).map_or("None".to_owned(), |name| format!("Some({name})"));
+        let id = plan.settings.text(Field::KeyId);
+        let id = id.map_or("None".to_owned(), |id| format!("Some({}.to_owned())", quoted(id)));
+        Ok(format!("KeySource::text({key}, {algorithm}, {id})"))
+    }
+
     fn credentials(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
         use ClientAuthMethod as M;
         self.needs(&["m2m_client::Credentials"]);
-        let method = connect::method(plan.settings)?;
+        let method = match connect::method(plan.settings)? {
+            Method::Registered(method) => method,
+            Method::Federated => return self.workload(plan),
+            Method::None => return Ok("Credentials::none()".to_owned()),
+        };
         let next = match plan.settings.secret(Field::NextClientSecret) {
             Some(_) => format!("Some({})", self.source(plan, Field::NextClientSecret)?),
             None => "None".to_owned(),
@@ -135,18 +201,12 @@ impl Code {
                 self.needs(&["m2m_proto::jose::Algorithm"]);
                 format!("Credentials::client_secret_jwt({secret}, {next}, {algorithm})")
             }
-            M::PrivateKeyJwt if plan.settings.secret(Field::WorkloadToken).is_some() => {
-                format!("Credentials::assertion({})", self.source(plan, Field::WorkloadToken)?)
+            M::PrivateKeyJwt if plan.settings.secret(Field::PrivateKey).is_none() => self.workload(plan)?,
+            M::PrivateKeyJwt if plan.settings.secret(Field::Certificate).is_some() => {
+                let (key, certificate) = (self.key(plan)?, self.source(plan, Field::Certificate)?);
+                format!("Credentials::key_of_certificate({key}, {certificate})")
             }
-            M::PrivateKeyJwt => {
-                self.needs(&["m2m_client::KeySource"]);
-                let key = self.source(plan, Field::PrivateKey)?;
-                let algorithm =
-                    self.algorithm(plan).map_or("None".to_owned(), |name| format!("Some({name})"));
-                let id = plan.settings.text(Field::KeyId);
-                let id = id.map_or("None".to_owned(), |id| format!("Some({}.to_owned())", quoted(id)));
-                format!("Credentials::key(KeySource::text({key}, {algorithm}, {id}))")
-            }
+            M::PrivateKeyJwt => format!("Credentials::key({})", self.key(plan)?),
             M::TlsClientAuth | M::SelfSignedTlsClientAuth => {
                 self.needs(&["m2m_client::CertificateSource"]);
                 let (chain, key) =
@@ -154,6 +214,14 @@ impl Code {
                 let method = self.method(method);
                 format!("Credentials::certificate(CertificateSource::new({chain}, {key}), {method})")
             }
+        })
+    }
+
+    fn workload(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
+        let token = self.source(plan, Field::WorkloadToken)?;
+        Ok(match plan.settings.secret(Field::WorkloadToken) {
+            Some(SecretReference::Spiffe(_)) => format!("Credentials::jwt_svid({token})"),
+            _ => format!("Credentials::assertion({token})"),
         })
     }
 
@@ -253,7 +321,8 @@ impl Code {
         for (field, call) in
             [(Field::RefreshLead, "refresh_lead"), (Field::FallbackLifetime, "fallback_lifetime")]
         {
-            if let Some(time) = settings.time(field) {
+            let filled = matches!(settings.origin(field), Origin::Provider(_));
+            if let Some(time) = settings.time(field).filter(|_| !filled) {
                 self.needs(&["std::time::Duration"]);
                 calls.push(format!("{call}(Duration::from_millis({}))", time.as_millis()));
             }
@@ -263,14 +332,14 @@ impl Code {
             let time = format!("Duration::from_millis({})", time.as_millis());
             calls.push(format!("limits(Limits {{ timeout: {time}, ..Limits::default() }})"));
         }
-        match settings.text(Field::BasicEncoding) {
+        match plan.stated_text(Field::BasicEncoding) {
             Some("raw") => {
                 self.needs(&["m2m_proto::client_auth::BasicEncoding"]);
                 calls.push("basic_encoding(BasicEncoding::Raw)".to_owned());
             }
             _ => {}
         }
-        if let Some(rule) = settings.text(Field::AssertionAudience) {
+        if let Some(rule) = plan.stated_text(Field::AssertionAudience) {
             self.needs(&["m2m_client::AssertionAudienceRule"]);
             let rule = match rule {
                 "issuer" => "Issuer".to_owned(),
@@ -279,7 +348,7 @@ impl Code {
             };
             calls.push(format!("assertion_audience(AssertionAudienceRule::{rule})"));
         }
-        match settings.text(Field::Inspect) {
+        match plan.stated_text(Field::Inspect) {
             Some(rule @ ("off" | "error")) => {
                 self.needs(&["m2m_client::Inspect"]);
                 let rule = if rule == "off" { "Off" } else { "Error" };
@@ -296,7 +365,7 @@ impl Code {
 
     /// The HTTP client, where the default one does not do.
     fn connection(&mut self, plan: &Plan<'_>) -> String {
-        let has_certificate = plan.settings.secret(Field::Certificate).is_some();
+        let has_certificate = plan.settings.secret(Field::CertificateKey).is_some();
         let roots = plan.settings.text(Field::CaFile);
         if roots.is_none() && !has_certificate {
             return String::new();

@@ -16,6 +16,13 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
 pub(super) fn profile(name: &str, stated: impl Iterator<Item = (Field, Value)>, notes: &mut Notes) -> String {
     let mut text = format!("[profiles.{}]\n", key(name));
     for (field, value) in stated {
+        // The variables of a provider stand beside the other keys.
+        if let (Field::Variables, Value::Pairs(pairs)) = (field, &value) {
+            pairs.iter().for_each(|(name, value)| {
+                text.push_str(&format!("{} = {}\n", key(name), quote::toml(value)))
+            });
+            continue;
+        }
         text.push_str(&format!("{field} = {}\n", value_of(field, &value, notes)));
     }
     text
