@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::names::header;
-use crate::time::UnixTime;
+use crate::time::{UnixTime, days_since_1970};
 
 /// What the header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,15 +101,6 @@ fn unix_time(year: u64, month: &str, day: &str, clock: &str) -> Option<UnixTime>
         return None;
     }
     Some(UnixTime::from_seconds(days_since_1970(year, month, day) * 86_400 + h * 3600 + m * 60 + s))
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar, counting years from March
-/// so that the leap day comes last. Years before 1970 must not be given.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, of_era) = (y / 400, y % 400);
-    let of_year = (153 * m + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]
