@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
 pub use profiles::{
-    Destination, Profile, ProfileCommand, ProfileAdd, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
+    Destination, Profile, ProfileAdd, ProfileCommand, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
     ProfileTest, ProfileTrust,
 };
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};

@@ -105,7 +105,10 @@ impl Recorder {
                 serde_json::Value::String(text) => text,
                 other => other.to_string(),
             };
-            return members.into_iter().map(|(name, value)| (name.clone(), self.shown(&name, text(value)))).collect();
+            return members
+                .into_iter()
+                .map(|(name, value)| (name.clone(), self.shown(&name, text(value))))
+                .collect();
         }
         self.pairs(body)
     }
@@ -209,8 +212,12 @@ mod tests {
         assert!(!values.contains("canary"), "{values}");
         assert_eq!(all[0].url, "https://as.example/token?api_key=[redacted]&client_id=c");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let parameters =
-            [pair("grant_type", "g"), pair("client_secret", REDACTED), pair("scope", "a b"), pair("organization", "o")];
+        let parameters = [
+            pair("grant_type", "g"),
+            pair("client_secret", REDACTED),
+            pair("scope", "a b"),
+            pair("organization", "o"),
+        ];
         assert_eq!(all[0].parameters, parameters);
         assert_eq!(all[0].headers[0], pair("authorization", "Basic [redacted]"));
         assert!(all[1].parameters.contains(&pair("grant_type", "g")));

@@ -74,7 +74,8 @@ impl Draft {
 
     /// The profiles' names.
     pub fn names(&self) -> Vec<String> {
-        let names = self.profiles().map(|profiles| profiles.iter().map(|(name, _)| name.to_owned()).collect());
+        let names =
+            self.profiles().map(|profiles| profiles.iter().map(|(name, _)| name.to_owned()).collect());
         names.unwrap_or_default()
     }
 

@@ -22,7 +22,9 @@ pub(super) fn refuse_commands(settings: &Settings, file: &Located) -> Result<(),
         let is_command = matches!(sourced.value, Value::Secret(SecretReference::Command(_)));
         if let (true, Origin::File { path, .. }) = (is_command, &sourced.origin) {
             let (problem, again) = match file.trust {
-                Trust::Changed => ("a command in a file that changed since it was trusted is not run", " again"),
+                Trust::Changed => {
+                    ("a command in a file that changed since it was trusted is not run", " again")
+                }
                 _ => ("a command in a file that was found by searching is not run", ""),
             };
             let path = path.display();
@@ -59,9 +61,9 @@ pub(super) fn warn_of_secrets(settings: &Settings, file: &Located) -> Option<Str
 /// The server that this file names; `None` when it is on this machine, or somebody else named it.
 fn server<'a>(settings: &'a Settings, path: &Path) -> Option<&'a str> {
     let named = settings.values().filter(|(field, _)| field.group() == Some(Group::Server));
-    let (_, sourced) = named.into_iter().find(
-        |(_, sourced)| matches!(&sourced.origin, Origin::File { path: from, .. } if from == path),
-    )?;
+    let (_, sourced) = named
+        .into_iter()
+        .find(|(_, sourced)| matches!(&sourced.origin, Origin::File { path: from, .. } if from == path))?;
     let Value::Text(text) = &sourced.value else { return None };
     let here = EndpointUri::parse(text).is_ok_and(|uri| uri.origin().is_loopback());
     (!here).then_some(text)
@@ -77,7 +79,9 @@ fn is_foreign(reference: &SecretReference, origin: &Origin, file: &Path) -> bool
         return false;
     }
     match reference {
-        SecretReference::File(secret) | SecretReference::Kubernetes(secret) | SecretReference::Spiffe(secret) => {
+        SecretReference::File(secret)
+        | SecretReference::Kubernetes(secret)
+        | SecretReference::Spiffe(secret) => {
             let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
             let directory: PathBuf = real(file.parent().unwrap_or(Path::new("")));
             // One that is not there is not sent either.

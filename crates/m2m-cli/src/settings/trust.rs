@@ -117,12 +117,16 @@ impl TrustedFiles {
     pub fn save(&self, random: &dyn Random) -> Result<(), Failure> {
         let home = self.home.as_deref().ok_or_else(no_home)?;
         let path = home.join(FILE_NAME);
-        let failed =
-            |error: std::io::Error| Failure::configuration(format!("cannot write {}: {error}", path.display()));
+        let failed = |error: std::io::Error| {
+            Failure::configuration(format!("cannot write {}: {error}", path.display()))
+        };
         let mut tables = ArrayOfTables::new();
         for (file, digest) in &self.digests {
             let text = file.to_str().ok_or_else(|| {
-                Failure::configuration(format!("{}: a path that is not UTF-8 cannot be trusted", file.display()))
+                Failure::configuration(format!(
+                    "{}: a path that is not UTF-8 cannot be trusted",
+                    file.display()
+                ))
             })?;
             let mut table = Table::new();
             table.insert("path", toml_edit::value(text));

@@ -46,9 +46,8 @@ impl SecretSource for ProjectedToken {
     fn read(&self) -> BoxFuture<'_, Result<SecretString, Error>> {
         Box::pin(async move {
             let text = self.file.read().await?;
-            jwt(text.expose()).ok_or_else(|| {
-                Error::secret_unavailable(format!("{}: it holds no JWT", self.path.display()))
-            })
+            jwt(text.expose())
+                .ok_or_else(|| Error::secret_unavailable(format!("{}: it holds no JWT", self.path.display())))
         })
     }
 
@@ -103,8 +102,7 @@ impl IdTokenRequest {
         request.headers_mut().insert(header::AUTHORIZATION, self.bearer.clone());
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
         let limits = Limits { max_body_bytes: LIMITS, timeout: PATIENCE, ..Limits::default() };
-        let response =
-            self.http.send(request, &limits).await.map_err(|error| failed(error.to_string()))?;
+        let response = self.http.send(request, &limits).await.map_err(|error| failed(error.to_string()))?;
         if !response.status().is_success() {
             return Err(failed(format!("the platform answered {}", response.status().as_u16())));
         }

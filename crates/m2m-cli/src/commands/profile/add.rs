@@ -96,7 +96,8 @@ fn alone(name: &str, path: &Path, around: &Surroundings) -> Result<Settings, Fai
 /// The test passes them by, other commands do not.
 pub(super) fn warn_of_variables(around: &Surroundings) -> Result<(), Failure> {
     let layer = settings::variables(&around.environment)?;
-    let names: Vec<&str> = layer.keys().map(|field: &Field| field.env()).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> =
+        layer.keys().map(|field: &Field| field.env()).filter(|name| !name.is_empty()).collect();
     if !names.is_empty() {
         let names = names.join(", ");
         around.output.warn(&format!("set in this shell, and stronger than any profile: {names}"));

@@ -35,7 +35,11 @@ impl Keep<'_> {
     ///
     /// # Errors
     /// Exit 3: the directory cannot be used. Exit 4: the keyring refuses.
-    pub(super) async fn put(&self, secret: &SecretString, around: &Surroundings) -> Result<SecretReference, Failure> {
+    pub(super) async fn put(
+        &self,
+        secret: &SecretString,
+        around: &Surroundings,
+    ) -> Result<SecretReference, Failure> {
         match self.place {
             Place::Keyring => {
                 let entry = entry(self.name);
@@ -66,7 +70,8 @@ impl Keep<'_> {
             return Ok(path.clone());
         }
         // Profiles of one name in two files have two secrets.
-        let names = (1u32..).map(|n| if n == 1 { self.name.to_owned() } else { format!("{}-{n}", self.name) });
+        let names =
+            (1u32..).map(|n| if n == 1 { self.name.to_owned() } else { format!("{}-{n}", self.name) });
         let mut paths = names.map(|name| directory.join(name));
         let free = paths.find(|path| path.symlink_metadata().is_err());
         free.ok_or_else(|| Failure::internal("no name is free"))

@@ -46,7 +46,8 @@ pub(super) fn run(around: &Surroundings) -> Result<Exit, Failure> {
     for row in &rows {
         let server = row.server().unwrap_or("no server");
         let client = row.text(Field::ClientId).unwrap_or("no client");
-        let mut line = format!("{:<width$}  {server}  {client}  {}", row.name, row.file.document.path.display());
+        let mut line =
+            format!("{:<width$}  {server}  {client}  {}", row.name, row.file.document.path.display());
         for (is, word) in [(row.is_default(), "default"), (row.shadowed, "hidden by a nearer file")] {
             if is {
                 line.push_str("  (");

@@ -100,7 +100,8 @@ async fn forget(
         reference if others.contains(reference) => return false,
         SecretReference::File(path) if kept::is_ours(path, around) => {
             let removed = m2m_io::file::remove(path);
-            removed.map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))
+            removed
+                .map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))
         }
         SecretReference::Keyring(entry) if *entry == kept::entry(name) => {
             keyring::remove(entry, around.clock.as_ref()).await

@@ -84,7 +84,8 @@ impl Row {
 }
 
 fn rows(settings: &Settings, around: &Surroundings) -> Vec<Row> {
-    let mut rows: Vec<Row> = settings.values().map(|(field, sourced)| stated(field, sourced, around)).collect();
+    let mut rows: Vec<Row> =
+        settings.values().map(|(field, sourced)| stated(field, sourced, around)).collect();
     for (field, text) in DEFAULTS {
         if settings.values().all(|(stated, _)| stated != *field) {
             rows.push(default(field.key(), text));
@@ -99,7 +100,13 @@ fn rows(settings: &Settings, around: &Surroundings) -> Vec<Row> {
 }
 
 fn default(key: &str, text: &str) -> Row {
-    Row { key: key.to_owned(), text: text.to_owned(), value: json!(text), origin: Origin::Default, secret: None }
+    Row {
+        key: key.to_owned(),
+        text: text.to_owned(),
+        value: json!(text),
+        origin: Origin::Default,
+        secret: None,
+    }
 }
 
 fn stated(field: Field, sourced: &Sourced<Value>, around: &Surroundings) -> Row {
@@ -109,7 +116,8 @@ fn stated(field: Field, sourced: &Sourced<Value>, around: &Surroundings) -> Row 
         Value::List(list) => (list.join(" "), json!(list)),
         Value::Pairs(pairs) => {
             let text: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let object: Map<String, Json> = pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            let object: Map<String, Json> =
+                pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
             (text.join(" "), Json::Object(object))
         }
         Value::Time(time) => (format!("{}s", time.as_secs_f64()), json!(time.as_secs_f64())),
@@ -153,9 +161,9 @@ impl Standing {
         let only = |present| Self { present, mode: None, age: None };
         match reference {
             SecretReference::Env(name) => only(Some(environment.is_set(name))),
-            SecretReference::File(path) | SecretReference::Kubernetes(path) | SecretReference::Spiffe(path) => {
-                Self::of_file(path, now)
-            }
+            SecretReference::File(path)
+            | SecretReference::Kubernetes(path)
+            | SecretReference::Spiffe(path) => Self::of_file(path, now),
             SecretReference::Systemd(name) => match environment.directory("CREDENTIALS_DIRECTORY") {
                 Some(directory) => Self::of_file(&directory.join(name), now),
                 None => only(Some(false)),
@@ -237,7 +245,8 @@ mod tests {
         std::fs::write(&path, "canary").unwrap();
         let environment = Environment::of([("A", "canary")]);
         let check = |reference: SecretReference, present| {
-            let standing = Standing::of(&reference, &environment, UnixTime::from_seconds(u64::from(u32::MAX)));
+            let standing =
+                Standing::of(&reference, &environment, UnixTime::from_seconds(u64::from(u32::MAX)));
             assert_eq!(standing.present, present, "{reference}");
             let text = format!("{}{}", standing.words(), shown(&reference));
             assert!(!text.contains("canary"), "{text}");

@@ -65,7 +65,8 @@ impl Trial {
     }
 
     fn sentences(&self, around: &Surroundings) -> Result<(), Failure> {
-        let line = |name: &str, value: &str| around.output.result(&format!("{name:<12} {}", printable(value)));
+        let line =
+            |name: &str, value: &str| around.output.result(&format!("{name:<12} {}", printable(value)));
         if let Some(profile) = &self.profile {
             line("profile", profile)?;
         }

@@ -24,10 +24,14 @@ pub(super) fn run(typed: &ProfileTrust, around: &Surroundings) -> Result<Exit, F
         let was = trusted.remove(&path);
         trusted.save(around.random.as_ref())?;
         let shown = path.display();
-        return tell(around, &json!({"file": shown.to_string(), "trusted": false}), &match was {
-            true => format!("{shown} is not trusted any more"),
-            false => format!("{shown} was not trusted"),
-        });
+        return tell(
+            around,
+            &json!({"file": shown.to_string(), "trusted": false}),
+            &match was {
+                true => format!("{shown} is not trusted any more"),
+                false => format!("{shown} was not trusted"),
+            },
+        );
     }
     let bytes = search::read(&path)?;
     let path = path.canonicalize().unwrap_or(path);

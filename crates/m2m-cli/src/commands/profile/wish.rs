@@ -79,6 +79,13 @@ impl Wish {
         }
     }
 
+    pub(super) fn pairs(&self, field: Field) -> Vec<(String, String)> {
+        match self.values.get(&field).map(|sourced| &sourced.value) {
+            Some(Value::Pairs(pairs)) => pairs.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn secret(&self, field: Field) -> Option<&SecretReference> {
         match &self.values.get(&field)?.value {
             Value::Secret(reference) => Some(reference),
@@ -123,11 +130,14 @@ impl Wish {
         for field in before.keys() {
             if let Some(SecretReference::File(left)) = former(*field)
                 && kept::is_ours(left, around)
-                && !self.values.values().any(|sourced| {
-                    sourced.value == Value::Secret(SecretReference::File(left.clone()))
-                })
+                && !self
+                    .values
+                    .values()
+                    .any(|sourced| sourced.value == Value::Secret(SecretReference::File(left.clone())))
             {
-                around.output.note(&format!("the secret of the replaced profile stays in {}", left.display()));
+                around
+                    .output
+                    .note(&format!("the secret of the replaced profile stays in {}", left.display()));
             }
         }
         Ok(Written { path, kept })

@@ -27,8 +27,11 @@ pub(super) fn target(typed: &Destination, name: &str, around: &Surroundings) -> 
     super::check_name(name)?;
     let draft = Draft::open(&path(typed, around)?)?;
     if draft.contains(name) && !typed.force {
-        return Err(Failure::configuration(format!("{} has a profile {name} already", draft.path().display()))
-            .hint("--force replaces it; or choose another name"));
+        return Err(Failure::configuration(format!(
+            "{} has a profile {name} already",
+            draft.path().display()
+        ))
+        .hint("--force replaces it; or choose another name"));
     }
     Ok(Target { draft, name: name.to_owned() })
 }

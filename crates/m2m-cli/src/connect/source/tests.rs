@@ -48,10 +48,8 @@ async fn a_file_is_read_for_every_request() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("secret");
     std::fs::write(&path, "old\n").unwrap();
-    let around = around(
-        &Arc::default(),
-        Environment::of([("CREDENTIALS_DIRECTORY", place.path().to_str().unwrap())]),
-    );
+    let around =
+        around(&Arc::default(), Environment::of([("CREDENTIALS_DIRECTORY", place.path().to_str().unwrap())]));
     let file = source(&around, SecretReference::File(path.clone())).await.unwrap();
     let systemd = source(&around, SecretReference::Systemd("secret".into())).await.unwrap();
     assert_eq!([read(&file).await, read(&systemd).await], ["old", "old"]);
