@@ -158,7 +158,10 @@ impl Translation<'_> {
             let names = variables.map(|variable| variable.name.as_str());
             return Err(unknown(self.path, theirs, Field::ALL.iter().map(|field| field.key()).chain(names)));
         };
-        if self.is_overridden(field) {
+        // The file's token endpoint tells the provider even where another one is to be asked.
+        let overridden = self.is_overridden(field);
+        let tells = field == Field::TokenUrl && value.as_str().is_some_and(|url| self.filled(theirs, field, url).is_ok());
+        if overridden && !tells {
             return Ok(());
         }
         let text = value.as_str().map(str::to_owned);
