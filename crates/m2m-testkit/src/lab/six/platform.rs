@@ -4,7 +4,7 @@ use m2m_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::identity::rsa;
-use super::{SECRET, Service, certificate_thumbprint};
+use super::{Provider, SECRET, certificate_thumbprint};
 use crate::lab::{
     Answer, AssertionRule, BasicReading, Behaviour, ClientProof, Discovery, ExpiresIn, GrantRule, Place,
     Required, ScopePlace, SharedSecret, SignedToken, Situation, Success, TokenText, TypRule,
@@ -19,13 +19,13 @@ const COGNITO_CLIENT: &str = "1example23456789";
 const POOL: &str = "eu-west-1_example";
 const SALESFORCE_CLIENT: &str = "3MVG9orders";
 
-pub(super) fn entra() -> Service {
+pub(super) fn entra() -> Provider {
     let client = ClientProof::Parameters(SharedSecret::new(ENTRA_CLIENT, SECRET), Place::Form);
     entra_service("client_secret_post", None, client)
 }
 
 /// A certificate's key; its thumbprint stands in the header, and the assertion may live as long as it likes.
-pub(super) fn entra_with_certificate() -> Service {
+pub(super) fn entra_with_certificate() -> Provider {
     let audience = format!("{{origin}}/{TENANT}/oauth2/v2.0/token");
     let rule = AssertionRule {
         max_lifetime: None,
@@ -37,7 +37,7 @@ pub(super) fn entra_with_certificate() -> Service {
     entra_service("private_key_jwt", Some(Algorithm::Ps256), ClientProof::Assertion(rule))
 }
 
-fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Service {
+fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Provider {
     let mut behaviour = Behaviour::new(client);
     behaviour.token_path = format!("/{TENANT}/oauth2/v2.0/token");
     let client_id = Some(ENTRA_CLIENT.to_owned());
@@ -74,7 +74,7 @@ fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: Cli
             .error(Situation::WrongClient, entra_error(401, "invalid_client", wrong, None))
             .error(Situation::Clock, entra_error(401, "invalid_client", clock, None))
     };
-    Service {
+    Provider {
         id: "entra",
         host: "login.microsoftonline.com",
         variables: vec![("tenant", TENANT)],
@@ -107,7 +107,7 @@ fn entra_throttled() -> Answer {
 }
 
 /// The assertion is the grant: scopes are in it, and there is no client beside it.
-pub(super) fn google_service_account() -> Service {
+pub(super) fn google_service_account() -> Provider {
     let rule = AssertionRule {
         algorithms: vec![Algorithm::Rs256],
         ..AssertionRule::jwt_bearer(ACCOUNT, rsa(), "{origin}/token")
@@ -124,7 +124,7 @@ pub(super) fn google_service_account() -> Service {
     let missing = Situation::MissingParameter("scope".to_owned());
     let mut discovery = Discovery::default();
     discovery.members.insert("token_endpoint".to_owned(), "https://oauth2.googleapis.com/token".into());
-    Service {
+    Provider {
         id: "google-sa",
         host: "oauth2.googleapis.com",
         variables: Vec::new(),
@@ -136,14 +136,13 @@ pub(super) fn google_service_account() -> Service {
         behaviour: behaviour
             .discovery("/.well-known/openid-configuration", &discovery)
             .error(Situation::Clock, Answer::oauth(400, "invalid_grant", clock))
-            .error(Situation::WrongGrant, Answer::oauth(400, "invalid_grant", "Invalid JWT Signature."))
             .error(missing, Answer::oauth(400, "invalid_scope", "no scope was asked for"))
             .error(Situation::UnauthorizedApi, Answer::oauth(401, "unauthorized_client", unauthorized)),
     }
 }
 
 /// The issuer has another host than the token endpoint; the token has no audience.
-pub(super) fn cognito() -> Service {
+pub(super) fn cognito() -> Provider {
     let client = ClientProof::Basic(SharedSecret::new(COGNITO_CLIENT, SECRET), BasicReading::FormDecoded);
     let mut behaviour = Behaviour::new(client);
     behaviour.token_path = "/oauth2/token".to_owned();
@@ -157,7 +156,7 @@ pub(super) fn cognito() -> Service {
     let mut discovery = Discovery::default().issuer(&issuer);
     let endpoint = "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token";
     discovery.members.insert("token_endpoint".to_owned(), endpoint.into());
-    Service {
+    Provider {
         id: "cognito",
         host: "acme.auth.eu-west-1.amazoncognito.com",
         variables: vec![("domain", "acme.auth.eu-west-1.amazoncognito.com")],
@@ -176,7 +175,7 @@ pub(super) fn cognito() -> Service {
 }
 
 /// No scope, no lifetime, a token that is not token68, and the API's address beside it.
-pub(super) fn salesforce() -> Service {
+pub(super) fn salesforce() -> Provider {
     let client = ClientProof::Parameters(SharedSecret::new(SALESFORCE_CLIENT, SECRET), Place::Form);
     let mut behaviour = Behaviour::new(client);
     behaviour.token_path = "/services/oauth2/token".to_owned();
@@ -190,7 +189,7 @@ pub(super) fn salesforce() -> Service {
         .member("issued_at", "{now_ms}".into());
     let discovery = Discovery::default();
     let no_user = "no client credentials user enabled";
-    Service {
+    Provider {
         id: "salesforce-cc",
         host: "acme.my.salesforce.com",
         variables: vec![("my_domain", "acme.my.salesforce.com")],
