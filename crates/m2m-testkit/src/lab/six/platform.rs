@@ -38,7 +38,7 @@ pub(super) fn entra_with_certificate() -> Provider {
 }
 
 fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Provider {
-    let mut behaviour = Behaviour::new(client);
+    let mut behaviour = entra_errors(Behaviour::new(client), algorithm);
     behaviour.token_path = format!("/{TENANT}/oauth2/v2.0/token");
     let client_id = Some(ENTRA_CLIENT.to_owned());
     behaviour.required.push(Required { name: "client_id".to_owned(), value: client_id, place: None });
@@ -48,32 +48,8 @@ fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: Cli
     behaviour.scope.known = vec![ENTRA_SCOPE.to_owned()];
     behaviour.success = Success::bearer().expires_in(ExpiresIn::Seconds(3920));
     let methods = ["client_secret_post", "private_key_jwt", "client_secret_basic"];
-    let issuer = format!("{{origin}}/{TENANT}/v2.0");
-    let discovery = Discovery::default().issuer(&issuer).methods(&methods);
-    let secret =
-        "AADSTS7000215: Invalid client secret provided. Ensure that it is the secret's value, not its id.";
-    let scope = "AADSTS70011: The provided value for the input parameter 'scope' is not valid.";
-    let behaviour = behaviour
-        .discovery(&format!("/{TENANT}/v2.0/.well-known/openid-configuration"), &discovery)
-        .error(Situation::UnknownScope, entra_error(400, "invalid_scope", scope, Some(70011)))
-        .error(
-            Situation::MissingParameter("scope".to_owned()),
-            entra_error(400, "invalid_request", "The parameter 'scope' is missing.", None),
-        )
-        .error(
-            Situation::UnauthorizedApi,
-            entra_error(400, "unauthorized_client", "The application has no permission for this API.", None),
-        )
-        .error(Situation::RateLimited, entra_throttled());
-    let behaviour = if algorithm.is_none() {
-        behaviour.error(Situation::WrongClient, entra_error(401, "invalid_client", secret, Some(7_000_215)))
-    } else {
-        let clock = "The client assertion is not within its valid time range.";
-        let wrong = "The client assertion is not acceptable.";
-        behaviour
-            .error(Situation::WrongClient, entra_error(401, "invalid_client", wrong, None))
-            .error(Situation::Clock, entra_error(401, "invalid_client", clock, None))
-    };
+    let discovery = Discovery::default().issuer(&format!("{{origin}}/{TENANT}/v2.0")).methods(&methods);
+    let metadata = format!("/{TENANT}/v2.0/.well-known/openid-configuration");
     Provider {
         id: "entra",
         host: "login.microsoftonline.com",
@@ -83,8 +59,29 @@ fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: Cli
         scopes: vec![ENTRA_SCOPE],
         audience: None,
         algorithm,
-        behaviour,
+        behaviour: behaviour.discovery(&metadata, &discovery),
     }
+}
+
+fn entra_errors(behaviour: Behaviour, algorithm: Option<Algorithm>) -> Behaviour {
+    let scope = "AADSTS70011: The provided value for the input parameter 'scope' is not valid.";
+    let missing = entra_error(400, "invalid_request", "The parameter 'scope' is missing.", None);
+    let permission = "The application has no permission for this API.";
+    let behaviour = behaviour
+        .error(Situation::UnknownScope, entra_error(400, "invalid_scope", scope, Some(70_011)))
+        .error(Situation::MissingParameter("scope".to_owned()), missing)
+        .error(Situation::UnauthorizedApi, entra_error(400, "unauthorized_client", permission, None))
+        .error(Situation::RateLimited, entra_throttled());
+    if algorithm.is_some() {
+        let clock = "The client assertion is not within its valid time range.";
+        let wrong = "The client assertion is not acceptable.";
+        return behaviour
+            .error(Situation::WrongClient, entra_error(401, "invalid_client", wrong, None))
+            .error(Situation::Clock, entra_error(401, "invalid_client", clock, None));
+    }
+    let secret =
+        "AADSTS7000215: Invalid client secret provided. Ensure that it is the secret's value, not its id.";
+    behaviour.error(Situation::WrongClient, entra_error(401, "invalid_client", secret, Some(7_000_215)))
 }
 
 /// Several lines of description, and members that others do not have.
