@@ -160,7 +160,8 @@ impl Translation<'_> {
         };
         // The file's token endpoint tells the provider even where another one is to be asked.
         let overridden = self.is_overridden(field);
-        let tells = field == Field::TokenUrl && value.as_str().is_some_and(|url| self.filled(theirs, field, url).is_ok());
+        let tells = field == Field::TokenUrl
+            && value.as_str().is_some_and(|url| self.filled(theirs, field, url).is_ok());
         if overridden && !tells {
             return Ok(());
         }
