@@ -100,7 +100,7 @@ pub async fn recorded_client(
     build(settings, around, need, Some(recorder)).await
 }
 
-/// All of a client but its HTTP, its key for DPoP and the store. Reads no secret: this one stands for each.
+/// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each.
 ///
 /// # Errors
 /// As [`client`].
@@ -109,8 +109,9 @@ pub async fn with_stand_in(
     around: &Surroundings,
     secret: Arc<dyn SecretSource>,
 ) -> Result<ClientBuilder, Failure> {
-    let builder = without_secrets(settings, around, None)?;
-    credentials::attach(settings, around, builder, Some(secret)).await
+    let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
+    let builder = credentials::attach(settings, around, builder, Some(secret)).await?;
+    transport(settings, around, builder, None)
 }
 
 /// Whether a client can be made of these settings, as far as that can be told without reading a secret.
@@ -118,10 +119,7 @@ pub async fn with_stand_in(
 /// # Errors
 /// Exit 2 or 3: a setting is missing or cannot be.
 pub fn check(settings: &Settings) -> Result<(), Failure> {
-    client_id(settings)?;
-    let builder = Client::builder(server(settings)?);
-    let builder = protocol(settings, ask(settings, builder)?)?;
-    destinations(settings, builder)?;
+    destinations(settings, stated(settings)?, None)?;
     credentials::check(settings)
 }
 
@@ -131,27 +129,22 @@ async fn build(
     need: &Need,
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<Client, Failure> {
-    let builder = without_secrets(settings, around, recorder)?;
+    let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
     let builder = credentials::attach(settings, around, builder, None).await?;
-    let mut builder = dpop(settings, around, builder).await?;
-    if let Some(origin) = &need.destination {
-        builder = builder.destination(origin.clone());
-    }
+    let builder = dpop(settings, around, builder).await?;
+    let builder = transport(settings, around, builder, recorder)?;
+    let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
         Keep::Nothing => builder,
     };
-    Ok(builder.build()?)
+    let label = settings.profile().unwrap_or("default").to_owned();
+    Ok(builder.label(label).build()?)
 }
 
-fn without_secrets(
-    settings: &Settings,
-    around: &Surroundings,
-    recorder: Option<&Arc<Recorder>>,
-) -> Result<ClientBuilder, Failure> {
-    let mut builder = Client::builder(server(settings)?)
-        .clock(Arc::clone(&around.clock))
-        .random(Arc::clone(&around.random));
+/// All but credentials and transport.
+fn stated(settings: &Settings) -> Result<ClientBuilder, Failure> {
+    let mut builder = Client::builder(server(settings)?);
     // What the service is known to want comes first; what is stated has the last word.
     if let Some(preset) = settings.preset() {
         builder = builder.preset(preset)?;
@@ -159,11 +152,7 @@ fn without_secrets(
     if let Some(client_id) = client_id(settings)? {
         builder = builder.client_id(client_id);
     }
-    let builder = ask(settings, builder)?;
-    let builder = protocol(settings, builder)?;
-    let builder = transport(settings, around, builder, recorder)?;
-    let builder = destinations(settings, builder)?;
-    Ok(builder.label(settings.profile().unwrap_or("default")))
+    protocol(settings, ask(settings, builder)?)
 }
 
 /// The name of the client authentication method that these settings lead to.
@@ -336,12 +325,19 @@ pub fn http_builder(settings: &Settings) -> Result<ReqwestHttpBuilder, Failure> 
     Ok(http.egress(egress))
 }
 
-fn destinations(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
+fn destinations(
+    settings: &Settings,
+    mut builder: ClientBuilder,
+    typed: Option<&Origin>,
+) -> Result<ClientBuilder, Failure> {
     for text in settings.list(Field::Destinations) {
         let origin = Origin::parse(text).map_err(|error| settings.wrong(Field::Destinations, error))?;
         builder = builder.destination(origin);
     }
-    Ok(builder)
+    match typed {
+        Some(origin) => Ok(builder.destination(origin.clone())),
+        None => Ok(builder),
+    }
 }
 
 /// The store, or none when there is no place for it: a token can still be got, only not kept.

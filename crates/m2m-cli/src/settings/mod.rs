@@ -80,7 +80,7 @@ impl Settings {
     /// # Errors
     /// Exit 2 or 3: they cannot stand together.
     pub fn of(values: Profile) -> Result<Self, Failure> {
-        Ok(Self { values, ..Self::default() })
+        Self { values, ..Self::default() }.with_provider()
     }
 
     /// Merges the layers. Opens `m2m.toml` files, and no secret.
@@ -125,9 +125,12 @@ impl Settings {
         settings.file = Some((file.document.path.clone(), file.trust));
         if !file.trust.runs_commands() {
             found::refuse_commands(&settings, file)?;
+        }
+        let mut settings = settings.with_provider()?;
+        if !file.trust.runs_commands() {
             settings.warnings.extend(found::warn_of_secrets(&settings, file));
         }
-        settings.with_provider()
+        Ok(settings)
     }
 
     /// With what the provider catalogue fills in.

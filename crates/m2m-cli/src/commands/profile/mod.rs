@@ -6,7 +6,9 @@
 mod add;
 mod asker;
 mod conversation;
+mod credential;
 mod export;
+mod import;
 mod kept;
 mod list;
 mod remove;
@@ -29,7 +31,7 @@ pub(crate) async fn run(typed: &Profile, around: &Surroundings) -> Result<Exit, 
         ProfileCommand::Show(typed) => show::run(typed, around),
         ProfileCommand::Test(typed) => test::run(typed, around).await,
         ProfileCommand::Remove(typed) => remove::run(typed, around).await,
-        ProfileCommand::Import(_) => Err(Failure::internal("later")),
+        ProfileCommand::Import(typed) => import::run(typed, around).await,
         ProfileCommand::Export(typed) => export::run(typed, around).await,
         ProfileCommand::Schema(typed) => schema::run(typed, around),
         ProfileCommand::Trust(typed) => trust::run(typed, around),

@@ -79,6 +79,13 @@ impl Wish {
         }
     }
 
+    pub(super) fn pairs(&self, field: Field) -> Vec<(String, String)> {
+        match self.values.get(&field).map(|sourced| &sourced.value) {
+            Some(Value::Pairs(pairs)) => pairs.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn secret(&self, field: Field) -> Option<&SecretReference> {
         match &self.values.get(&field)?.value {
             Value::Secret(reference) => Some(reference),

@@ -50,7 +50,11 @@ fn unknown_keys_name_file_line_key_and_the_nearest() {
     refuse(text, "/p/m2m.toml:3: profiles.a.client_idd: unknown key | did you mean client_id");
     refuse("profile = 1", "/p/m2m.toml:1: profile: unknown key | did you mean profiles");
     refuse("[egress]\nalow = []", "/p/m2m.toml:2: egress.alow: unknown key | did you mean allow");
-    refuse("[profiles.a]\nprovider = \"auth0\"", "profiles.a.provider: not supported by this version");
+    refuse("[profiles.a]\nprovider = \"auth00\"", "/p/m2m.toml:2: profiles.a.provider: there is no provider");
+    refuse(
+        "[profiles.a]\nprovider = \"auth0\"\ndomian = \"x\"",
+        "profiles.a.domian: unknown key | did you mean domain",
+    );
 }
 
 #[test]
