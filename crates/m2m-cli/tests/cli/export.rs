@@ -46,7 +46,9 @@ macro_rules! samples {
     };
 }
 
-samples! { basic post secret_jwt key plain_key workload certificate raw }
+samples! {
+    basic post secret_jwt key plain_key workload certificate raw provider assertion exchange signed
+}
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "asks the person at the keyboard, and is no setting")]
@@ -123,17 +125,31 @@ fn curl_is_given_exactly_the_secret() {
     assert_eq!(place.shell(spy).0, 0);
     fs::write(place.work().join("secret"), "p@ss \"w\\%'$rd\"+ä\n").unwrap();
     let check = |flags: &str, expect: &str| {
-        let flags =
-            format!("--token-url http://127.0.0.1:1/token --client-id 'a:b' --secret-file secret {flags}");
+        let export = format!("m2m profile export --secret-file secret {flags} --as curl");
         let line = format!(
-            "unset M2M_ISSUER M2M_AUDIENCE; m2m profile export {flags} --as curl > line && PATH=$PWD/bin:$PATH sh line"
+            "unset M2M_ISSUER M2M_AUDIENCE M2M_CLIENT_ID; {export} > line && PATH=$PWD/bin:$PATH sh line"
         );
         let (exit, out, err) = place.shell(&line);
         assert_eq!((exit, out.trim_end()), (0, expect), "{err}");
+        fs::read_to_string(place.work().join("line")).unwrap()
     };
     let encoded = "%70%40%73%73%20%22%77%5c%25%27%24%72%64%22%2b%c3%a4";
-    check("", &format!("user = \"a%3Ab:{encoded}\""));
-    check("--client-auth-method client_secret_post", &format!("data = \"client_secret={encoded}\""));
+    let raw = r#"p@ss \"w\\%'$rd\"+ä"#;
+    let own = "--token-url http://127.0.0.1:1/token --client-id a:b";
+    check(own, &format!("user = \"a%3Ab:{encoded}\""));
+    check(
+        &format!("{own} --client-auth-method client_secret_post"),
+        &format!("data = \"client_secret={encoded}\""),
+    );
+    // Services that want it otherwise.
+    check("--provider ebay --client-id a", &format!("user = \"a:{raw}\""));
+    let line = check("--provider greenhouse --client-id a --param sub=1", &format!("user = \"a:{encoded}\""));
+    assert!(
+        line.contains("--header 'content-type: application/json'") && line.contains("--data-raw '{"),
+        "{line}"
+    );
+    let line = check("--provider ibm-cloud-iam --client-id a", &format!("data = \"apikey={encoded}\""));
+    assert!(!line.contains("client_id"), "{line}");
 }
 
 #[test]
@@ -156,7 +172,7 @@ fn what_others_cannot_repeat_is_refused() {
     check("dpop = \"ephemeral\"\nclient_secret = { env = \"A\" }", "curl", "dpop makes a new proof");
     check(key, "envoy", "private_key_jwt makes");
     check(certificate, "envoy", "tls_client_auth is not known to Envoy");
-    check("", "curl", "no client_secret is named");
+    check("", "curl", "client_secret_basic needs client_secret, and none is named");
 }
 
 #[test]

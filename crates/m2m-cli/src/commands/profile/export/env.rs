@@ -41,6 +41,12 @@ fn export(plan: &Plan<'_>, field: Field, value: &Value) -> Result<String, String
         Value::Text(text) => shell(text),
         Value::List(list) => shell(&list.join(" ")),
         Value::Time(time) => shell(&time_text(*time)),
+        Value::Pairs(pairs) if pairs.iter().any(|(_, value)| value.contains(char::is_whitespace)) => {
+            return Err(format!(
+                "{field}: no variable holds a value with a space: give it as {}",
+                field.flag()
+            ));
+        }
         Value::Pairs(pairs) => {
             let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
             shell(&pairs.join(" "))
