@@ -40,3 +40,15 @@ fn lacks(node: &Runtime) -> Option<String> {
     let no_browser = || "chromium".to_owned();
     node.lacks(OLDEST).or_else(|| (!run::works(Command::new("chromium").arg("--version"))).then(no_browser))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::run;
+
+    #[test]
+    fn the_lock_file_names_no_registry() {
+        let lock = run::root().join("examples").join(super::NAME).join("package-lock.json");
+        let text = std::fs::read_to_string(lock).unwrap();
+        assert!(text.contains("\"integrity\"") && !text.contains("\"resolved\""));
+    }
+}
