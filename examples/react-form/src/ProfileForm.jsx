@@ -1,11 +1,15 @@
 import { useMemo, useRef, useState } from 'react';
 import Form from '@rjsf/core';
+import { englishStringTranslator, TranslatableString } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 
 import { Reference } from './Reference.jsx';
 import { profileOf, spoken, withFields } from './profile.js';
 import { templates } from './templates.jsx';
 import { Choices, Lines, Words } from './widgets.jsx';
+
+/** What the form library would say otherwise: a value that nobody typed. */
+const translate = (text, params) => (text === TranslatableString.NewStringDefault ? '' : englishStringTranslator(text, params));
 
 const fields = { reference: Reference };
 const widgets = { lines: Lines, radio: Choices, words: Words };
@@ -48,6 +52,7 @@ export function ProfileForm({ schema, uiSchema, onProfile }) {
         fields={fields}
         templates={templates}
         widgets={widgets}
+        translateString={translate}
         idPrefix="profile"
         omitExtraData
         noHtml5Validate

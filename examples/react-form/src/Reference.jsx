@@ -1,6 +1,8 @@
 import { useState } from 'react';
 import { descriptionId, errorId } from '@rjsf/utils';
 
+import { says } from './templates.jsx';
+
 /** Where a secret is: a choice of places, and the one thing to say about the chosen place. */
 export function Reference({ schema, uiSchema, formData, onChange, fieldPathId, required, rawErrors, registry }) {
   const id = fieldPathId.$id;
@@ -34,14 +36,16 @@ export function Reference({ schema, uiSchema, formData, onChange, fieldPathId, r
   }
 
   return (
-    <fieldset className="reference" id={id} aria-describedby={descriptionId(id)}>
+    <fieldset className="reference" id={id} aria-describedby={says(schema.title, schema.description) ? descriptionId(id) : undefined}>
       <legend>
         {schema.title}
         {required && <span className="needed"> (needed)</span>}
       </legend>
-      <p className="sentence" id={descriptionId(id)}>
-        {schema.description}
-      </p>
+      {says(schema.title, schema.description) && (
+        <p className="sentence" id={descriptionId(id)}>
+          {schema.description}
+        </p>
+      )}
       <div className="pair">
         <div>
           <label htmlFor={`${id}_place`}>Where it is</label>

@@ -1,32 +1,32 @@
-import { buttonId, canExpand, descriptionId, errorId, getUiOptions } from '@rjsf/utils';
-import { getDefaultRegistry } from '@rjsf/core';
-
-const { templates: stock } = getDefaultRegistry();
+import { ADDITIONAL_PROPERTY_FLAG, buttonId, canExpand, descriptionId, errorId, getUiOptions } from '@rjsf/utils';
 
 export const labelId = (id) => `${id}__label`;
 
+/** Whether the sentence says more than the label. */
+export const says = (label, sentence) => Boolean(sentence) && sentence.replace(/\.$/, '') !== label;
+
 /** Ties an input to its sentence and its errors, where there are any. */
 export function described(id, schema, rawErrors) {
-  const ids = [schema?.description && descriptionId(id), rawErrors?.length && errorId(id)].filter(Boolean);
+  const ids = [says(schema?.title, schema?.description) && descriptionId(id), rawErrors?.length && errorId(id)].filter(Boolean);
   return { 'aria-describedby': ids.join(' ') || undefined, 'aria-invalid': rawErrors?.length ? true : undefined };
 }
 
 /** A label, a sentence, the input, and what is wrong with it. */
 function FieldTemplate(props) {
-  const { id, label, required, displayLabel, rawDescription, children, errors, hidden, schema, uiSchema, registry } = props;
+  const { id, label, required, displayLabel, rawDescription, children, errors, hidden, schema, uiSchema } = props;
   if (hidden) return <div hidden>{children}</div>;
   const { widget } = getUiOptions(uiSchema);
-  const Wrap = registry.templates.WrapIfAdditionalTemplate ?? stock.WrapIfAdditionalTemplate;
+  const isMember = ADDITIONAL_PROPERTY_FLAG in schema;
   const name = (
     <>
-      {label}
+      {isMember ? 'Value' : label}
       {required && <span className="needed"> (needed)</span>}
     </>
   );
   const isCheckbox = schema.type === 'boolean';
   const isGroup = widget === 'radio';
   return (
-    <Wrap {...props} classNames="field">
+    <WrapIfAdditionalTemplate {...props} classNames="field">
       {displayLabel &&
         !isCheckbox &&
         (isGroup ? (
@@ -38,14 +38,31 @@ function FieldTemplate(props) {
             {name}
           </label>
         ))}
-      {displayLabel && rawDescription && !isCheckbox && (
+      {displayLabel && !isCheckbox && says(label, rawDescription) && (
         <p className="sentence" id={descriptionId(id)}>
           {rawDescription}
         </p>
       )}
       {children}
       {errors}
-    </Wrap>
+    </WrapIfAdditionalTemplate>
+  );
+}
+
+/** A member whose name is typed too. */
+function WrapIfAdditionalTemplate(props) {
+  const { id, label, schema, classNames, children, registry, uiSchema, onKeyRenameBlur, onRemoveProperty } = props;
+  if (!(ADDITIONAL_PROPERTY_FLAG in schema)) return <div className={classNames}>{children}</div>;
+  const { RemoveButton } = registry.templates.ButtonTemplates;
+  return (
+    <div className="pair member">
+      <div>
+        <label htmlFor={`${id}-key`}>Name</label>
+        <input id={`${id}-key`} type="text" defaultValue={label} onBlur={onKeyRenameBlur} spellCheck={false} />
+      </div>
+      <div>{children}</div>
+      <RemoveButton id={buttonId(id, 'remove')} onClick={onRemoveProperty} registry={registry} uiSchema={uiSchema} />
+    </div>
   );
 }
 
@@ -154,6 +171,7 @@ export const templates = {
   FieldErrorTemplate,
   FieldTemplate,
   ObjectFieldTemplate,
+  WrapIfAdditionalTemplate,
   ButtonTemplates: {
     AddButton: (props) => <TextButton {...props} label="Add" />,
     RemoveButton: (props) => <TextButton {...props} label="Remove" />,

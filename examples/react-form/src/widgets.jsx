@@ -13,14 +13,14 @@ export function Lines(props) {
 }
 
 /** A list that is typed as text. The text stays as typed; the value is what stands between the separators. */
-function TextList({ id, value, required, disabled, placeholder, rawErrors, schema, onChange, separator, split }) {
+function TextList({ id, value, required, disabled, rawErrors, schema, uiSchema, onChange, separator, split }) {
   const [text, setText] = useState((value ?? []).join(separator));
   const Input = separator === '\n' ? 'textarea' : 'input';
   return (
     <Input
       id={id}
       value={text}
-      placeholder={placeholder}
+      placeholder={uiSchema?.['ui:placeholder']}
       required={required}
       disabled={disabled}
       spellCheck={false}

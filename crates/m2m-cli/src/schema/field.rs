@@ -41,12 +41,12 @@ pub(super) enum Need {
 
 /// The schema of a field that may be left out.
 pub(super) fn of(field: Field) -> Value {
-    described(field, shape(field))
+    described(field, &shape(field))
 }
 
 /// The schema of a secret.
 pub(super) fn secret(field: Field, need: Need) -> Value {
-    described(field, json!({"oneOf": references(field, need)}))
+    described(field, &json!({"oneOf": references(field, need)}))
 }
 
 /// What the references point at.
@@ -65,7 +65,7 @@ pub(super) fn definitions() -> Value {
     PLACES.iter().map(definition).collect()
 }
 
-pub(super) fn described(field: Field, shape: Value) -> Value {
+pub(super) fn described(field: Field, shape: &Value) -> Value {
     let mut schema = Map::new();
     schema.insert("title".to_owned(), field.title().into());
     schema.insert("description".to_owned(), field.help().into());

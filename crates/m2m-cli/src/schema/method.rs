@@ -55,7 +55,7 @@ pub(super) fn choice(methods: &[&str]) -> Value {
     let option = |method: &&str| json!({"const": method, "title": title(method)});
     described(
         Field::ClientAuthMethod,
-        json!({
+        &json!({
             "type": "string",
             "oneOf": methods.iter().map(option).collect::<Vec<_>>(),
             "default": methods.first(),

@@ -73,13 +73,13 @@ fields! {
     Issuer "issuer" "M2M_ISSUER" "--issuer" Text;
     /// Token endpoint without discovery.
     TokenUrl "token_url" "M2M_TOKEN_URL" "--token-url" Text;
-    /// Introspection endpoint.
+    /// Introspection endpoint, where metadata names none.
     IntrospectionUrl "introspection_url" "M2M_INTROSPECTION_URL" "--introspection-url" Text;
-    /// Revocation endpoint.
+    /// Revocation endpoint, where metadata names none.
     RevocationUrl "revocation_url" "M2M_REVOCATION_URL" "--revocation-url" Text;
-    /// Client identifier.
+    /// Client identifier, as the server registered it.
     ClientId "client_id" "M2M_CLIENT_ID" "--client-id" Text;
-    /// Client authentication method.
+    /// How the client proves who it is.
     ClientAuthMethod "client_auth_method" "M2M_CLIENT_AUTH_METHOD" "--client-auth-method" Text;
     /// Client secret.
     ClientSecret "client_secret" "M2M_CLIENT_SECRET" "--secret-file" Secret;
@@ -101,11 +101,11 @@ fields! {
     Scopes "scopes" "M2M_SCOPE" "--scope" List;
     /// The API that the token is for.
     Audience "audience" "M2M_AUDIENCE" "--audience" Text;
-    /// Resource indicators.
+    /// Resource indicators (RFC 8707), URLs of the APIs.
     Resource "resource" "M2M_RESOURCE" "--resource" List;
-    /// Extra request parameters.
+    /// Extra parameters of the token request.
     Params "params" "" "--param" Pairs;
-    /// Grant type.
+    /// On what ground tokens are asked for.
     Grant "grant" "M2M_GRANT" "--grant" Text;
     /// Key that tokens are bound to.
     Dpop "dpop" "M2M_DPOP" "--dpop" KeyOrEphemeral;
@@ -125,7 +125,7 @@ fields! {
     Timeout "timeout" "M2M_TIMEOUT" "--timeout" Time;
     /// Whether a look at the token's claims may refuse it: off, warn, error.
     Inspect "inspect" "M2M_INSPECT" "" Text;
-    /// Plain HTTP beyond loopback.
+    /// Plain HTTP beyond this machine; secrets and tokens travel unencrypted.
     AllowHttp "allow_http" "" "" Switch;
 }
 

@@ -34,11 +34,9 @@ fn of_text(profile: &str, form: &str) -> Result<String, String> {
 macro_rules! samples {
     ($($name:ident)+) => {
         /// What `--as rust` printed, compiled.
+        #[expect(dead_code, unreachable_pub, clippy::disallowed_methods, reason = "made to be read and compiled, not run")]
         mod sample {
-            $(
-                #[expect(dead_code, unreachable_pub, clippy::disallowed_methods, reason = "made to be read and compiled, not run")]
-                mod $name { include!(concat!("export/", stringify!($name), ".rs")); }
-            )+
+            $(mod $name { include!(concat!("export/", stringify!($name), ".rs")); })+
         }
 
         /// Each profile, and the code that was compiled above. `UPDATE_GOLDEN=1` writes the code anew.

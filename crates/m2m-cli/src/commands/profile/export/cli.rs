@@ -13,7 +13,7 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
         match said {
             Some(flags) => words.extend(flags),
             None if !field.env().is_empty() => {
-                variables.push(format!("{}={}", field.env(), variable(&value)))
+                variables.push(format!("{}={}", field.env(), variable(&value)));
             }
             None => notes.add(format!("{field} has no flag: state it in m2m.toml")),
         }

@@ -45,9 +45,9 @@ pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failu
     curl.headers(request)?;
     let is_form = request.header(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with(FORM));
     if is_form {
-        curl.form(&request.body)?
+        curl.form(&request.body)?;
     } else {
-        curl.body(request)
+        curl.body(request);
     }
     if request.method != ::http::Method::GET && request.body.is_empty() {
         curl.arguments.push(format!("--request {}", request.method));

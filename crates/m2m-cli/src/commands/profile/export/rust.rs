@@ -332,12 +332,9 @@ impl Code {
             let time = format!("Duration::from_millis({})", time.as_millis());
             calls.push(format!("limits(Limits {{ timeout: {time}, ..Limits::default() }})"));
         }
-        match plan.stated_text(Field::BasicEncoding) {
-            Some("raw") => {
-                self.needs(&["m2m_proto::client_auth::BasicEncoding"]);
-                calls.push("basic_encoding(BasicEncoding::Raw)".to_owned());
-            }
-            _ => {}
+        if plan.stated_text(Field::BasicEncoding) == Some("raw") {
+            self.needs(&["m2m_proto::client_auth::BasicEncoding"]);
+            calls.push("basic_encoding(BasicEncoding::Raw)".to_owned());
         }
         if let Some(rule) = plan.stated_text(Field::AssertionAudience) {
             self.needs(&["m2m_client::AssertionAudienceRule"]);
@@ -348,13 +345,10 @@ impl Code {
             };
             calls.push(format!("assertion_audience(AssertionAudienceRule::{rule})"));
         }
-        match plan.stated_text(Field::Inspect) {
-            Some(rule @ ("off" | "error")) => {
-                self.needs(&["m2m_client::Inspect"]);
-                let rule = if rule == "off" { "Off" } else { "Error" };
-                calls.push(format!("inspect(Inspect::{rule})"));
-            }
-            _ => {}
+        if let Some(rule @ ("off" | "error")) = plan.stated_text(Field::Inspect) {
+            self.needs(&["m2m_client::Inspect"]);
+            let rule = if rule == "off" { "Off" } else { "Error" };
+            calls.push(format!("inspect(Inspect::{rule})"));
         }
         if settings.is_on(Field::AllowHttp) {
             self.needs(&["m2m_proto::uri::PlainHttp"]);

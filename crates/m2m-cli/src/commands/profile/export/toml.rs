@@ -19,7 +19,7 @@ pub(super) fn profile(name: &str, stated: impl Iterator<Item = (Field, Value)>, 
         // The variables of a provider stand beside the other keys.
         if let (Field::Variables, Value::Pairs(pairs)) = (field, &value) {
             pairs.iter().for_each(|(name, value)| {
-                text.push_str(&format!("{} = {}\n", key(name), quote::toml(value)))
+                text.push_str(&format!("{} = {}\n", key(name), quote::toml(value)));
             });
             continue;
         }
