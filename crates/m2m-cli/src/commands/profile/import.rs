@@ -22,6 +22,7 @@ use crate::args::ProfileImport;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings::field::{Field, Group};
+use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
 
 const MAX_BYTES: u64 = 256 * 1024;
@@ -41,6 +42,7 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
         members::read(&path, &text, &flags.values).map_err(|failure| renamed(failure, typed, &path))?;
     let Imported { name, mut wish, ignored, token_url } = read;
     let holds_secret = !wish.secrets.is_empty();
+    let commands = commands(&wish);
     recognise(&mut wish, token_url.as_deref(), &flags, around);
     overlay(&mut wish, flags);
     settle_grant(&mut wish);
@@ -52,6 +54,11 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     })?;
     wish.check()?;
     let written = wish.write(&name, target, &typed.destination, around).await?;
+    for (field, program) in commands {
+        around
+            .output
+            .warn(&format!("for {field} the profile runs {program}, as the file says; is that right?"));
+    }
     for member in ignored {
         around.output.note(&format!("{member} is passed over: it is no setting"));
     }
@@ -66,6 +73,15 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     }
     add::tell(&name, &written, None, around)?;
     Ok(Exit::Ok)
+}
+
+/// What somebody else's file makes us run: from our own file it will run without being asked about again.
+fn commands(wish: &Wish) -> Vec<(Field, String)> {
+    let command = |field: &Field| match wish.secret(*field)? {
+        SecretReference::Command(argv) => Some((*field, argv.first().cloned().unwrap_or_default())),
+        _ => None,
+    };
+    wish.values.keys().filter_map(command).collect()
 }
 
 /// Standard input has no path.
