@@ -259,7 +259,7 @@ impl Reader<'_> {
         };
         let of_provider = matches!(self.settings.origin(Field::Grant), Origin::Provider(_));
         match (self.settings.preset().filter(|_| of_provider), grant_name(self.settings)) {
-            (Some(preset), _) => preset.grant(key, token).map_err(|error| {
+            (Some(preset), _) => Grant::of(preset, key, token).map_err(|error| {
                 Failure::from(error)
                     .hint(format!("m2m providers {} tells what it needs", preset.provider().id))
             }),

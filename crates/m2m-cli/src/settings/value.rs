@@ -1,9 +1,11 @@
 //! A value and where it came from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::field::Field;
 use super::secret::SecretReference;
 
 /// Where a value came from, so that messages and `doctor` can say so.
@@ -45,6 +47,9 @@ pub struct Sourced<T> {
     /// Where it came from.
     pub origin: Origin,
 }
+
+/// The values that one profile states.
+pub type Profile = BTreeMap<Field, Sourced<Value>>;
 
 /// A value in the shape that its field has.
 #[derive(Clone, Debug, PartialEq, Eq)]
