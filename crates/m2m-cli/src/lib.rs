@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod commands;
 pub mod connect;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod harden;
 pub mod listen;
@@ -77,6 +78,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Revoke(typed) => commands::revoke::run(&typed, around).await,
         Command::Inspect(typed) => commands::inspect::run(&typed, around),
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
+        Command::Doctor(typed) => commands::doctor::run(&typed, around).await,
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),

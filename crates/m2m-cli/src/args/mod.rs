@@ -1,5 +1,6 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
+mod doctor;
 mod keys;
 mod profile;
 mod tokens;
@@ -8,6 +9,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
+pub use doctor::Doctor;
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
@@ -20,6 +22,7 @@ Examples:
       --client-id svc --secret-env VAR --scope read   print a token
   m2m request GET https://api.example.com/orders      call an API
   m2m token | m2m verify --issuer URL --audience AUD  check a token
+  m2m doctor                                          why it fails, what to do
 
 Secrets never go on the command line, into logs or into core files. A secret is
 named: --secret-file, --secret-env, --secret-stdin, --secret-command, or a
@@ -83,6 +86,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Check a token: signature, issuer, audience, times, scope
     Verify(Verify),
+    /// Find out why no token comes, and what to do
+    Doctor(Doctor),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
     /// Run an authorization server to develop against
@@ -145,6 +150,7 @@ impl Cli {
                 Command::Revoke(command) => command.json,
                 Command::Inspect(command) => command.json,
                 Command::Verify(command) => command.json,
+                Command::Doctor(command) => command.json,
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,

@@ -6,12 +6,14 @@ use m2m_client::{CertificateSource, ClientBuilder, Credentials, FixedSecret, Key
 use m2m_io::file::TrailingNewline;
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
+use m2m_proto::secret::SecretString;
 
+use super::record::{Record, SecretRead};
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
-use crate::settings::secret::SecretReference;
+use crate::settings::secret::{ReadSecret, SecretReference};
 
 type Source = Arc<dyn SecretSource>;
 
@@ -22,10 +24,11 @@ type Source = Arc<dyn SecretSource>;
 pub(super) async fn attach(
     settings: &Settings,
     around: &Surroundings,
+    record: Option<&Record>,
     builder: ClientBuilder,
 ) -> Result<ClientBuilder, Failure> {
     let method = method(settings)?;
-    let read = Reader { settings, around, method };
+    let read = Reader { settings, around, record, method };
     let credentials = match method {
         ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
             let (secret, next) = read.secrets().await?;
@@ -53,7 +56,10 @@ pub(super) async fn attach(
 }
 
 /// The stated method; else `private_key_jwt` when there is a key or a workload token; else `client_secret_basic`.
-fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
+///
+/// # Errors
+/// Exit 2 or 3: no such method, or a certificate whose method nobody named.
+pub(crate) fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
     let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
         return ClientAuthMethod::parse(text).ok_or_else(|| {
@@ -75,7 +81,11 @@ fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
     Ok(ClientAuthMethod::ClientSecretBasic)
 }
 
-fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failure> {
+/// The stated algorithm of assertions.
+///
+/// # Errors
+/// Exit 2 or 3: no such algorithm.
+pub(crate) fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failure> {
     let Some(name) = settings.text(Field::Algorithm) else { return Ok(None) };
     let unknown = || settings.wrong(Field::Algorithm, format!("unknown algorithm {name:?}"));
     Algorithm::parse(name).map(Some).ok_or_else(unknown)
@@ -84,6 +94,7 @@ fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failure> {
 struct Reader<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,
+    record: Option<&'a Record>,
     method: ClientAuthMethod,
 }
 
@@ -112,7 +123,14 @@ impl Reader<'_> {
         };
         let origin = self.settings.origin(field);
         self.around.output.detail(&format!("{field} from {reference} ({origin}){newline}"));
+        remember(self.record, field, &read);
         Ok(Arc::new(FixedSecret::new(read.secret)))
+    }
+}
+
+fn remember(record: Option<&Record>, field: Field, read: &ReadSecret) {
+    if let Some(record) = record {
+        record.read(SecretRead { field, newline: read.trailing_newline, secret: read.secret.clone() });
     }
 }
 
@@ -137,14 +155,23 @@ fn missing(field: Field, method: ClientAuthMethod) -> Failure {
 pub(super) async fn signing_key(
     reference: &SecretReference,
     around: &Surroundings,
+    record: Option<&Record>,
 ) -> Result<SigningKey, Failure> {
     let read = reference.read(&around.environment, around.clock.as_ref()).await?;
-    let text = read.secret.expose().trim();
-    let unusable =
-        |why: String| Failure::configuration(format!("the key in {reference} cannot be used: {why}"));
+    remember(record, Field::Dpop, &read);
+    parse_key(&read.secret, None)
+        .map_err(|why| Failure::configuration(format!("the key in {reference} cannot be used: {why}")))
+}
+
+/// A private key from PEM or JWK text, for this algorithm or the key's own first.
+///
+/// # Errors
+/// Why it cannot be used; its text is not repeated.
+pub(crate) fn parse_key(text: &SecretString, algorithm: Option<Algorithm>) -> Result<SigningKey, String> {
+    let text = text.expose().trim();
     if text.starts_with('{') {
-        let jwk = Jwk::parse(text.as_bytes()).map_err(|_| unusable("not a usable JWK".to_owned()))?;
-        return SigningKey::from_jwk(&jwk).map_err(|error| unusable(error.to_string()));
+        let jwk = Jwk::parse(text.as_bytes()).map_err(|_| "not a usable JWK".to_owned())?;
+        return SigningKey::from_jwk(&jwk).map_err(|error| error.to_string());
     }
-    SigningKey::from_pkcs8_pem(text.as_bytes(), None).map_err(|error| unusable(error.to_string()))
+    SigningKey::from_pkcs8_pem(text.as_bytes(), algorithm).map_err(|error| error.to_string())
 }

@@ -1,6 +1,7 @@
 //! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
 
-mod credentials;
+pub(crate) mod credentials;
+pub mod record;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
+use self::record::Record;
 use crate::Surroundings;
 use crate::args::ProfileFlags;
 use crate::exit::{Exit, Failure};
@@ -67,6 +69,28 @@ pub fn settings(flags: &ProfileFlags, around: &Surroundings) -> Result<Settings,
 /// # Errors
 /// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line. Exit 4: a secret cannot be read.
 pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> Result<Client, Failure> {
+    build(settings, around, need, None).await
+}
+
+/// The same client, which keeps no tokens and leaves a record of all that it does.
+///
+/// # Errors
+/// As [`client`]; what was read until then is in the record.
+pub async fn recorded(
+    settings: &Settings,
+    around: &Surroundings,
+    record: &Record,
+) -> Result<Client, Failure> {
+    let need = Need { keep: Keep::Nothing, destination: None };
+    build(settings, around, &need, Some(record)).await
+}
+
+async fn build(
+    settings: &Settings,
+    around: &Surroundings,
+    need: &Need,
+    record: Option<&Record>,
+) -> Result<Client, Failure> {
     if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
         return Err(settings
             .wrong(Field::Grant, format!("{grant} is not supported by this version"))
@@ -78,9 +102,9 @@ pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> 
         .random(Arc::clone(&around.random));
     let builder = ask(settings, builder)?;
     let builder = protocol(settings, builder)?;
-    let builder = credentials::attach(settings, around, builder).await?;
-    let builder = dpop(settings, around, builder).await?;
-    let builder = transport(settings, around, builder)?;
+    let builder = credentials::attach(settings, around, record, builder).await?;
+    let builder = dpop(settings, around, record, builder).await?;
+    let builder = transport(settings, around, record, builder)?;
     let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
@@ -174,31 +198,38 @@ fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBui
 async fn dpop(
     settings: &Settings,
     around: &Surroundings,
+    record: Option<&Record>,
     builder: ClientBuilder,
 ) -> Result<ClientBuilder, Failure> {
     if settings.text(Field::Dpop).is_some() {
         return Ok(builder.dpop(Dpop::Ephemeral(Algorithm::Es256)));
     }
     let Some(reference) = settings.secret(Field::Dpop) else { return Ok(builder) };
-    let key = credentials::signing_key(reference, around).await?;
+    let key = credentials::signing_key(reference, around, record).await?;
     Ok(builder.dpop(Dpop::Key(Arc::new(key))))
 }
 
 fn transport(
     settings: &Settings,
     around: &Surroundings,
+    record: Option<&Record>,
     builder: ClientBuilder,
 ) -> Result<ClientBuilder, Failure> {
     // Broken settings are told before the factory runs, where a person can be told which one it is.
     http_builder(settings)?;
     let owned = settings.clone();
+    let watch = record.map(|record| (record.clone(), Arc::clone(&around.clock)));
     let factory = HttpFactory::new(move |certificate| {
         let mut http =
             http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
         if let Some(certificate) = certificate {
             http = http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
         }
-        Ok(Arc::new(http.build()?) as Arc<dyn HttpClient>)
+        let http = Arc::new(http.build()?) as Arc<dyn HttpClient>;
+        Ok(match &watch {
+            Some((record, clock)) => record.over(http, Arc::clone(clock)),
+            None => http,
+        })
     });
     let timeout = timeout(settings);
     let limits = Limits { timeout, ..Limits::default() };
