@@ -15,6 +15,7 @@ pub mod harden;
 pub mod listen;
 mod log;
 pub mod output;
+pub mod quote;
 pub mod settings;
 mod usage;
 
@@ -79,6 +80,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Inspect(typed) => commands::inspect::run(&typed, around),
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
         Command::Doctor(typed) => commands::doctor::run(&typed, around).await,
+        Command::Profile(typed) => commands::profile::run(&typed, around).await,
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),

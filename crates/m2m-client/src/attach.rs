@@ -98,7 +98,7 @@ impl Client {
     ) -> Result<(), Error> {
         self.check_destination(spec, uri)?;
         headers.remove(header::DPOP);
-        if *token.token_type() == TokenType::Dpop {
+        if *token.token_type() == TokenType::Dpop && !self.exchange().presents_dpop_without_proof() {
             let dpop = self
                 .dpop()
                 .ok_or_else(|| Error::misconfigured("a DPoP token needs the client's DPoP key"))?;

@@ -6,13 +6,17 @@ use std::time::Duration;
 use m2m_io::{Clock, HttpClient, Limits, OsRandom, Random, SystemClock};
 use m2m_proto::client_auth::{AssertionType, BasicEncoding};
 use m2m_proto::client_id::ClientId;
+use m2m_proto::names::typ;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
 use crate::client::Client;
 use crate::credentials::{Credentials, HttpFactory};
+use crate::dialect::Dialect;
 use crate::dpop::Dpop;
 use crate::error::Error;
+use crate::grant::Grant;
+use crate::provider::{BasicForm, Preset};
 use crate::spec::TokenSpec;
 use crate::store::TokenStore;
 
@@ -109,6 +113,31 @@ pub enum AssertionAudienceRule {
     Endpoint,
     /// This text.
     Literal(String),
+    /// The host of the token endpoint, without scheme.
+    Host,
+}
+
+impl AssertionAudienceRule {
+    /// What this service of the catalogue wants.
+    #[must_use]
+    pub fn of(preset: &Preset) -> Self {
+        Self::parse(match (preset.assertion_audience(), preset.issuer()) {
+            ("issuer", Some(issuer)) => issuer,
+            (audience, _) => audience,
+        })
+    }
+
+    /// By its name: `issuer`, `token_endpoint`, `host`; anything else is the
+    /// text itself.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "issuer" => Self::Issuer,
+            "token_endpoint" => Self::Endpoint,
+            "host" => Self::Host,
+            text => Self::Literal(text.to_owned()),
+        }
+    }
 }
 
 /// Collects the settings of a [`Client`]; [`ClientBuilder::build`] checks them.
@@ -118,6 +147,7 @@ pub struct ClientBuilder {
     pub(crate) client_id: Option<ClientId>,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) spec: TokenSpec,
+    pub(crate) grant: Grant,
     pub(crate) dpop: Dpop,
     pub(crate) destinations: Vec<Origin>,
     pub(crate) introspection: Option<EndpointUri>,
@@ -147,6 +177,7 @@ pub(crate) struct Tuning {
     pub(crate) assertion_audience: AssertionAudienceRule,
     pub(crate) assertion_type: AssertionType,
     pub(crate) plain_http: PlainHttp,
+    pub(crate) dialect: Arc<Dialect>,
 }
 
 impl Default for Tuning {
@@ -170,6 +201,7 @@ impl Default for Tuning {
             assertion_audience: AssertionAudienceRule::default(),
             assertion_type: AssertionType::default(),
             plain_http: PlainHttp::LoopbackOnly,
+            dialect: Arc::default(),
         }
     }
 }
@@ -181,6 +213,7 @@ impl ClientBuilder {
             client_id: None,
             credentials: None,
             spec: TokenSpec { label: "default".to_owned(), ..TokenSpec::default() },
+            grant: Grant::default(),
             dpop: Dpop::None,
             destinations: Vec::new(),
             introspection: None,
@@ -205,6 +238,14 @@ impl ClientBuilder {
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
+        self
+    }
+
+    /// On what ground tokens are asked for. Default: the client's own
+    /// credentials.
+    #[must_use]
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grant = grant;
         self
     }
 
@@ -357,7 +398,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long client assertions are valid. Default 60 s, at most 300 s.
+    /// How long assertions are valid. Default 60 s; at most 300 s, or what the
+    /// preset allows (an hour at most).
     #[must_use]
     pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
         self.tuning.assertion_lifetime = lifetime;
@@ -369,6 +411,45 @@ impl ClientBuilder {
     pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
         self.tuning.plain_http = plain_http;
         self
+    }
+
+    /// Speaks to this service of the catalogue as it wants to be spoken to:
+    /// where parameters go, what assertions hold, how answers and errors are
+    /// read, what its errors mean. Sets what the service is known to need
+    /// (encoding of Basic, `aud`, `typ` and life of assertions, `inspect`, the
+    /// fallback life, scope and parameters), so call it first; later calls of
+    /// this builder have the last word.
+    ///
+    /// # Errors
+    /// `Misconfigured`: the catalogue entry cannot be used.
+    pub fn preset(mut self, preset: &Preset) -> Result<Self, Error> {
+        let provider = preset.provider();
+        let unusable =
+            |what: &str| Error::misconfigured(format!("provider {}: {what} is malformed", provider.id));
+        let tuning = &mut self.tuning;
+        tuning.dialect = Arc::new(Dialect::of(preset)?);
+        tuning.basic_encoding = match provider.auth.basic_encoding {
+            BasicForm::Form => BasicEncoding::Form,
+            BasicForm::Raw => BasicEncoding::Raw,
+        };
+        tuning.assertion_audience = AssertionAudienceRule::of(preset);
+        tuning.assertion_lifetime = Duration::from_secs(provider.assertion.lifetime);
+        tuning.assertion_type = match provider.assertion.typ.as_str() {
+            "" => AssertionType::Absent,
+            typ::JWT => AssertionType::Jwt,
+            _ => AssertionType::ClientAuthentication,
+        };
+        if provider.response.opaque {
+            tuning.inspect = Inspect::Off;
+        }
+        if let Some(lifetime) = preset.lifetime() {
+            tuning.fallback_lifetime = lifetime;
+        }
+        if !provider.request.scopes.is_empty() {
+            let scope = Scope::parse(&provider.request.scopes.join(" ")).map_err(|_| unusable("scopes"))?;
+            self.spec.scope = Some(scope);
+        }
+        Ok(self)
     }
 
     /// The clocks. Default: this machine's.

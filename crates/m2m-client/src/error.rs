@@ -5,6 +5,7 @@
 //! waited for the same request, so they are cheap to clone. They never hold a
 //! secret or a token.
 
+mod advice;
 mod fault;
 mod hint;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use m2m_proto::error::ErrorCode;
 
+pub(crate) use advice::{Advice, Passes};
 pub(crate) use fault::Fault;
 
 /// Who has to act. The command line has one exit code for each.
@@ -75,20 +77,29 @@ pub struct Error(Arc<Facts>);
 struct Facts {
     fault: Fault,
     retry_after: Option<Duration>,
+    advice: Option<Advice>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn of(fault: Fault) -> Self {
-        Self(Arc::new(Facts { fault, retry_after: None, source: None }))
+        Self(Arc::new(Facts { fault, retry_after: None, advice: None, source: None }))
     }
 
     pub(crate) fn caused(fault: Fault, source: impl StdError + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Facts { fault, retry_after: None, source: Some(Arc::new(source)) }))
+        Self(Arc::new(Facts { fault, retry_after: None, advice: None, source: Some(Arc::new(source)) }))
     }
 
     pub(crate) fn after(fault: Fault, retry_after: Option<Duration>) -> Self {
-        Self(Arc::new(Facts { fault, retry_after, source: None }))
+        Self(Arc::new(Facts { fault, retry_after, advice: None, source: None }))
+    }
+
+    /// The same with what the catalogue knows about it. A code that it reads
+    /// differently counts as that one.
+    pub(crate) fn advised(self, advice: Option<Advice>) -> Self {
+        let Some(advice) = advice else { return self };
+        let fault = self.0.fault.clone().meaning(advice.means.as_ref());
+        Self(Arc::new(Facts { fault, retry_after: self.0.retry_after, advice: Some(advice), source: None }))
     }
 
     /// For a [`SecretSource`](crate::SecretSource): the secret cannot be read,
@@ -114,7 +125,9 @@ impl Error {
         self.0.fault.kind()
     }
 
-    /// The OAuth error code, if the server gave one.
+    /// The OAuth error code, if the server gave one; where the provider
+    /// catalogue knows that a service means another code of RFC 6749 by it,
+    /// that other one.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         match &self.0.fault {
@@ -151,7 +164,7 @@ impl Error {
     /// Whether the same request may succeed later without anybody acting.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.0.fault.retry() != Retry::OnDemand
+        self.retry() != Retry::OnDemand
     }
 
     /// How long the server asked us to wait (`Retry-After`).
@@ -172,20 +185,28 @@ impl Error {
         self.status() == Some(http::StatusCode::TOO_MANY_REQUESTS.as_u16())
     }
 
-    /// What to do about it, for a person: one or two short sentences.
+    /// What to do about it, for a person: one or two short sentences; those of
+    /// the provider catalogue where it knows this error.
     #[must_use]
     pub fn hint(&self) -> String {
-        hint::text(&self.0.fault)
+        match &self.0.advice {
+            Some(advice) => advice.text.clone(),
+            None => hint::text(&self.0.fault),
+        }
     }
 
     /// The same error with `scrub` applied to whatever the peer wrote.
     pub(crate) fn scrubbed(&self, scrub: impl Fn(&str) -> String) -> Self {
         let fault = self.0.fault.scrubbed(&scrub);
-        Self(Arc::new(Facts { fault, retry_after: self.0.retry_after, source: None }))
+        let advice = self.0.advice.clone();
+        Self(Arc::new(Facts { fault, retry_after: self.0.retry_after, advice, source: None }))
     }
 
     pub(crate) fn retry(&self) -> Retry {
-        self.0.fault.retry()
+        match &self.0.advice {
+            Some(advice) if advice.passes == Passes::ByItself => Retry::Soon,
+            _ => self.0.fault.retry(),
+        }
     }
 
     /// The label under which metrics count this failure.

@@ -11,23 +11,27 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use m2m_io::{HttpError, Limits, Reach, RemoteError, RemoteMetadata};
 use m2m_proto::client_auth::AssertionAudience;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::{ErrorCode, ResponseError, RetryAfter};
-use m2m_proto::form::FormWriter;
 use m2m_proto::metadata::server::ServerMetadata;
-use m2m_proto::names::{header, media_type};
+use m2m_proto::names::header;
+use m2m_proto::secret::SecretBytes;
 use m2m_proto::time::UnixTime;
-use m2m_proto::token::AccessToken;
+use m2m_proto::token::{AccessToken, Parameters, RequestDialect};
 use m2m_proto::uri::EndpointUri;
 
 use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
 use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Shown, Transport, Which};
+use crate::dialect::DpopWithoutProof;
 use crate::dpop::{DpopSigner, Role};
-use crate::error::{Error, Fault};
+use crate::error::{Advice, Error, Fault};
+use crate::grant::{Grant, GrantProof};
 use crate::observe;
+use crate::provider::Hint;
+use crate::spec::TokenSpec;
 
 /// Which endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,7 @@ pub(crate) struct Exchange {
     pub(crate) introspection: Option<EndpointUri>,
     pub(crate) revocation: Option<EndpointUri>,
     pub(crate) dpop: Option<Arc<DpopSigner>>,
+    pub(crate) grant: Grant,
     pub(crate) tuning: Tuning,
     pub(crate) clock: Arc<dyn m2m_io::Clock>,
     pub(crate) random: Arc<dyn m2m_io::Random>,
@@ -82,8 +87,10 @@ pub(crate) struct Message<'a, T> {
     pub(crate) target: Target,
     /// A token that it shows, which the answer may quote.
     pub(crate) shows: Option<&'a AccessToken>,
-    pub(crate) write: &'a (dyn Fn(&mut FormWriter) + Send + Sync),
-    pub(crate) decode: fn(&Response<Bytes>) -> Result<T, ResponseError>,
+    /// What is asked for, where a token is.
+    pub(crate) spec: Option<&'a TokenSpec>,
+    pub(crate) write: &'a (dyn Fn(&mut Parameters) + Send + Sync),
+    pub(crate) decode: &'a (dyn Fn(&Response<Bytes>) -> Result<T, ResponseError> + Send + Sync),
 }
 
 impl Exchange {
@@ -150,7 +157,11 @@ impl Exchange {
     }
 
     async fn once<T>(&self, message: &Message<'_, T>, place: &Place, proof: &Proof) -> Result<T, Error> {
-        let (request, shown) = self.build(message, place, proof)?;
+        let grant = match message.target {
+            Target::Token => self.grant.read().await?,
+            Target::Introspection | Target::Revocation => GrantProof::Nothing,
+        };
+        let (request, shown) = self.build(message, place, proof, &grant)?;
         let uri = request.uri().clone();
         let limits = Limits { reach: place.reach.clone(), ..self.tuning.limits.clone() };
         let http = self.transport.current().await?;
@@ -158,8 +169,10 @@ impl Exchange {
         if let Some(dpop) = &self.dpop {
             dpop.remember(&uri, Role::AuthorizationServer, response.headers());
         }
-        (message.decode)(&response)
-            .map_err(|error| response_error(error, self.clock.wall()).scrubbed(|text| shown.scrub(text)))
+        (message.decode)(&response).map_err(|error| {
+            let advice = advice(&self.tuning.dialect.hints, &error);
+            response_error(error, self.clock.wall()).scrubbed(|text| shown.scrub(text)).advised(advice)
+        })
     }
 
     // spec: 6749-C3
@@ -168,32 +181,85 @@ impl Exchange {
         message: &Message<'_, T>,
         place: &Place,
         proof: &Proof,
+        grant: &GrantProof,
     ) -> Result<(Request<Bytes>, Shown), Error> {
         let mut out = Outgoing::default();
-        (message.write)(&mut out.form);
+        (message.write)(&mut out.parameters);
         if let Some(token) = message.shows {
             out.show(token.expose());
         }
-        let input = ProofInput {
+        let input = self.proof_input(&place.audience, message.spec);
+        out.grant(grant, &input)?;
+        proof.apply(&input, &mut out)?;
+        let (dialect, uri) = (&self.tuning.dialect, place.endpoint.uri());
+        let standard = RequestDialect::default();
+        let request = if message.target == Target::Token { &dialect.request } else { &standard };
+        if message.target == Target::Token {
+            if let Some(dpop) = &self.dpop {
+                out.headers.insert(header::DPOP, dpop.proof(&request.method, uri, None)?);
+            }
+            out.headers.extend(dialect.headers.iter().cloned());
+        }
+        let (parameters, headers, shown) = out.take();
+        let request = request
+            .assemble(uri, parameters, headers)
+            .map_err(|error| Error::misconfigured(format!("the request's URL: {error}")))?;
+        Ok((request, shown))
+    }
+
+    fn proof_input<'a>(
+        &'a self,
+        audience: &'a AssertionAudience,
+        spec: Option<&'a TokenSpec>,
+    ) -> ProofInput<'a> {
+        ProofInput {
             client_id: &self.client_id,
-            audience: &place.audience,
+            audience,
+            dialect: &self.tuning.dialect,
             basic_encoding: self.tuning.basic_encoding,
             assertion_type: self.tuning.assertion_type,
             assertion_lifetime: self.tuning.assertion_lifetime,
             now: self.clock.wall(),
             jti: m2m_io::token(self.random.as_ref()),
-        };
-        proof.apply(&input, &mut out)?;
-        let uri = place.endpoint.uri().clone();
-        if let (Some(dpop), Target::Token) = (&self.dpop, message.target) {
-            out.headers.insert(header::DPOP, dpop.proof(&Method::POST, &uri, None)?);
+            spec,
         }
-        let shown = out.take_shown();
-        let mut request = Request::new(out.form.finish());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = with_media_types(out.headers);
-        Ok((request, shown))
+    }
+
+    /// Whether this extra parameter goes into what we sign.
+    pub(crate) fn signs(&self, param: &str) -> bool {
+        self.grant.is_signed() && self.tuning.dialect.assertion.takes(param)
+    }
+
+    /// Whether tokens of type DPoP are taken and presented without a key of ours.
+    pub(crate) fn presents_dpop_without_proof(&self) -> bool {
+        self.credentials.uses_certificate()
+            && self.tuning.dialect.dpop_without_proof == DpopWithoutProof::OfCertificates
+    }
+
+    /// The token of a grant without request.
+    pub(crate) async fn self_signed(&self, spec: &TokenSpec) -> Result<AccessToken, Error> {
+        let GrantProof::Key(key) = self.grant.read().await? else {
+            return Err(Error::internal("a self-signed token without a key"));
+        };
+        let audience = match (&self.tuning.assertion_audience, spec.audience.first()) {
+            (AssertionAudienceRule::Literal(text), _) | (_, Some(text)) => text.clone(),
+            _ => return Err(Error::misconfigured("a self-signed token needs an audience")),
+        };
+        let audience = AssertionAudience::Literal(audience);
+        let signed = self.proof_input(&audience, Some(spec)).grant_assertion(&key)?;
+        AccessToken::parse(&signed).map_err(|_| Error::internal("a self-signed token that is none"))
+    }
+
+    /// What seals stored tokens: of the credential, else of the grant's key.
+    pub(crate) async fn sealing_material(&self) -> Option<SecretBytes> {
+        let proof = self.credentials.read(self.credentials.first()).await?.ok()?;
+        if let Some(material) = proof.sealing_material() {
+            return Some(material);
+        }
+        match self.grant.read().await.ok()? {
+            GrantProof::Key(key) => key.to_pkcs8_der().ok(),
+            _ => None,
+        }
     }
 
     async fn place(&self, target: Target) -> Result<Place, Error> {
@@ -230,7 +296,7 @@ impl Exchange {
     /// With a client certificate the alias comes first (RFC 8705 section 5).
     // spec: 8705-C2
     fn discovered(&self, metadata: &ServerMetadata, target: Target) -> Option<EndpointUri> {
-        let aliases = self.credentials.method().uses_certificate().then_some(&metadata.mtls_endpoint_aliases);
+        let aliases = self.credentials.uses_certificate().then_some(&metadata.mtls_endpoint_aliases);
         let alias = aliases.and_then(|aliases| match target {
             Target::Token => aliases.token_endpoint.clone(),
             Target::Introspection => aliases.introspection_endpoint.clone(),
@@ -248,14 +314,23 @@ impl Exchange {
             AssertionAudienceRule::Issuer => default,
             AssertionAudienceRule::Endpoint => AssertionAudience::Endpoint(called.clone()),
             AssertionAudienceRule::Literal(text) => AssertionAudience::Literal(text.clone()),
+            AssertionAudienceRule::Host => AssertionAudience::Literal(called.origin().host().to_owned()),
         }
     }
 }
 
-fn with_media_types(mut headers: HeaderMap) -> HeaderMap {
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::FORM));
-    headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
-    headers
+/// What the catalogue knows about this error.
+fn advice(hints: &[Hint], error: &ResponseError) -> Option<Advice> {
+    match error {
+        ResponseError::Refused { status, error } => Advice::of(hints, status.as_u16(), Some(error)),
+        ResponseError::Unavailable { status, error, .. } => {
+            Advice::of(hints, status.as_u16(), error.as_ref())
+        }
+        ResponseError::NotOauth { status, .. } | ResponseError::Redirected { status, .. } => {
+            Advice::of(hints, status.as_u16(), None)
+        }
+        _ => None,
+    }
 }
 
 /// Whose fault an answer is that is not what was asked for.
@@ -265,6 +340,7 @@ fn response_error(error: ResponseError, now: UnixTime) -> Error {
         ResponseError::Refused { status, error } => Error::of(Fault::Refused {
             status: status.as_u16(),
             code: error.error,
+            said: None,
             description: error.error_description,
             uri: error.error_uri,
         }),

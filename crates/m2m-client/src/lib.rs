@@ -36,9 +36,11 @@ mod cache;
 mod client;
 mod config;
 mod credentials;
+mod dialect;
 mod dpop;
 mod error;
 mod exchange;
+mod grant;
 mod handle;
 mod inspect;
 #[cfg(feature = "tower")]
@@ -46,6 +48,7 @@ pub mod layer;
 mod lifecycle;
 mod mint;
 pub mod observe;
+pub mod provider;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 mod source;
@@ -60,11 +63,12 @@ pub use cache::{CacheKey, CacheState, Renewal, RenewalReason, Snapshot, Watch};
 pub use client::{Client, Readiness, Rejection};
 pub use config::{AssertionAudienceRule, ClientBuilder, Endpoints, Inspect, Server};
 pub use credentials::{
-    CertificateSource, ClientCertificate, Credentials, FileSecret, FixedSecret, HttpFactory, KeySource,
-    SecretFn, SecretSource,
+    CertificateSource, ClientCertificate, Credentials, FileSecret, FixedSecret, HttpFactory, IdTokenRequest,
+    KeySource, ProjectedToken, SecretFn, SecretSource,
 };
 pub use dpop::Dpop;
 pub use error::{Error, ErrorKind};
+pub use grant::Grant;
 pub use handle::TokenHandle;
 pub use source::{StaticToken, TokenSource};
 pub use spec::TokenSpec;

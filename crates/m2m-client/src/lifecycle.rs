@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use m2m_proto::form::FormWriter;
 use m2m_proto::introspection::{Introspection, IntrospectionRequest};
 use m2m_proto::jose::crypto::sha256;
 use m2m_proto::revocation::{RevocationRequest, decode_response};
-use m2m_proto::token::AccessToken;
+use m2m_proto::token::{AccessToken, Parameters};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -22,12 +21,13 @@ impl Client {
     /// When there is no answer that can be believed; treat it as "not active".
     pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
         let request = IntrospectionRequest::new(token);
-        let write = |form: &mut FormWriter| request.write(form);
+        let write = |parameters: &mut Parameters| request.write(&mut parameters.form);
         let message = Message {
             target: Target::Introspection,
             shows: Some(token),
+            spec: None,
             write: &write,
-            decode: Introspection::decode,
+            decode: &Introspection::decode,
         };
         self.exchange().send(&message).await
     }
@@ -51,12 +51,13 @@ impl Client {
 
     async fn send_revocation(&self, token: &AccessToken) -> Result<(), Error> {
         let request = RevocationRequest::new(token);
-        let write = |form: &mut FormWriter| request.write(form);
+        let write = |parameters: &mut Parameters| request.write(&mut parameters.form);
         let message = Message {
             target: Target::Revocation,
             shows: Some(token),
+            spec: None,
             write: &write,
-            decode: decode_response,
+            decode: &decode_response,
         };
         self.exchange().send(&message).await
     }

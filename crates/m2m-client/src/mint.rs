@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use m2m_io::{Backoff, BoxFuture, Now, fraction};
-use m2m_proto::form::FormWriter;
-use m2m_proto::token::{ExpiresIn, GrantKind, TokenRequest, TokenResponse, TokenType};
+use m2m_proto::token::{ExpiresIn, Parameters, TokenRequest, TokenResponse, TokenType};
 
 use crate::cache::{Job, Minted, Minter, RenewalReason};
 use crate::config::Inspect;
+use crate::dialect::ScopePlace;
 use crate::error::{Error, Fault};
 use crate::exchange::{Exchange, Message, Target};
 use crate::inspect::{self, Asked};
@@ -96,6 +96,9 @@ impl TokenMinter {
     /// that have expired: servers that share one token among all who ask do so
     /// for a moment at the end of its life.
     async fn ask(&self, job: &Job) -> Result<Minted, Error> {
+        if self.exchange.grant.is_self_signed() {
+            return Ok(Minted { token: self.sign(job).await?, failing: None });
+        }
         for attempt in 0..DEAD_TRIES {
             let started = self.now();
             let answer = self.request(job).await?;
@@ -111,22 +114,44 @@ impl TokenMinter {
     }
 
     async fn request(&self, job: &Job) -> Result<TokenResponse, Error> {
+        let (dialect, grant) = (&self.exchange.tuning.dialect, self.exchange.grant.kind());
+        let rules = &dialect.assertion;
+        let in_claim = rules.scope == ScopePlace::Claim;
         let request = TokenRequest {
-            grant: GrantKind::ClientCredentials,
-            scope: job.spec.scope.clone(),
+            scope: job.spec.scope.clone().filter(|_| !in_claim),
             audience: job.spec.audience.clone(),
             resources: job.spec.resources.clone(),
-            params: job.spec.params.clone(),
+            params: job.spec.params.iter().filter(|(name, _)| !self.exchange.signs(name)).cloned().collect(),
+            ..TokenRequest::new(grant.clone())
         };
-        let write = |form: &mut FormWriter| request.write(form);
-        self.exchange
-            .send(&Message {
-                target: Target::Token,
-                shows: None,
-                write: &write,
-                decode: TokenResponse::decode,
-            })
-            .await
+        let of_grant = |name: &str| grant.parameters().contains(&name);
+        let write = |parameters: &mut Parameters| {
+            request.write_as(&dialect.request, parameters);
+            let stated = |name: &str| request.params.iter().any(|(param, _)| param == name);
+            for (name, value) in dialect.params.iter().filter(|(name, _)| !stated(name) && !of_grant(name)) {
+                parameters.form.push(name, value);
+            }
+        };
+        let decode =
+            |response: &http::Response<bytes::Bytes>| TokenResponse::decode_as(response, &dialect.response);
+        let spec = Some(&job.spec);
+        let message = Message { target: Target::Token, shows: None, spec, write: &write, decode: &decode };
+        self.exchange.send(&message).await
+    }
+
+    /// The token of a grant without request.
+    async fn sign(&self, job: &Job) -> Result<Token, Error> {
+        let (now, tuning) = (self.now(), &self.exchange.tuning);
+        Token::new(TokenParts {
+            access_token: self.exchange.self_signed(&job.spec).await?,
+            token_type: TokenType::Bearer,
+            scope: job.spec.scope.clone(),
+            extra: serde_json::Map::new(),
+            obtained: now,
+            life: tuning.assertion_lifetime,
+            origin: TokenOrigin::Minted,
+            key: Some(job.key),
+        })
     }
 
     /// The token, or `None` if it is already dead.
@@ -159,6 +184,7 @@ impl TokenMinter {
         let wrong = |asked, got| Err(Error::of(Fault::TokenType { asked, got }));
         match (&self.exchange.dpop, got) {
             (Some(_), TokenType::Dpop) | (None, TokenType::Bearer) => Ok(()),
+            (None, TokenType::Dpop) if self.exchange.presents_dpop_without_proof() => Ok(()),
             (Some(_), TokenType::Bearer) => wrong("DPoP", "Bearer"),
             (None, TokenType::Dpop) => wrong("Bearer", "DPoP"),
             // A stranger's text; it might be anything.
@@ -199,6 +225,7 @@ impl TokenMinter {
         let stated = match expires_in {
             ExpiresIn::Zero => return None,
             ExpiresIn::In(life) => life,
+            ExpiresIn::Until(end) => end.since(self.now().wall),
             ExpiresIn::Absent => {
                 say_once(&self.said.fallback, || {
                     tracing::info!(
@@ -241,10 +268,13 @@ impl Minter for TokenMinter {
     }
 
     fn version(&self) -> u64 {
-        self.exchange.credentials.version()
+        self.exchange.credentials.version() ^ self.exchange.grant.version().wrapping_shl(16)
     }
 
     fn look(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.exchange.credentials.look())
+        Box::pin(async move {
+            self.exchange.credentials.look().await;
+            self.exchange.grant.look().await;
+        })
     }
 }

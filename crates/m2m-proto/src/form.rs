@@ -10,6 +10,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::names::{media_type, param};
@@ -158,10 +159,41 @@ impl FormWriter {
         encode_into(value, &mut self.0);
     }
 
+    /// Whether nothing was appended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The form so far, encoded. It may hold secrets.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The body. Its content type is [`crate::names::media_type::FORM`].
     #[must_use]
     pub fn finish(mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut *self.0))
+    }
+
+    /// The same parameters as a JSON object of strings, for services that take
+    /// JSON where RFC 6749 has a form; one that occurs again becomes an array.
+    /// Nothing at all where there is no parameter.
+    #[must_use]
+    pub fn finish_json(self) -> Bytes {
+        let mut members: Map<String, Value> = Map::new();
+        for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // Our own encoding: it can be undone.
+            let (Ok(name), Ok(value)) = (decode_component(name), decode_component(value)) else { continue };
+            match members.get_mut(&name) {
+                None => drop(members.insert(name, Value::String(value))),
+                Some(Value::Array(values)) => values.push(Value::String(value)),
+                Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+            }
+        }
+        if members.is_empty() { Bytes::new() } else { Bytes::from(Value::Object(members).to_string()) }
     }
 }
 

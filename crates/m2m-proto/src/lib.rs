@@ -18,6 +18,7 @@
 //! | [`error`] | error codes, error responses, challenges, verdicts |
 //! | [`jose`], [`seal`] | signatures, keys and sealed values |
 //! | [`client_auth`] | how a client says who it is |
+//! | [`grant`] | what a client brings besides its own name: assertions, tokens |
 //! | [`dpop`] | proofs of possession (RFC 9449) |
 //! | [`token`], [`token_profile`] | asking for, carrying and checking tokens |
 //! | [`introspection`], [`revocation`] | asking about and withdrawing tokens |
@@ -43,6 +44,7 @@ pub mod client_id;
 pub mod dpop;
 pub mod error;
 pub mod form;
+pub mod grant;
 pub mod introspection;
 pub mod jose;
 pub mod json;

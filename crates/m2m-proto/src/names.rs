@@ -149,6 +149,12 @@ pub mod typ {
     pub const TOKEN_INTROSPECTION_JWT: &str = "token-introspection+jwt";
 }
 
+/// Values of `token_type` that are no authentication scheme.
+pub mod token_type {
+    /// The token is not usable as an access token (RFC 8693 section 2.2.1).
+    pub const N_A: &str = "N_A";
+}
+
 /// Values of `grant_type`.
 pub mod grant_type {
     /// RFC 6749 section 4.4.
@@ -163,12 +169,18 @@ pub mod grant_type {
 pub mod assertion_type {
     /// RFC 7523 section 2.2.
     pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    /// A JWT-SVID (draft-ietf-oauth-spiffe-client-auth).
+    pub const JWT_SPIFFE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe";
 }
 
 /// Values of `subject_token_type` and its kin (RFC 8693 section 3).
 pub mod token_type_uri {
     pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+    pub const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
     pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+    pub const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
+    pub const SAML1: &str = "urn:ietf:params:oauth:token-type:saml1";
+    pub const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
 }
 
 /// Names of client authentication methods (IANA, from RFC 7591 and 8705).

@@ -214,6 +214,20 @@ impl Scope {
         sorted.join(" ")
     }
 
+    /// The tokens in first-seen order with this separator, for services that
+    /// want a comma where RFC 6749 section 3.3 has a space.
+    #[must_use]
+    pub fn joined(&self, separator: char) -> String {
+        let mut text = String::new();
+        for token in &self.0 {
+            if !text.is_empty() {
+                text.push(separator);
+            }
+            text.push_str(&token.0);
+        }
+        text
+    }
+
     fn as_set(&self) -> BTreeSet<&str> {
         self.0.iter().map(ScopeToken::as_str).collect()
     }
@@ -222,13 +236,7 @@ impl Scope {
 /// The wire form, in first-seen order.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, token) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(&token.0)?;
-        }
-        Ok(())
+        f.write_str(&self.joined(' '))
     }
 }
 

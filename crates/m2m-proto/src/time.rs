@@ -26,6 +26,41 @@ impl UnixTime {
         Self(millis)
     }
 
+    /// From a date and time as RFC 3339 writes them: `2026-11-25T19:42:38Z`,
+    /// with a fraction (kept to the millisecond) or an offset. `None` for
+    /// anything else, and for times before 1970.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let (date, rest) = text.split_once(['T', 't', ' '])?;
+        let zone = rest.find(['Z', 'z', '+', '-'])?;
+        let (clock, zone) = (rest.get(..zone)?, rest.get(zone..)?);
+        let mut date = date.split('-');
+        let (year, month, day) =
+            (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let [hour, minute, second] = clock_of(clock)?;
+        if date.next().is_some() || !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+            return None;
+        }
+        if !(1..=31).contains(&day) || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let millis: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+        let of_day = hour * 3600 + minute * 60 + second;
+        let local = Self::from_millis((days_since_1970(year, month, day) * 86_400 + of_day) * 1000 + millis);
+        let offset = |text: &str| {
+            let (hours, minutes) = text.split_once(':')?;
+            let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
+            (hours <= 23 && minutes <= 59).then(|| Duration::from_secs(hours * 3600 + minutes * 60))
+        };
+        match zone.split_at_checked(1)? {
+            ("Z" | "z", "") => Some(local),
+            ("+", ahead) => Some(local.saturating_sub(offset(ahead)?)),
+            ("-", behind) => Some(local.saturating_add(offset(behind)?)),
+            _ => None,
+        }
+    }
+
     /// Whole seconds since 1970, rounded down: what goes on the wire.
     #[must_use]
     pub const fn seconds(self) -> u64 {
@@ -97,6 +132,22 @@ impl fmt::Display for UnixTime {
     }
 }
 
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn digits(text: &str, length: usize) -> Option<u64> {
+    (text.len() == length && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+/// Hour, minute, second.
+fn clock_of(text: &str) -> Option<[u64; 3]> {
+    let mut parts = text.split(':').map(|part| digits(part, 2));
+    let clock = [parts.next()??, parts.next()??, parts.next()??];
+    let [hour, minute, second] = clock;
+    (parts.next().is_none() && hour <= 23 && minute <= 59 && second <= 60).then_some(clock)
+}
+
 /// Days from 1970-01-01 in the Gregorian calendar, counting years from March
 /// so that the leap day comes last. Years before 1970 must not be given.
 fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
@@ -104,10 +155,6 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let (era, of_era) = (y / 400, y % 400);
     let of_year = (153 * m + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How far two parties' clocks may differ before a time in a token counts as
@@ -195,6 +242,40 @@ mod tests {
         assert_eq!(UnixTime::from_millis(1999).to_string(), "1.999");
         assert_eq!(UnixTime::from_millis(1005).to_string(), "1.005");
         assert_eq!(UnixTime::from_seconds(7).to_string(), "7");
+    }
+
+    #[test]
+    fn rfc3339() {
+        let check = |text, millis: Option<u64>| {
+            assert_eq!(UnixTime::parse_rfc3339(text), millis.map(UnixTime::from_millis), "{text}");
+        };
+        check("1994-11-06T08:49:37Z", Some(784_111_777_000));
+        check("1994-11-06t08:49:37.5z", Some(784_111_777_500));
+        check("1994-11-06 08:49:37.123456789Z", Some(784_111_777_123));
+        check("1994-11-06T10:49:37+02:00", Some(784_111_777_000));
+        check("1994-11-06T03:19:37-05:30", Some(784_111_777_000));
+        for bad in [
+            "",
+            "784111777",
+            "1994-11-06",
+            "1994-11-06T08:49:37",
+            "1994-11-06T08:49Z",
+            "1994-13-06T08:49:37Z",
+            "1994-00-06T08:49:37Z",
+            "1994-11-32T08:49:37Z",
+            "1969-11-06T08:49:37Z",
+            "1994-11-06T24:49:37Z",
+            "1994-11-06T08:60:37Z",
+            "1994-11-06T08:49:37.Z",
+            "1994-11-06T08:49:37.xZ",
+            "1994-11-06T08:49:37Zx",
+            "1994-11-06T08:49:37+2:00",
+            "1994-11-06T08:49:37+24:00",
+            "1994-11-06-01T08:49:37Z",
+            "é994-11-06T08:49:37Z",
+        ] {
+            check(bad, None);
+        }
     }
 
     #[test]

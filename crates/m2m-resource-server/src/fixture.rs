@@ -77,7 +77,7 @@ pub(crate) fn claims() -> Map<String, Value> {
 
 /// A token with these claims under this `typ`, signed by `key`.
 pub(crate) fn signed(key: &SigningKey, typ: &str, claims: &Map<String, Value>) -> String {
-    let fields = HeaderFields { typ: Some(typ), kid: key.key_id(), jwk: None };
+    let fields = HeaderFields { typ: Some(typ), kid: key.key_id(), ..HeaderFields::default() };
     jws::sign(&fields, &serde_json::to_vec(claims).unwrap(), key).unwrap()
 }
 

@@ -120,6 +120,7 @@ fn respond(admitted: &Admitted, minted: Minted) -> Response<Bytes> {
         token_type_missing: false,
         expires_in: ExpiresIn::In(grant.lifetime()),
         scope: Some(grant.scope().clone()).filter(|scope| !scope.is_empty()),
+        issued_token_type: None,
         extra: serde_json::Map::new(),
     };
     response.encode()

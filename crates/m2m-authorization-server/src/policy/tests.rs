@@ -116,9 +116,11 @@ fn defaults_may_be_fewer_than_the_grant() {
 
 #[test]
 fn other_grant_types_are_refused() {
-    let mut request = ask(None, &[], &[]);
-    request.grant = GrantKind::Other("password".to_owned());
-    denied("one", &request, Denied::GrantType);
+    for grant in [GrantKind::Other("password".to_owned()), GrantKind::JwtBearer, GrantKind::TokenExchange] {
+        let mut request = ask(None, &[], &[]);
+        request.grant = grant;
+        denied("one", &request, Denied::GrantType);
+    }
 }
 
 #[test]

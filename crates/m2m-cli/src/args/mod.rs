@@ -3,6 +3,7 @@
 mod doctor;
 mod keys;
 mod profile;
+mod profiles;
 mod tokens;
 
 use clap::builder::Styles;
@@ -12,6 +13,10 @@ use clap::{Args, Parser, Subcommand};
 pub use doctor::Doctor;
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
+pub use profiles::{
+    Destination, Profile, ProfileAdd, ProfileCommand, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
+    ProfileTest, ProfileTrust,
+};
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
 
 const EXAMPLES: &str = "\
@@ -20,6 +25,7 @@ Examples:
   m2m serve --dev --env-file dev.env                  a server to try things
   m2m token --issuer https://login.example.com \\
       --client-id svc --secret-env VAR --scope read   print a token
+  m2m profile add orders                              keep settings by name
   m2m request GET https://api.example.com/orders      call an API
   m2m token | m2m verify --issuer URL --audience AUD  check a token
   m2m doctor                                          why it fails, what to do
@@ -88,6 +94,8 @@ pub enum Command {
     Verify(Verify),
     /// Find out why no token comes, and what to do
     Doctor(Doctor),
+    /// Keep settings by name: add, list, show, test, remove, import
+    Profile(Profile),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
     /// Run an authorization server to develop against
@@ -151,6 +159,7 @@ impl Cli {
                 Command::Inspect(command) => command.json,
                 Command::Verify(command) => command.json,
                 Command::Doctor(command) => command.json,
+                Command::Profile(command) => command.wants_json(),
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,

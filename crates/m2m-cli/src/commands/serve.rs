@@ -16,6 +16,7 @@ use crate::Surroundings;
 use crate::args::Serve;
 use crate::exit::{Exit, Failure};
 use crate::listen::{self, Listener};
+use crate::quote;
 
 const API: &str = "https://orders.example";
 const SCOPES: [(&str, &str); 2] = [("orders:read", "read orders"), ("orders:write", "change orders")];
@@ -107,8 +108,7 @@ fn announce(typed: &Serve, around: &Surroundings, issuer: &str, made: &Made) -> 
 fn sourced(path: &Path) -> String {
     let text = path.display().to_string();
     let text = if text.contains('/') { text } else { format!("./{text}") };
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    quote::shell_word(&text)
 }
 
 fn exports(issuer: &str, made: &Made) -> SecretString {

@@ -14,6 +14,7 @@ use crate::args::{OutputFormat, Token};
 use crate::connect::{self, Keep, Need};
 use crate::exit::{Exit, Failure};
 use crate::output::{Stream, printable};
+use crate::quote;
 use crate::settings::value::parse_time;
 
 pub(crate) async fn run(typed: &Token, around: &Surroundings) -> Result<Exit, Failure> {
@@ -48,7 +49,7 @@ fn show(typed: &Token, client: &Client, token: &Arc<Issued>, around: &Surroundin
         Some(OutputFormat::Header) => around.output.result(&header(token)?)?,
         Some(OutputFormat::Json) => around.output.json(&as_json(client, token, around))?,
         Some(OutputFormat::Env) => {
-            around.output.result(&format!("export M2M_ACCESS_TOKEN={}", shell_quoted(text)))?;
+            around.output.result(&format!("export M2M_ACCESS_TOKEN={}", quote::shell(text)))?;
             around.output.result(&format!("export M2M_EXPIRES_AT={}", token.expires_at().seconds()))?;
         }
         Some(OutputFormat::CurlConfig) => {
@@ -88,11 +89,6 @@ fn left(token: &Issued, around: &Surroundings) -> std::time::Duration {
     token.expires_at().since(around.clock.wall())
 }
 
-/// For a shell: nothing in single quotes is special but the quote.
-fn shell_quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// What a person wants to know; never the token.
 fn summary(token: &Issued, around: &Surroundings) -> Result<Exit, Failure> {
     let line = |name: &str, value: &str| around.output.result(&format!("{name:<12} {}", printable(value)));
@@ -117,15 +113,4 @@ fn summary(token: &Issued, around: &Surroundings) -> Result<Exit, Failure> {
     line("origin", kept)?;
     around.output.note("--show-token prints it; claims are not verified");
     Ok(Exit::Ok)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_back_what_was_quoted() {
-        assert_eq!(shell_quoted("a.b-c"), "'a.b-c'");
-        assert_eq!(shell_quoted("a'$(x)`"), r"'a'\''$(x)`'");
-    }
 }

@@ -1,21 +1,17 @@
 //! How the client proves who it is, from settings: one method, never by trial.
 
-use std::sync::Arc;
-
-use m2m_client::{CertificateSource, ClientBuilder, Credentials, FixedSecret, KeySource, SecretSource};
-use m2m_io::file::TrailingNewline;
+use m2m_client::{CertificateSource, ClientBuilder, Credentials, KeySource};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
 use m2m_proto::secret::SecretString;
 
-use super::record::{Record, SecretRead};
+use super::observer::Observer;
+use super::source::{self, Source};
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
-use crate::settings::secret::{ReadSecret, SecretReference};
-
-type Source = Arc<dyn SecretSource>;
+use crate::settings::secret::SecretReference;
 
 /// Adds the credential that the settings name.
 ///
@@ -24,11 +20,11 @@ type Source = Arc<dyn SecretSource>;
 pub(super) async fn attach(
     settings: &Settings,
     around: &Surroundings,
-    record: Option<&Record>,
+    observer: Option<&dyn Observer>,
     builder: ClientBuilder,
 ) -> Result<ClientBuilder, Failure> {
     let method = method(settings)?;
-    let read = Reader { settings, around, record, method };
+    let read = Reader { settings, around, observer, method };
     let credentials = match method {
         ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
             let (secret, next) = read.secrets().await?;
@@ -94,7 +90,7 @@ pub(crate) fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failur
 struct Reader<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,
-    record: Option<&'a Record>,
+    observer: Option<&'a dyn Observer>,
     method: ClientAuthMethod,
 }
 
@@ -116,21 +112,7 @@ impl Reader<'_> {
     }
 
     async fn read(&self, field: Field, reference: &SecretReference) -> Result<Source, Failure> {
-        let read = reference.read(&self.around.environment, self.around.clock.as_ref()).await?;
-        let newline = match read.trailing_newline {
-            TrailingNewline::Removed => ", without its trailing newline",
-            TrailingNewline::Absent => "",
-        };
-        let origin = self.settings.origin(field);
-        self.around.output.detail(&format!("{field} from {reference} ({origin}){newline}"));
-        remember(self.record, field, &read);
-        Ok(Arc::new(FixedSecret::new(read.secret)))
-    }
-}
-
-fn remember(record: Option<&Record>, field: Field, read: &ReadSecret) {
-    if let Some(record) = record {
-        record.read(SecretRead { field, newline: read.trailing_newline, secret: read.secret.clone() });
+        source::open(self.settings, self.around, self.observer, (field, reference)).await
     }
 }
 
@@ -155,10 +137,12 @@ fn missing(field: Field, method: ClientAuthMethod) -> Failure {
 pub(super) async fn signing_key(
     reference: &SecretReference,
     around: &Surroundings,
-    record: Option<&Record>,
+    observer: Option<&dyn Observer>,
 ) -> Result<SigningKey, Failure> {
     let read = reference.read(&around.environment, around.clock.as_ref()).await?;
-    remember(record, Field::Dpop, &read);
+    if let Some(observer) = observer {
+        observer.read(Field::Dpop, &read);
+    }
     parse_key(&read.secret, None)
         .map_err(|why| Failure::configuration(format!("the key in {reference} cannot be used: {why}")))
 }

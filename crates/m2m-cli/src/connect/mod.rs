@@ -1,7 +1,9 @@
 //! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
 
 pub(crate) mod credentials;
+pub mod observer;
 pub mod record;
+mod source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,9 +21,10 @@ use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
-use self::record::Record;
+use self::observer::Observer;
+use self::record::Recorder;
 use crate::Surroundings;
-use crate::args::ProfileFlags;
+use crate::args::{Global, ProfileFlags};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 use crate::settings::{Inputs, Settings};
@@ -49,8 +52,20 @@ pub struct Need {
 /// # Errors
 /// As [`Settings::resolve`].
 pub fn settings(flags: &ProfileFlags, around: &Surroundings) -> Result<Settings, Failure> {
+    settings_for(&around.global, flags, around)
+}
+
+/// The same for another profile or file than the one that was typed.
+///
+/// # Errors
+/// As [`Settings::resolve`].
+pub fn settings_for(
+    global: &Global,
+    flags: &ProfileFlags,
+    around: &Surroundings,
+) -> Result<Settings, Failure> {
     let settings = Settings::resolve(Inputs {
-        global: &around.global,
+        global,
         flags,
         environment: &around.environment,
         directory: &around.directory,
@@ -72,24 +87,37 @@ pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> 
     build(settings, around, need, None).await
 }
 
-/// The same client, which keeps no tokens and leaves a record of all that it does.
+/// The same, and what it sends is recorded.
 ///
 /// # Errors
-/// As [`client`]; what was read until then is in the record.
-pub async fn recorded(
+/// As [`client`].
+pub async fn recorded_client(
     settings: &Settings,
     around: &Surroundings,
-    record: &Record,
+    need: &Need,
+    recorder: &Arc<Recorder>,
+) -> Result<Client, Failure> {
+    build(settings, around, need, Some(Arc::new(Arc::clone(recorder)))).await
+}
+
+/// The same, which keeps no tokens and tells what it reads and sends.
+///
+/// # Errors
+/// As [`client`]; what was read until then has been told.
+pub async fn observed_client(
+    settings: &Settings,
+    around: &Surroundings,
+    observer: Arc<dyn Observer>,
 ) -> Result<Client, Failure> {
     let need = Need { keep: Keep::Nothing, destination: None };
-    build(settings, around, &need, Some(record)).await
+    build(settings, around, &need, Some(observer)).await
 }
 
 async fn build(
     settings: &Settings,
     around: &Surroundings,
     need: &Need,
-    record: Option<&Record>,
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<Client, Failure> {
     if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
         return Err(settings
@@ -102,9 +130,10 @@ async fn build(
         .random(Arc::clone(&around.random));
     let builder = ask(settings, builder)?;
     let builder = protocol(settings, builder)?;
-    let builder = credentials::attach(settings, around, record, builder).await?;
-    let builder = dpop(settings, around, record, builder).await?;
-    let builder = transport(settings, around, record, builder)?;
+    let told = observer.as_deref();
+    let builder = credentials::attach(settings, around, told, builder).await?;
+    let builder = dpop(settings, around, told, builder).await?;
+    let builder = transport(settings, around, builder, observer)?;
     let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
@@ -112,6 +141,14 @@ async fn build(
     };
     let label = settings.profile().unwrap_or("default").to_owned();
     Ok(builder.label(label).build()?)
+}
+
+/// The name of the client authentication method that these settings lead to.
+///
+/// # Errors
+/// Exit 2 or 3: an unknown one, or none can be chosen.
+pub fn auth_method(settings: &Settings) -> Result<&'static str, Failure> {
+    credentials::method(settings).map(m2m_proto::client_auth::ClientAuthMethod::as_str)
 }
 
 fn server(settings: &Settings) -> Result<Server, Failure> {
@@ -198,27 +235,26 @@ fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBui
 async fn dpop(
     settings: &Settings,
     around: &Surroundings,
-    record: Option<&Record>,
+    observer: Option<&dyn Observer>,
     builder: ClientBuilder,
 ) -> Result<ClientBuilder, Failure> {
     if settings.text(Field::Dpop).is_some() {
         return Ok(builder.dpop(Dpop::Ephemeral(Algorithm::Es256)));
     }
     let Some(reference) = settings.secret(Field::Dpop) else { return Ok(builder) };
-    let key = credentials::signing_key(reference, around, record).await?;
+    let key = credentials::signing_key(reference, around, observer).await?;
     Ok(builder.dpop(Dpop::Key(Arc::new(key))))
 }
 
 fn transport(
     settings: &Settings,
     around: &Surroundings,
-    record: Option<&Record>,
     builder: ClientBuilder,
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<ClientBuilder, Failure> {
     // Broken settings are told before the factory runs, where a person can be told which one it is.
     http_builder(settings)?;
     let owned = settings.clone();
-    let watch = record.map(|record| (record.clone(), Arc::clone(&around.clock)));
     let factory = HttpFactory::new(move |certificate| {
         let mut http =
             http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
@@ -226,8 +262,8 @@ fn transport(
             http = http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
         }
         let http = Arc::new(http.build()?) as Arc<dyn HttpClient>;
-        Ok(match &watch {
-            Some((record, clock)) => record.over(http, Arc::clone(clock)),
+        Ok(match &observer {
+            Some(observer) => observer.over(http),
             None => http,
         })
     });

@@ -11,7 +11,7 @@ use m2m_proto::error::ErrorCode;
 use m2m_proto::time::UnixTime;
 use serde_json::{Map, Value};
 
-use crate::connect::record::{Answer, Exchange, TokenAnswer};
+use super::record::{Answer, Exchange, TokenAnswer};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 

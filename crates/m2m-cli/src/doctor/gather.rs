@@ -26,10 +26,11 @@ use super::facts::{
     Server, Trouble, Variant,
 };
 use super::probe::Probe;
+use super::record::{Exchange, Record, SecretRead};
 use super::{Effort, way};
 use crate::Surroundings;
 use crate::args::ProfileFlags;
-use crate::connect::record::{Exchange, Record, SecretRead};
+use crate::connect::observer::Observer as _;
 use crate::connect::{self, credentials};
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -49,8 +50,8 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
     };
     facts.settings = asked(&settings);
     facts.files = files(&settings);
-    let record = Record::new();
-    let client = connect::recorded(&settings, around, &record).await;
+    let record = Record::new(Arc::clone(&around.clock));
+    let client = connect::observed_client(&settings, around, Arc::new(record.clone())).await;
     let reads = record.reads();
     secrets(&settings, &reads, &mut facts);
     let server = settings.text(Field::Issuer).or(settings.text(Field::TokenUrl));
@@ -297,8 +298,8 @@ impl Run<'_> {
     }
 
     async fn get(&self, url: &EndpointUri, reach: Reach) -> Option<Exchange> {
-        let record = Record::new();
-        let http = record.over(Arc::<ReqwestHttp>::clone(&self.http), Arc::clone(&self.around.clock));
+        let record = Record::new(Arc::clone(&self.around.clock));
+        let http = record.over(Arc::<ReqwestHttp>::clone(&self.http));
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = url.uri().clone();
         let limits = Limits { timeout: connect::timeout(self.settings), reach, ..Limits::default() };

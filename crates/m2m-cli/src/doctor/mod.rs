@@ -10,6 +10,7 @@ pub mod finding;
 mod gather;
 pub mod page;
 mod probe;
+pub mod record;
 mod way;
 
 use crate::Surroundings;

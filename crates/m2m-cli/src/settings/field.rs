@@ -55,6 +55,11 @@ macro_rules! fields {
             pub fn shape(self) -> Shape {
                 match self { $(Self::$field => Shape::$shape,)+ }
             }
+
+            /// What it is, in one sentence for a person.
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$field => concat!($($doc,)+).trim_ascii(),)+ }
+            }
         }
     };
 }
@@ -141,6 +146,20 @@ impl Field {
         }
     }
 
+    /// Its name for a person who fills in a form: `client_id` is "Client ID".
+    pub fn title(self) -> String {
+        let word = |word: &str| match word {
+            "id" | "url" | "ca" | "http" => word.to_uppercase(),
+            "dpop" => "DPoP".to_owned(),
+            _ => word.to_owned(),
+        };
+        let mut title = self.key().split('_').map(word).collect::<Vec<_>>().join(" ");
+        if let Some(first) = title.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        title
+    }
+
     /// The field with this key.
     pub fn of_key(key: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|field| field.key() == key)
@@ -174,6 +193,10 @@ In the file a secret or key is a reference, never a value:
   { file = \"/path\" }                          a file
   { command = [\"op\", \"read\", \"op://v/i\"] }    what a program prints
   { systemd = \"name\" }                        a credential of the unit
+  { keyring = \"name\" }                        an entry of the system's keyring
+and workload_token also, each got anew for every token request:
+  { kubernetes = \"/path\" }, { spiffe = \"/path\" }  a projected token, a JWT-SVID
+  { github_actions = \"AUDIENCE\" }             what GitHub Actions issues to the job
 M2M_CLIENT_SECRET_FILE, --secret-env, --secret-stdin and --secret-command name
 the client secret too.
 
@@ -226,6 +249,17 @@ mod tests {
         check("isuer", Some("issuer"));
         check("token_uri", Some("token_url"));
         check("zzzzzzzz", None);
+    }
+
+    #[test]
+    fn titles_are_written_as_people_write_them() {
+        let check = |field: Field, expect| assert_eq!(field.title(), expect);
+        check(Field::ClientId, "Client ID");
+        check(Field::TokenUrl, "Token URL");
+        check(Field::Dpop, "DPoP");
+        check(Field::CaFile, "CA file");
+        check(Field::Scopes, "Scopes");
+        assert_eq!(Field::Issuer.help(), "Issuer identifier; discovery finds the endpoints.");
     }
 
     #[test]

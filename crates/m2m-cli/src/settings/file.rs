@@ -41,6 +41,17 @@ pub struct Document {
 struct Parser<'a> {
     path: &'a Path,
     text: &'a str,
+    /// The line to name for each line of `text`, where that was made from another text; empty where it was not.
+    lines: &'a [usize],
+}
+
+/// Parses the keys of one profile, which stand at the top of `text`. Messages name `lines[n - 1]` instead of line `n`.
+///
+/// # Errors
+/// As [`Document::parse`].
+pub(super) fn parse_profile(path: &Path, text: &str, lines: &[usize]) -> Result<Profile, Failure> {
+    let parser = Parser { path, text, lines };
+    parser.profile("", parser.table(text)?.get_ref())
 }
 
 impl Document {
@@ -50,20 +61,24 @@ impl Document {
     /// Exit 3: not TOML, an unknown key, a value of the wrong shape, a literal secret. The message names
     /// file, line and key.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let parser = Parser { path, text };
-        let table = DeTable::parse(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            parser.error(at, "", &error.message().to_lowercase().replace('\n', ", "))
-        })?;
-        parser.document(table.get_ref())
+        let parser = Parser { path, text, lines: &[] };
+        parser.document(parser.table(text)?.get_ref())
     }
 }
 
 type Spanned<'a, 't> = (usize, &'a DeValue<'t>);
 
 impl Parser<'_> {
+    fn table<'t>(&self, text: &'t str) -> Result<toml::Spanned<DeTable<'t>>, Failure> {
+        DeTable::parse(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            self.error(at, "", &error.message().to_lowercase().replace('\n', ", "))
+        })
+    }
+
     fn line(&self, at: usize) -> usize {
-        self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+        let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        self.lines.get(line).copied().unwrap_or(line + 1)
     }
 
     fn error(&self, at: usize, key: &str, problem: &str) -> Failure {
@@ -100,16 +115,20 @@ impl Parser<'_> {
         let mut profiles = BTreeMap::new();
         for (name, value) in value.as_table().ok_or_else(|| wrong(at))? {
             let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span().start))?;
-            profiles.insert(name.get_ref().to_string(), self.profile(name.get_ref(), table)?);
+            profiles.insert(
+                name.get_ref().to_string(),
+                self.profile(&format!("profiles.{}.", name.get_ref()), table)?,
+            );
         }
         Ok(profiles)
     }
 
-    fn profile(&self, name: &str, table: &DeTable<'_>) -> Result<Profile, Failure> {
+    /// The prefix stands before each key in messages.
+    fn profile(&self, prefix: &str, table: &DeTable<'_>) -> Result<Profile, Failure> {
         let mut profile = Profile::new();
         for (key, value) in table {
             let at = key.span().start;
-            let path = format!("profiles.{name}.{}", key.get_ref());
+            let path = format!("{prefix}{}", key.get_ref());
             let Some(field) = Field::of_key(key.get_ref()) else {
                 if LATER.contains(&key.get_ref().as_ref()) {
                     return Err(self.error(at, &path, "not supported by this version").hint(
@@ -136,6 +155,7 @@ impl Parser<'_> {
                 spanned.1.as_bool().map(Value::Switch).ok_or_else(expected)
             }
             Shape::Pairs => self.pairs(spanned, key).map(Value::Pairs),
+            Shape::Secret if field == Field::WorkloadToken => self.workload(spanned, key).map(Value::Secret),
             Shape::Secret => self.secret(spanned, key).map(Value::Secret),
             Shape::KeyOrEphemeral => match spanned.1.as_str() {
                 Some("ephemeral") => Ok(Value::Text("ephemeral".to_owned())),
@@ -183,9 +203,25 @@ impl Parser<'_> {
             .collect()
     }
 
+    /// A workload token comes from a platform, or from where any secret is.
+    fn workload(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
+        let mut entries = value.as_table().into_iter().flat_map(|table| table.iter());
+        let (Some((kind, inner)), None) = (entries.next(), entries.next()) else {
+            return self.secret((at, value), key);
+        };
+        let spanned = (inner.span().start, inner.get_ref());
+        let path = || Ok::<_, Failure>(self.directory().join(self.string(spanned, key)?));
+        match kind.get_ref().as_ref() {
+            "github_actions" => self.string(spanned, key).map(SecretReference::GithubActions),
+            "kubernetes" => path().map(SecretReference::Kubernetes),
+            "spiffe" => path().map(SecretReference::Spiffe),
+            _ => self.secret((at, value), key),
+        }
+    }
+
     fn secret(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
-        let forms = "{ env = \"NAME\" }, { file = \"/path\" }, { command = [\"op\", \"read\", \"op://…\"] } \
-                     or { systemd = \"name\" }";
+        let forms = "{ env = \"NAME\" }, { file = \"/path\" }, { command = [\"op\", \"read\", \"op://…\"] }, \
+                     { systemd = \"name\" } or { keyring = \"name\" }";
         // The literal itself is never repeated in the message.
         let table = value.as_table().ok_or_else(|| {
             self.error(at, key, "a secret in a file is refused; name where it is instead")

@@ -2,23 +2,30 @@
 //!
 //! Precedence: flags, environment, file, defaults. Secrets stay references until a command needs one.
 
+pub mod edit;
 pub mod env;
 pub mod field;
 pub mod file;
+mod found;
+pub mod json;
+pub(crate) mod keyring;
 mod layers;
+pub(crate) mod program;
 pub mod search;
 pub mod secret;
+pub mod trust;
 pub mod value;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use env::Environment;
 use field::Field;
 use file::Profile;
-use search::{Located, Start, Trust};
+use search::{Located, Start};
 use secret::SecretReference;
+use trust::Trust;
 use value::{Origin, Sourced, Value};
 
 use crate::args::{Global, ProfileFlags};
@@ -42,6 +49,7 @@ pub struct Inputs<'a> {
 pub struct Settings {
     values: BTreeMap<Field, Sourced<Value>>,
     profile: Option<String>,
+    file: Option<(PathBuf, Trust)>,
     egress: Vec<String>,
     warnings: Vec<String>,
 }
@@ -53,8 +61,20 @@ impl Settings {
     /// Exit 2: a flag's value cannot be. Exit 3: a broken file, no such profile, no way to choose among several,
     /// or a command reference in a file that was only found.
     pub fn resolve(inputs: Inputs<'_>) -> Result<Self, Failure> {
-        let flags = layers::of_flags(inputs.flags)?;
         let environment = layers::of_environment(inputs.environment)?;
+        Self::resolve_over(inputs, &environment)
+    }
+
+    /// The same without the `M2M_*` layer: what a profile says by itself. Secrets may still be in variables.
+    ///
+    /// # Errors
+    /// As [`Settings::resolve`].
+    pub fn resolve_without_variables(inputs: Inputs<'_>) -> Result<Self, Failure> {
+        Self::resolve_over(inputs, &Profile::new())
+    }
+
+    fn resolve_over(inputs: Inputs<'_>, environment: &Profile) -> Result<Self, Failure> {
+        let flags = layers::of_flags(inputs.flags)?;
         let start = Start {
             config: inputs.global.config.as_deref(),
             directory: inputs.directory,
@@ -62,43 +82,39 @@ impl Settings {
         };
         let files = search::find(start)?;
         let named = inputs.global.profile.as_deref().or_else(|| inputs.environment.text("M2M_PROFILE"));
-        let need = need_of_profile(&[&flags, &environment]);
+        let need = need_of_profile(&[&flags, environment]);
         let chosen = choose(&files.located, named, need)?;
         let mut settings = Self { warnings: files.warnings, ..Self::default() };
         settings.egress = files.located.iter().flat_map(|file| file.document.egress.clone()).collect();
         let Some((file, name)) = chosen else {
-            settings.values = merge(&[&flags, &environment]);
+            settings.values = merge(&[&flags, environment]);
             return Ok(settings);
         };
         let empty = Profile::new();
         let profile = file.document.profiles.get(name).unwrap_or(&empty);
-        settings.values = merge(&[&flags, &environment, profile]);
+        settings.values = merge(&[&flags, environment, profile]);
         settings.profile = Some(name.to_owned());
-        if file.trust == Trust::Found {
-            settings.refuse_found_commands()?;
+        settings.file = Some((file.document.path.clone(), file.trust));
+        if !file.trust.runs_commands() {
+            found::refuse_commands(&settings, file)?;
+            settings.warnings.extend(found::warn_of_secrets(&settings, file));
         }
         Ok(settings)
-    }
-
-    fn refuse_found_commands(&self) -> Result<(), Failure> {
-        for (field, sourced) in &self.values {
-            let is_command = matches!(sourced.value, Value::Secret(SecretReference::Command(_)));
-            if let (true, Origin::File { path, .. }) = (is_command, &sourced.origin) {
-                let problem = "a command in a file that was found by searching is not run";
-                return Err(Failure::configuration(format!("{}: {field}: {problem}", sourced.origin)).hint(
-                    format!(
-                        "if you trust that file, name it: --config {}; or type the command: --secret-command",
-                        path.display()
-                    ),
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// The profile that was chosen; `None` when flags and environment stand alone.
     pub fn profile(&self) -> Option<&str> {
         self.profile.as_deref()
+    }
+
+    /// The file of that profile, and how far its word goes.
+    pub fn file(&self) -> Option<(&Path, Trust)> {
+        self.file.as_ref().map(|(path, trust)| (path.as_path(), *trust))
+    }
+
+    /// Every value that somebody stated.
+    pub fn values(&self) -> impl Iterator<Item = (Field, &Sourced<Value>)> {
+        self.values.iter().map(|(field, sourced)| (*field, sourced))
     }
 
     /// Origins and address ranges of `[egress] allow`.

@@ -1,13 +1,14 @@
 //! Finding `m2m.toml`: the file that `--config` names; else upwards from the working directory; then the user's.
 //!
-//! A file found by searching may have come with a cloned repository, so it is believed less: its commands are not
-//! run. The search stops at `$HOME`, at a repository's root, and at a file that others may write.
+//! A file found by searching may have come with a cloned repository, so it is believed less: its commands run only
+//! after `m2m profile trust`, for this very content. The search stops at `$HOME`, at a repository's root, and at a file that others may write.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::env::Environment;
 use super::file::{Document, MAX_BYTES};
+use super::trust::{Trust, TrustedFiles};
 use crate::exit::Failure;
 
 /// The name that is searched for.
@@ -15,21 +16,12 @@ pub const FILE_NAME: &str = "m2m.toml";
 
 const REPOSITORY_MARKS: [&str; 4] = [".git", ".hg", ".jj", ".svn"];
 
-/// Whether a file may make us run programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Named by `--config`, or in the user's own configuration directory.
-    Named,
-    /// Found by searching upwards.
-    Found,
-}
-
 /// A file that applies.
 #[derive(Clone, Debug)]
 pub struct Located {
     /// Its content.
     pub document: Document,
-    /// Whether its commands may run.
+    /// How far its word goes.
     pub trust: Trust,
 }
 
@@ -60,12 +52,12 @@ pub struct Start<'a> {
 pub fn find(start: Start<'_>) -> Result<Files, Failure> {
     let mut files = Files::default();
     if let Some(path) = start.config {
-        files.located.push(Located { document: read(path)?, trust: Trust::Named });
+        files.located.push(named(path)?);
         return Ok(files);
     }
     let user = start.environment.configuration_directory().map(|directory| directory.join(FILE_NAME));
     match upwards(start, user.as_deref()) {
-        Search::Found(path) => files.located.push(Located { document: read(&path)?, trust: Trust::Found }),
+        Search::Found(path) => files.located.push(found(&path, start.environment)?),
         Search::Refused(path, why) => {
             let path = path.display();
             files.warnings.push(format!("{path} is not used: {why}; name it with --config if you trust it"));
@@ -73,15 +65,42 @@ pub fn find(start: Start<'_>) -> Result<Files, Failure> {
         Search::Nothing => {}
     }
     if let Some(path) = user.filter(|path| path.is_file()) {
-        files.located.push(Located { document: read(&path)?, trust: Trust::Named });
+        files.located.push(named(&path)?);
     }
     Ok(files)
 }
 
-enum Search {
+fn named(path: &Path) -> Result<Located, Failure> {
+    Ok(Located { document: parse(path, &read(path)?)?, trust: Trust::Named })
+}
+
+/// What is hashed is what is parsed: the file is read once.
+fn found(path: &Path, environment: &Environment) -> Result<Located, Failure> {
+    let bytes = read(path)?;
+    let trust = TrustedFiles::load(environment)?.standing(path, &bytes);
+    Ok(Located { document: parse(path, &bytes)?, trust })
+}
+
+/// What the search upwards ends with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// A file.
     Found(PathBuf),
+    /// A file that is not used, and why.
     Refused(PathBuf, &'static str),
+    /// Neither.
     Nothing,
+}
+
+/// The file that is found from the working directory upwards; not the user's own.
+pub fn nearest(start: Start<'_>) -> Search {
+    let user = start.environment.configuration_directory().map(|directory| directory.join(FILE_NAME));
+    upwards(start, user.as_deref())
+}
+
+/// Why a file is not to be used, if others may write it.
+pub fn refusal(path: &Path) -> Option<&'static str> {
+    writable_by_others(path, path.parent().filter(|parent| !parent.as_os_str().is_empty())?)
 }
 
 fn upwards(start: Start<'_>, user: Option<&Path>) -> Search {
@@ -103,11 +122,19 @@ fn upwards(start: Start<'_>, user: Option<&Path>) -> Search {
     Search::Nothing
 }
 
-fn read(path: &Path) -> Result<Document, Failure> {
-    let failed = |why: String| Failure::configuration(format!("{}: {why}", path.display()));
-    let bytes = m2m_io::file::read_file(path, MAX_BYTES).map_err(|error| failed(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| failed("not UTF-8 text".to_owned()))?;
-    Document::parse(path, &text)
+/// The bytes of a file of settings.
+///
+/// # Errors
+/// Exit 3: it cannot be read, or is longer than 1 MiB.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    m2m_io::file::read_file(path, MAX_BYTES)
+        .map_err(|error| Failure::configuration(format!("{}: {error}", path.display())))
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Document, Failure> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Failure::configuration(format!("{}: not UTF-8 text", path.display())))?;
+    Document::parse(path, text)
 }
 
 #[cfg(unix)]

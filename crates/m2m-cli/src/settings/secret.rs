@@ -6,19 +6,15 @@
 use std::fmt;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use m2m_io::Clock;
 use m2m_io::file::{MAX_SECRET_BYTES, TrailingNewline, read_secret_file};
 use m2m_proto::secret::SecretString;
-use tokio::io::AsyncReadExt;
 
 use super::env::Environment;
+use super::keyring;
+use super::program::{self, Failed, reason};
 use crate::exit::Failure;
-
-/// How long a command may take to print a secret; a person may have to touch a key first.
-const COMMAND_TIME: Duration = Duration::from_secs(60);
 
 /// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +31,12 @@ pub enum SecretReference {
     Keyring(String),
     /// Standard input; on a terminal, asked for without echo.
     Stdin,
+    /// A workload token: what GitHub Actions issues to this job, for this audience.
+    GithubActions(String),
+    /// A workload token: a projected service account token.
+    Kubernetes(PathBuf),
+    /// A workload token: a JWT-SVID that an agent keeps fresh.
+    Spiffe(PathBuf),
 }
 
 impl fmt::Display for SecretReference {
@@ -47,6 +49,9 @@ impl fmt::Display for SecretReference {
             Self::Systemd(name) => write!(f, "systemd credential {name}"),
             Self::Keyring(name) => write!(f, "keyring entry {name}"),
             Self::Stdin => f.write_str("standard input"),
+            Self::GithubActions(audience) => write!(f, "GitHub Actions, for the audience {audience}"),
+            Self::Kubernetes(path) => write!(f, "service account token {}", path.display()),
+            Self::Spiffe(path) => write!(f, "JWT-SVID {}", path.display()),
         }
     }
 }
@@ -82,10 +87,13 @@ impl SecretReference {
                     .unavailable("$CREDENTIALS_DIRECTORY is not set")
                     .hint(format!("add LoadCredential={name}:… to the unit"))),
             },
-            Self::Keyring(_) => Err(self
-                .unavailable("this version cannot read the system's keyring")
-                .hint("use { command = [\"secret-tool\", \"lookup\", …] }, { file } or { env }")),
+            Self::Keyring(name) => {
+                let printed = keyring::lookup(name, clock).await?;
+                self.text(printed.expose().clone()).map(plain)
+            }
             Self::Stdin => self.stdin().map(plain),
+            Self::Kubernetes(path) | Self::Spiffe(path) => self.file(path),
+            Self::GithubActions(_) => Err(self.unavailable("it is asked for with each token request only")),
         }
     }
 
@@ -97,36 +105,12 @@ impl SecretReference {
     }
 
     async fn command(&self, argv: &[String], clock: &dyn Clock) -> Result<SecretString, Failure> {
-        let Some((program, arguments)) = argv.split_first() else {
-            return Err(self.unavailable("the command is empty"));
-        };
-        let mut child = tokio::process::Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| self.unavailable(&reason(&error)))?;
-        let finished = async {
-            let mut bytes = Vec::with_capacity(4096);
-            if let Some(stdout) = child.stdout.take() {
-                stdout.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).await?;
-            }
-            if bytes.len() as u64 > MAX_SECRET_BYTES {
-                return Ok((None, bytes));
-            }
-            Ok::<_, std::io::Error>((Some(child.wait().await?), bytes))
-        };
-        let (status, bytes) = tokio::select! {
-            finished = finished => finished.map_err(|error| self.unavailable(&reason(&error)))?,
-            () = clock.sleep(COMMAND_TIME) => return Err(self.unavailable("it did not end within a minute")),
-        };
-        match status {
-            None => Err(self.unavailable("it printed more than 64 KiB")),
-            Some(status) if !status.success() => Err(self
-                .unavailable(&status.to_string())
+        match program::output(argv, clock).await {
+            Ok(printed) => self.text(printed.expose().clone()),
+            Err(failed @ Failed::Status(_)) => Err(self
+                .unavailable(&failed.to_string())
                 .hint("run the command by hand; its own message is above")),
-            Some(_) => self.text(bytes),
+            Err(failed) => Err(self.unavailable(&failed.to_string())),
         }
     }
 
@@ -164,13 +148,6 @@ fn without_line_end(value: &str) -> ReadSecret {
     let line = value.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let trailing_newline = if line.is_some() { TrailingNewline::Removed } else { TrailingNewline::Absent };
     ReadSecret { secret: SecretString::from(line.unwrap_or(value)), trailing_newline }
-}
-
-/// The system's reason without its number.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    text.to_lowercase()
 }
 
 /// Splits a typed command as a shell would split plain words and quotes, and nothing else: no variables, no
@@ -253,8 +230,6 @@ mod tests {
         check(command(&["true"]), "command true: it is empty").await;
         check(command(&["/nowhere/op"]), "command /nowhere/op: no such file or directory").await;
         check(command(&["cat", "/dev/zero"]), "command cat: it printed more than 64 KiB").await;
-        let keyring = "keyring entry k: this version cannot read the system's keyring";
-        check(SecretReference::Keyring("k".into()), keyring).await;
     }
 
     #[tokio::test]

@@ -36,14 +36,16 @@ pub(crate) struct Identity {
     /// The thumbprint of the key that tokens are bound to.
     pub(crate) binding: String,
     pub(crate) grant: String,
+    /// Which service of the catalogue, with its variables; empty for none.
+    pub(crate) dialect: String,
 }
 
 impl CacheKey {
     /// The key of `spec`, whose gaps are already filled, for `identity`.
     pub(crate) fn new(identity: &Identity, spec: &TokenSpec) -> Self {
-        let mut canonical = Canonical(b"m2m cache key 1".to_vec());
-        let Identity { server, client_id, method, credential, binding, grant } = identity;
-        for part in [server, client_id, method, credential, binding, grant] {
+        let mut canonical = Canonical(b"m2m cache key 2".to_vec());
+        let Identity { server, client_id, method, credential, binding, grant, dialect } = identity;
+        for part in [server, client_id, method, credential, binding, grant, dialect] {
             canonical.text(part);
         }
         // No scope and the empty scope are different requests, and both differ from any other.

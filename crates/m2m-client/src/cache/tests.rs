@@ -405,7 +405,13 @@ async fn the_runway_is_that_of_the_key_in_most_danger() {
     assert_eq!(world.cache.runway(), Some(seconds(595)));
     // A key that the server refuses for good says nothing about an outage.
     let code = m2m_proto::error::ErrorCode::InvalidScope;
-    world.minter.fail_next(Error::of(Fault::Refused { status: 400, code, description: None, uri: None }));
+    world.minter.fail_next(Error::of(Fault::Refused {
+        status: 400,
+        code,
+        said: None,
+        description: None,
+        uri: None,
+    }));
     world.get("c").await.unwrap_err();
     assert_eq!(world.cache.runway(), Some(seconds(595)));
     world.minter.fail_next(Error::of(Fault::Timeout));

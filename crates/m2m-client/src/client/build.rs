@@ -1,9 +1,9 @@
 //! From settings to a client: what can be judged is judged, nothing is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use m2m_io::{HttpClient, RemoteMetadata, ReqwestHttp};
-use m2m_proto::names::grant_type;
 use m2m_proto::token::TokenRequest;
 use m2m_proto::uri::EndpointUri;
 
@@ -27,10 +27,11 @@ pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
     let identity = Identity {
         server: settings.server.identity().to_owned(),
         client_id: client_id.as_str().to_owned(),
-        method: credentials.method().as_str().to_owned(),
-        credential: credentials.thumbprint().unwrap_or_default(),
+        method: credentials.method_name().to_owned(),
+        credential: credentials.thumbprint().or_else(|| settings.grant.thumbprint()).unwrap_or_default(),
         binding: dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
-        grant: grant_type::CLIENT_CREDENTIALS.to_owned(),
+        grant: settings.grant.name().to_owned(),
+        dialect: settings.tuning.dialect.identity.clone(),
     };
     let (transport, plain) = transport(&credentials, settings.http, settings.http_factory)?;
     let directory = match settings.server.0 {
@@ -45,7 +46,7 @@ pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
         reject_floor: settings.tuning.reject_floor,
         mint_deadline: settings.tuning.mint_deadline,
         max_keys: settings.tuning.max_keys,
-        rotation: if credentials.method().uses_certificate() { Rotation::Drop } else { Rotation::Keep },
+        rotation: if credentials.uses_certificate() { Rotation::Drop } else { Rotation::Keep },
         label: label.clone(),
     };
     let exchange = Arc::new(Exchange {
@@ -56,6 +57,7 @@ pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
         introspection: settings.introspection,
         revocation: settings.revocation,
         dpop,
+        grant: settings.grant,
         tuning: settings.tuning,
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -109,7 +111,9 @@ fn check(settings: &ClientBuilder) -> Result<(), Error> {
     match &settings.server.0 {
         ServerKind::Issuer(issuer) => transport("issuer", issuer.endpoint())?,
         ServerKind::Endpoints(endpoints) => {
-            transport("token endpoint", &endpoints.token)?;
+            if settings.tuning.dialect.plain_endpoint.as_deref() != Some(endpoints.token.as_str()) {
+                transport("token endpoint", &endpoints.token)?;
+            }
             endpoints.introspection.iter().try_for_each(|uri| transport("introspection endpoint", uri))?;
             endpoints.revocation.iter().try_for_each(|uri| transport("revocation endpoint", uri))?;
         }
@@ -119,8 +123,9 @@ fn check(settings: &ClientBuilder) -> Result<(), Error> {
     for (name, _) in &settings.spec.params {
         TokenRequest::check_extra(name).map_err(|error| Error::misconfigured(error.to_string()))?;
     }
-    if settings.tuning.assertion_lifetime > m2m_proto::client_auth::assertion::MAX_LIFETIME {
-        return Err(Error::misconfigured("an assertion lives 300 seconds at most"));
+    let longest = settings.tuning.dialect.assertion.longest_seconds.min(3600);
+    if settings.tuning.assertion_lifetime > Duration::from_secs(longest) {
+        return Err(Error::misconfigured(format!("an assertion lives {longest} seconds at most")));
     }
     Ok(())
 }

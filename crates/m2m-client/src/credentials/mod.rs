@@ -8,34 +8,42 @@ mod key;
 mod overlap;
 mod proof;
 mod secret;
+mod signing;
+mod workload;
 
 use std::fmt;
 use std::sync::Arc;
 
-use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::client_auth::{CertificateThumbprint, ClientAuthMethod};
 use m2m_proto::jose::Algorithm;
+use m2m_proto::names::{assertion_type, auth_method};
+use m2m_proto::secret::SecretString;
 
 pub(crate) use certificate::Transport;
 pub use certificate::{CertificateSource, ClientCertificate, HttpFactory};
 pub use key::KeySource;
 use overlap::Overlap;
 pub(crate) use overlap::Which;
-pub(crate) use proof::{Outgoing, Proof, ProofInput, Shown};
+pub(crate) use proof::{Outgoing, Proof, Shown};
 pub use secret::{FileSecret, FixedSecret, SecretFn, SecretSource};
+pub(crate) use signing::ProofInput;
+pub use workload::{IdTokenRequest, ProjectedToken};
 
 use crate::error::Error;
 
 /// A client's credential and the method by which it is shown.
 pub struct Credentials {
-    method: ClientAuthMethod,
+    /// `None`: the grant says who we are.
+    method: Option<ClientAuthMethod>,
     material: Material,
 }
 
 enum Material {
     Secret(Overlap),
     SecretJwt(Overlap, Algorithm),
-    Key(KeySource),
-    Assertion(Arc<dyn SecretSource>),
+    Key { source: KeySource, certificate: Option<Arc<dyn SecretSource>> },
+    Assertion { source: Arc<dyn SecretSource>, kind: &'static str },
+    Nothing,
     Certificate(Arc<CertificateSource>),
 }
 
@@ -56,7 +64,7 @@ impl Credentials {
             ClientAuthMethod::ClientSecretJwt => Material::SecretJwt(overlap, Algorithm::Hs256),
             _ => Material::Secret(overlap),
         };
-        Self { method, material }
+        Self { method: Some(method), material }
     }
 
     /// `client_secret_jwt`: an assertion under a key made of the secret, with
@@ -68,20 +76,52 @@ impl Credentials {
         algorithm: Algorithm,
     ) -> Self {
         let material = Material::SecretJwt(Overlap::new(source, next), algorithm);
-        Self { method: ClientAuthMethod::ClientSecretJwt, material }
+        Self { method: Some(ClientAuthMethod::ClientSecretJwt), material }
     }
 
     /// `private_key_jwt`: an assertion under the client's private key.
     #[must_use]
     pub fn key(source: KeySource) -> Self {
-        Self { method: ClientAuthMethod::PrivateKeyJwt, material: Material::Key(source) }
+        Self::key_with(source, None)
+    }
+
+    /// As [`Credentials::key`] for services that find the key by its
+    /// certificate (PEM): its thumbprint goes into the header `x5t#S256`
+    /// (RFC 7515 section 4.1.8) if the preset wants it there.
+    #[must_use]
+    pub fn key_of_certificate(source: KeySource, certificate: Arc<dyn SecretSource>) -> Self {
+        Self::key_with(source, Some(certificate))
+    }
+
+    fn key_with(source: KeySource, certificate: Option<Arc<dyn SecretSource>>) -> Self {
+        let material = Material::Key { source, certificate };
+        Self { method: Some(ClientAuthMethod::PrivateKeyJwt), material }
+    }
+
+    /// No client authentication: the grant itself says who we are (RFC 7521
+    /// section 4.1), or the service goes by where we are.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { method: None, material: Material::Nothing }
     }
 
     /// An assertion that somebody else signs, a workload token: read for every
     /// request and sent as it is (RFC 7523 section 2.2). Not kept in stores.
     #[must_use]
     pub fn assertion(source: Arc<dyn SecretSource>) -> Self {
-        Self { method: ClientAuthMethod::PrivateKeyJwt, material: Material::Assertion(source) }
+        Self::foreign(source, assertion_type::JWT_BEARER)
+    }
+
+    /// As [`Credentials::assertion`] for a JWT-SVID of SPIFFE, which has an
+    /// assertion type of its own (draft-ietf-oauth-spiffe-client-auth).
+    #[must_use]
+    pub fn jwt_svid(source: Arc<dyn SecretSource>) -> Self {
+        Self::foreign(source, assertion_type::JWT_SPIFFE)
+    }
+
+    fn foreign(source: Arc<dyn SecretSource>, kind: &'static str) -> Self {
+        let material = Material::Assertion { source, kind };
+        Self { method: Some(ClientAuthMethod::PrivateKeyJwt), material }
     }
 
     /// A client certificate: `tls_client_auth` or
@@ -89,27 +129,37 @@ impl Credentials {
     /// building the client fail.
     #[must_use]
     pub fn certificate(source: CertificateSource, method: ClientAuthMethod) -> Self {
-        Self { method, material: Material::Certificate(Arc::new(source)) }
+        Self { method: Some(method), material: Material::Certificate(Arc::new(source)) }
     }
 
-    /// The method's registered name.
+    /// The method; `None` where the client does not authenticate.
     #[must_use]
-    pub fn method(&self) -> ClientAuthMethod {
+    pub fn method(&self) -> Option<ClientAuthMethod> {
         self.method
+    }
+
+    /// The method's registered name (RFC 7591 section 2).
+    #[must_use]
+    pub fn method_name(&self) -> &'static str {
+        self.method.map_or(auth_method::NONE, ClientAuthMethod::as_str)
+    }
+
+    pub(crate) fn uses_certificate(&self) -> bool {
+        self.method.is_some_and(ClientAuthMethod::uses_certificate)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         use ClientAuthMethod as M;
         let fits = match &self.material {
-            Material::Secret(_) => matches!(self.method, M::ClientSecretBasic | M::ClientSecretPost),
+            Material::Secret(_) => matches!(self.method, Some(M::ClientSecretBasic | M::ClientSecretPost)),
             Material::SecretJwt(_, algorithm) => algorithm.is_symmetric(),
-            Material::Key(_) | Material::Assertion(_) => true,
-            Material::Certificate(_) => self.method.uses_certificate(),
+            Material::Key { .. } | Material::Assertion { .. } | Material::Nothing => true,
+            Material::Certificate(_) => self.uses_certificate(),
         };
         if fits {
             return Ok(());
         }
-        Err(Error::misconfigured(format!("{} does not fit this kind of credential", self.method)))
+        Err(Error::misconfigured(format!("{} does not fit this kind of credential", self.method_name())))
     }
 
     pub(crate) fn certificate_source(&self) -> Option<&Arc<CertificateSource>> {
@@ -122,7 +172,7 @@ impl Credentials {
     /// The thumbprint of a fixed key, for the cache key.
     pub(crate) fn thumbprint(&self) -> Option<String> {
         match &self.material {
-            Material::Key(source) => source.thumbprint(),
+            Material::Key { source, .. } => source.thumbprint(),
             _ => None,
         }
     }
@@ -130,8 +180,9 @@ impl Credentials {
     pub(crate) fn version(&self) -> u64 {
         match &self.material {
             Material::Secret(overlap) | Material::SecretJwt(overlap, _) => overlap.version(),
-            Material::Key(source) => source.version(),
-            Material::Assertion(source) => source.version(),
+            Material::Key { source, .. } => source.version(),
+            Material::Assertion { source, .. } => source.version(),
+            Material::Nothing => 0,
             Material::Certificate(source) => source.version(),
         }
     }
@@ -139,8 +190,9 @@ impl Credentials {
     pub(crate) async fn look(&self) {
         match &self.material {
             Material::Secret(overlap) | Material::SecretJwt(overlap, _) => overlap.look().await,
-            Material::Key(source) => source.look().await,
-            Material::Assertion(source) => source.look().await,
+            Material::Key { source, .. } => source.look().await,
+            Material::Assertion { source, .. } => source.look().await,
+            Material::Nothing => {}
             Material::Certificate(source) => source.look().await,
         }
     }
@@ -163,16 +215,19 @@ impl Credentials {
     pub(crate) async fn read(&self, which: Which) -> Option<Result<Proof, Error>> {
         match &self.material {
             Material::Secret(overlap) => {
-                let read = overlap.read(which).await?;
-                Some(read.map(|secret| Proof::Secret { secret, method: self.method }))
+                let (read, method) = (overlap.read(which).await?, self.method?);
+                Some(read.map(|secret| Proof::Secret { secret, method }))
             }
             Material::SecretJwt(overlap, algorithm) => {
                 let read = overlap.read(which).await?;
                 Some(read.and_then(|secret| Proof::hmac(secret, *algorithm)))
             }
             _ if which == Which::Next => None,
-            Material::Key(source) => Some(source.read().await.map(Proof::Key)),
-            Material::Assertion(source) => Some(source.read().await.map(Proof::Assertion)),
+            Material::Key { source, certificate } => Some(key_proof(source, certificate.as_deref()).await),
+            Material::Assertion { source, kind } => {
+                Some(source.read().await.map(|text| Proof::Assertion { text, kind }))
+            }
+            Material::Nothing => Some(Ok(Proof::Nothing)),
             Material::Certificate(source) => {
                 Some(source.read().await.map(|certificate| Proof::Certificate(certificate.material())))
             }
@@ -180,9 +235,23 @@ impl Credentials {
     }
 }
 
+async fn key_proof(source: &KeySource, certificate: Option<&dyn SecretSource>) -> Result<Proof, Error> {
+    let key = source.read().await?;
+    let certificate = match certificate {
+        Some(certificate) => Some(thumbprint_of(&certificate.read().await?)?),
+        None => None,
+    };
+    Ok(Proof::Key { key, certificate })
+}
+
+fn thumbprint_of(pem: &SecretString) -> Result<CertificateThumbprint, Error> {
+    CertificateThumbprint::of_pem(pem.expose().as_bytes())
+        .map_err(|error| Error::misconfigured(format!("the certificate cannot be used: {error}")))
+}
+
 /// Names the method; the sources say themselves what they show.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Credentials").field("method", &self.method_name()).finish_non_exhaustive()
     }
 }

@@ -1,22 +1,23 @@
 //! A credential as it was read for one request, and its way into that request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderMap;
-use m2m_proto::client_auth::assertion::NotBefore;
 use m2m_proto::client_auth::secret::{encode_basic, write_post};
-use m2m_proto::client_auth::{
-    AssertionAudience, AssertionType, BasicEncoding, ClientAssertion, ClientAuthMethod, ClientSecret,
-};
+use m2m_proto::client_auth::{CertificateThumbprint, ClientAuthMethod, ClientSecret};
 use m2m_proto::client_id::ClientId;
-use m2m_proto::form::{FormWriter, encode_component};
+use m2m_proto::form::encode_component;
+use m2m_proto::grant::jwt_bearer;
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::names::{assertion_type, header, param};
 use m2m_proto::secret::{SecretBytes, SecretString, constant_time_eq};
-use m2m_proto::time::UnixTime;
+use m2m_proto::token::{AccessToken, Parameters, TokenType, presentation};
 
-use crate::error::{Error, Fault};
+use super::signing::ProofInput;
+use crate::dialect::ClientIdParameter;
+use crate::error::Error;
+use crate::grant::GrantProof;
+use crate::provider::AssertionPlace;
 
 /// What is shown in one request.
 pub(crate) enum Proof {
@@ -28,21 +29,20 @@ pub(crate) enum Proof {
         secret: ClientSecret,
         key: SigningKey,
     },
-    Key(Arc<SigningKey>),
-    Assertion(SecretString),
+    Key {
+        key: Arc<SigningKey>,
+        /// Of the certificate that belongs to the key, where the service wants it.
+        certificate: Option<CertificateThumbprint>,
+    },
+    Assertion {
+        text: SecretString,
+        /// `client_assertion_type`.
+        kind: &'static str,
+    },
+    /// The grant says it all.
+    Nothing,
     /// Shown in the TLS handshake; key and chain only serve to seal stored tokens.
     Certificate(SecretBytes),
-}
-
-/// What a proof depends on besides the credential. Fresh for every attempt.
-pub(crate) struct ProofInput<'a> {
-    pub(crate) client_id: &'a ClientId,
-    pub(crate) audience: &'a AssertionAudience,
-    pub(crate) basic_encoding: BasicEncoding,
-    pub(crate) assertion_type: AssertionType,
-    pub(crate) assertion_lifetime: Duration,
-    pub(crate) now: UnixTime,
-    pub(crate) jti: String,
 }
 
 impl Proof {
@@ -59,7 +59,18 @@ impl Proof {
     pub(crate) fn apply(&self, input: &ProofInput<'_>, out: &mut Outgoing) -> Result<(), Error> {
         match self {
             Self::Secret { secret, method: ClientAuthMethod::ClientSecretPost } => {
-                write_post(&mut out.form, input.client_id, secret);
+                match (&input.dialect.secret_param, input.dialect.client_id) {
+                    (None, ClientIdParameter::Usual | ClientIdParameter::Always) => {
+                        write_post(&mut out.parameters.form, input.client_id, secret);
+                    }
+                    (name, client_id) => {
+                        if client_id != ClientIdParameter::Never {
+                            out.client_id(input.client_id);
+                        }
+                        let name = name.as_deref().unwrap_or(param::CLIENT_SECRET);
+                        out.parameters.form.push(name, secret.expose());
+                    }
+                }
                 out.show(secret.expose());
             }
             Self::Secret { secret, .. } => {
@@ -70,15 +81,29 @@ impl Proof {
                     value.to_str().ok().and_then(|text| text.split_once(' ')).map_or("", |(_, text)| text),
                 );
                 out.headers.insert(header::AUTHORIZATION, value);
+                if input.dialect.client_id == ClientIdParameter::Always {
+                    out.client_id(input.client_id);
+                }
             }
             Self::Hmac { secret, key } => {
                 out.show(secret.expose());
-                out.assertion(input.client_id, &input.sign(key)?);
+                let assertion = input.client_assertion(key, None)?;
+                out.assertion(input.client_id, assertion_type::JWT_BEARER, &assertion);
             }
-            Self::Key(key) => out.assertion(input.client_id, &input.sign(key)?),
-            Self::Assertion(text) => out.assertion(input.client_id, text.expose().trim()),
+            Self::Key { key, .. } if input.dialect.assertion.place == AssertionPlace::Bearer => {
+                out.bearer(&input.grant_assertion(key)?)?;
+            }
+            Self::Key { key, certificate } => {
+                let assertion = input.client_assertion(key, *certificate)?;
+                out.assertion(input.client_id, assertion_type::JWT_BEARER, &assertion);
+            }
+            Self::Assertion { text, kind } => out.assertion(input.client_id, kind, text.expose().trim()),
             // spec: 8705-C1
-            Self::Certificate(_) => out.form.push(param::CLIENT_ID, input.client_id.as_str()),
+            Self::Certificate(_) => out.client_id(input.client_id),
+            Self::Nothing if input.dialect.client_id == ClientIdParameter::Always => {
+                out.client_id(input.client_id);
+            }
+            Self::Nothing => {}
         }
         Ok(())
     }
@@ -90,8 +115,8 @@ impl Proof {
             Self::Secret { secret, .. } | Self::Hmac { secret, .. } => {
                 Some(SecretBytes::from(secret.expose().as_bytes()))
             }
-            Self::Key(key) => key.to_pkcs8_der().ok(),
-            Self::Assertion(_) => None,
+            Self::Key { key, .. } => key.to_pkcs8_der().ok(),
+            Self::Assertion { .. } | Self::Nothing => None,
             Self::Certificate(key) => Some(key.clone()),
         }
     }
@@ -108,39 +133,56 @@ impl Proof {
     }
 }
 
-impl ProofInput<'_> {
-    // spec: 7523-C1
-    // spec: 7523-C2
-    fn sign(&self, key: &SigningKey) -> Result<String, Error> {
-        let assertion = ClientAssertion {
-            client_id: self.client_id,
-            audience: self.audience,
-            now: self.now,
-            jti: &self.jti,
-            lifetime: self.assertion_lifetime,
-            typ: self.assertion_type,
-            not_before: NotBefore::Absent,
-        };
-        assertion
-            .build(key)
-            .map_err(|error| Error::caused(Fault::Internal { what: "the assertion cannot be signed" }, error))
-    }
-}
-
 /// A request under construction, and the secrets that it shows.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    pub(crate) form: FormWriter,
+    pub(crate) parameters: Parameters,
     pub(crate) headers: HeaderMap,
     shown: Vec<SecretString>,
 }
 
 impl Outgoing {
-    fn assertion(&mut self, client_id: &ClientId, assertion: &str) {
-        self.form.push(param::CLIENT_ID, client_id.as_str());
-        self.form.push(param::CLIENT_ASSERTION_TYPE, assertion_type::JWT_BEARER);
-        self.form.push(param::CLIENT_ASSERTION, assertion);
+    fn client_id(&mut self, client_id: &ClientId) {
+        self.parameters.form.push(param::CLIENT_ID, client_id.as_str());
+    }
+
+    fn assertion(&mut self, client_id: &ClientId, kind: &str, assertion: &str) {
+        self.client_id(client_id);
+        self.parameters.form.push(param::CLIENT_ASSERTION_TYPE, kind);
+        self.parameters.form.push(param::CLIENT_ASSERTION, assertion);
         self.show(assertion);
+    }
+
+    /// For services that take an assertion as if it were an access token.
+    fn bearer(&mut self, assertion: &str) -> Result<(), Error> {
+        self.show(assertion);
+        let token = AccessToken::parse(assertion).map_err(|error| Error::misconfigured(error.to_string()))?;
+        let value = presentation::authorization(&token, &TokenType::Bearer)
+            .map_err(|error| Error::misconfigured(error.to_string()))?;
+        self.headers.insert(header::AUTHORIZATION, value);
+        Ok(())
+    }
+
+    /// What a grant shows, as its parameters.
+    pub(crate) fn grant(&mut self, proof: &GrantProof, input: &ProofInput<'_>) -> Result<(), Error> {
+        let form = &mut self.parameters.form;
+        match proof {
+            GrantProof::Nothing => {}
+            GrantProof::Key(key) => {
+                let assertion = input.grant_assertion(key)?;
+                jwt_bearer::write(form, &assertion);
+                self.show(&assertion);
+            }
+            GrantProof::Assertion(text) => {
+                jwt_bearer::write(form, text.expose().trim());
+                self.show(text.expose().trim());
+            }
+            GrantProof::SubjectToken(exchange) => {
+                exchange.write(form);
+                self.show(exchange.subject.text.expose());
+            }
+        }
+        Ok(())
     }
 
     /// Remembers a secret that the peer will see.
@@ -151,9 +193,9 @@ impl Outgoing {
         }
     }
 
-    /// The peer's text with our secrets blacked out, should it echo them.
-    pub(crate) fn take_shown(&mut self) -> Shown {
-        Shown(std::mem::take(&mut self.shown))
+    /// The parts, and the secrets to black out of what the peer answers.
+    pub(crate) fn take(self) -> (Parameters, HeaderMap, Shown) {
+        (self.parameters, self.headers, Shown(self.shown))
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Refused {
         status: u16,
         code: ErrorCode,
+        /// What the server wrote, where `code` is what it means by that.
+        said: Option<ErrorCode>,
         description: Option<String>,
         uri: Option<String>,
     },
@@ -157,18 +159,26 @@ impl Fault {
     /// The same with `scrub` applied to whatever the peer wrote.
     pub(crate) fn scrubbed(&self, scrub: &dyn Fn(&str) -> String) -> Self {
         match self {
-            Self::Refused { status, code, description, uri } => Self::Refused {
+            Self::Refused { status, code, said, description, uri } => Self::Refused {
                 status: *status,
-                code: match code {
-                    ErrorCode::Other(text) => ErrorCode::Other(scrub(text)),
-                    code => code.clone(),
-                },
+                code: scrubbed_code(code, scrub),
+                said: said.as_ref().map(|said| scrubbed_code(said, scrub)),
                 description: description.as_deref().map(scrub),
                 uri: uri.as_deref().map(scrub),
             },
             Self::Malformed { status, what } => Self::Malformed { status: *status, what: scrub(what) },
             Self::Redirected { to } => Self::Redirected { to: to.as_deref().map(scrub) },
             other => other.clone(),
+        }
+    }
+
+    /// The same with the code that the server means by its own.
+    pub(crate) fn meaning(self, means: Option<&ErrorCode>) -> Self {
+        match (self, means) {
+            (Self::Refused { status, code, description, uri, .. }, Some(means)) if code != *means => {
+                Self::Refused { status, code: means.clone(), said: Some(code), description, uri }
+            }
+            (fault, _) => fault,
         }
     }
 
@@ -214,13 +224,23 @@ impl Fault {
     }
 }
 
+fn scrubbed_code(code: &ErrorCode, scrub: &dyn Fn(&str) -> String) -> ErrorCode {
+    match code {
+        ErrorCode::Other(text) => ErrorCode::Other(scrub(text)),
+        code => code.clone(),
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { code, description: Some(description), .. } => {
-                write!(f, "the server refused: {}: {description}", code.as_str())
+            Self::Refused { code, said, description, .. } => {
+                write!(f, "the server refused: {}", said.as_ref().unwrap_or(code).as_str())?;
+                if said.is_some() {
+                    write!(f, ", by which it means {}", code.as_str())?;
+                }
+                description.as_ref().map_or(Ok(()), |description| write!(f, ": {description}"))
             }
-            Self::Refused { code, .. } => write!(f, "the server refused: {}", code.as_str()),
             Self::Unavailable { status: 429 } => f.write_str("the server limits our rate (429)"),
             Self::Unavailable { status } => write!(f, "the server is unavailable ({status})"),
             Self::NotOauth { status } => write!(f, "the answer ({status}) is not an OAuth answer"),

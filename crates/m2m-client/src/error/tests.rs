@@ -5,7 +5,7 @@ use m2m_proto::error::ErrorCode;
 use super::{Error, ErrorKind, Fault, Retry};
 
 fn refused(code: ErrorCode) -> Fault {
-    Fault::Refused { status: 400, code, description: Some("why".into()), uri: None }
+    Fault::Refused { status: 400, code, said: None, description: Some("why".into()), uri: None }
 }
 
 fn reason() -> String {
@@ -108,6 +108,7 @@ fn what_a_peer_wrote_can_be_scrubbed() {
     let scrub = |text: &str| text.replace("s3cret", "[redacted]");
     let fault = Fault::Refused {
         status: 400,
+        said: None,
         code: ErrorCode::Other("s3cret".into()),
         description: Some("your s3cret is wrong".into()),
         uri: Some("https://x.example/?s3cret".into()),

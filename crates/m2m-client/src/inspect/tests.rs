@@ -12,7 +12,7 @@ const NOW: u64 = 1_000_000;
 
 fn jwt(claims: &Value) -> String {
     let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
-    let header = HeaderFields { typ: Some("at+jwt"), kid: None, jwk: None };
+    let header = HeaderFields { typ: Some("at+jwt"), ..HeaderFields::default() };
     jws::sign(&header, claims.to_string().as_bytes(), &key).unwrap()
 }
 

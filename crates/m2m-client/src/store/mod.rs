@@ -117,9 +117,7 @@ impl Vault {
         if exchange.dpop.as_ref().is_some_and(|dpop| !dpop.is_storable()) {
             return None;
         }
-        let credentials = &exchange.credentials;
-        let proof = credentials.read(credentials.first()).await?.ok()?;
-        Sealing::derive(&proof.sealing_material()?)
+        Sealing::derive(&exchange.sealing_material().await?)
     }
 
     /// Removes what is kept under `key`, and returns it if it can be opened.

@@ -20,17 +20,25 @@
 //! [`VerifiedAssertion::jti`] until [`VerifiedAssertion::expires_at`] plus the
 //! skew, in one atomic step, after every other check.
 //!
+//! A builder may do what another server wants: without `jti`, with `iat` moved
+//! back, with a longer life, with claims and a certificate's thumbprint besides.
+//! [`verify`] is our own server's and stays as above.
+//!
 //! Limits: 16 KiB; [`MAX_TRIED_KEYS`] keys are tried at most.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::mutual_tls::CertificateThumbprint;
 use crate::client_id::ClientId;
-use crate::jose::kind::{self, Kind, KindError, TypPolicy};
+pub use crate::jose::candidates::MAX_TRIED_KEYS;
+use crate::jose::candidates::{fitting, verify_with_one};
+use crate::jose::kind::{self, Kind, KindError, LifeRule, TypPolicy};
 use crate::jose::{
-    Algorithm, Audience, Claims, Compact, HeaderFields, JwsError, SigningKey, VerifyingKey, jws,
+    Algorithm, Audience, Claims, Compact, ExtraClaimError, HeaderFields, JwsError, SigningKey, VerifyingKey,
+    jws,
 };
-use crate::names::typ;
+use crate::names::{claim, typ};
 use crate::secret::SecretString;
 use crate::time::{Skew, UnixTime};
 use crate::uri::{EndpointUri, Issuer};
@@ -40,11 +48,15 @@ const KIND: Kind = Kind::ClientAssertion;
 /// The longest life of a client assertion: five minutes, as in the kind table.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(300);
 
+/// The longest life that can be built for a server that allows more than ours:
+/// one hour. See [`ClientAssertion::longest_life`].
+pub const MAX_LIFETIME_ELSEWHERE: Duration = Duration::from_secs(3600);
+
+/// The life of an assertion unless told otherwise: one minute.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+
 /// The longest `jti`.
 pub const MAX_JTI_BYTES: usize = 256;
-
-/// How many of a client's keys are tried against one assertion.
-pub const MAX_TRIED_KEYS: usize = 4;
 
 /// Why an assertion could not be built or was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +90,9 @@ pub enum AssertionError {
     /// `iat` lies further back than the longest life.
     #[error("iat is too long ago")]
     IssuedTooEarly,
+    /// A claim that cannot be added to what is built.
+    #[error(transparent)]
+    ExtraClaim(#[from] ExtraClaimError),
 }
 
 /// What a client puts into `aud`.
@@ -144,43 +159,101 @@ pub struct ClientAssertion<'a> {
     pub client_id: &'a ClientId,
     /// `aud`, as a bare string.
     pub audience: &'a AssertionAudience,
-    /// `iat`.
+    /// The present time; `iat`, unless [`ClientAssertion::backdate`] moves it.
     pub now: UnixTime,
-    /// `jti`: at least 128 random bits, fresh for each assertion.
-    pub jti: &'a str,
-    /// From `iat` to `exp`, at most [`MAX_LIFETIME`].
+    /// `jti`: at least 128 random bits, fresh for each assertion. `None` leaves
+    /// it out, for servers that want none; ours refuses that.
+    pub jti: Option<&'a str>,
+    /// From now to `exp`, at most [`ClientAssertion::longest_life`].
+    /// [`DEFAULT_LIFETIME`] unless told otherwise.
     pub lifetime: Duration,
+    /// What the server that is asked allows: [`MAX_LIFETIME`] unless told
+    /// otherwise, and never more than [`MAX_LIFETIME_ELSEWHERE`].
+    pub longest_life: Duration,
+    /// How far `iat` lies in the past, for servers whose clock is behind; `exp`
+    /// stays. Zero unless told otherwise.
+    pub backdate: Duration,
     /// The header's `typ`.
     pub typ: AssertionType,
     /// Whether `nbf` is written.
     pub not_before: NotBefore,
+    /// The header's `x5t#S256`, for servers that find the key by its certificate.
+    pub x5t_s256: Option<CertificateThumbprint>,
+    /// Claims besides, name and text. See
+    /// [`check_extra_claim`](crate::jose::check_extra_claim) for their names.
+    pub claims: &'a [(String, String)],
 }
 
-impl ClientAssertion<'_> {
+impl<'a> ClientAssertion<'a> {
+    /// An assertion as RFC 10070 wants it, for one minute.
+    #[must_use]
+    pub fn new(
+        client_id: &'a ClientId,
+        audience: &'a AssertionAudience,
+        jti: &'a str,
+        now: UnixTime,
+    ) -> Self {
+        Self {
+            client_id,
+            audience,
+            now,
+            jti: Some(jti),
+            lifetime: DEFAULT_LIFETIME,
+            longest_life: MAX_LIFETIME,
+            backdate: Duration::ZERO,
+            typ: AssertionType::default(),
+            not_before: NotBefore::default(),
+            x5t_s256: None,
+            claims: &[],
+        }
+    }
+
     /// Signs the assertion with the client's key, or with an HMAC key made of
     /// its secret. The header names the key's `kid` if it has one.
     ///
     /// # Errors
-    /// `Jti`, `Kind` for a life that is too long, and what signing says.
+    /// `Jti`, `ExtraClaim`, `Kind` for a life that is too long, and what signing
+    /// says.
     // spec: 7523-C1
     // spec: 7523-C2
     // spec: 7523-C3
     pub fn build(&self, key: &SigningKey) -> Result<String, AssertionError> {
-        check_jti(self.jti)?;
-        let claims = Claims {
+        let claims = self.claims()?;
+        let required: &[&str] = match self.jti {
+            Some(_) => KIND.row().required,
+            None => &[claim::ISS, claim::SUB, claim::AUD, claim::EXP],
+        };
+        let audience = [self.audience.as_str()];
+        let rules = kind::Expect {
+            required: Some(required),
+            life: Some(LifeRule::UntilExpiry(self.longest_life.min(MAX_LIFETIME_ELSEWHERE))),
+            ..kind::Expect::at(self.now).audience(&audience).skew(Skew::NONE)
+        };
+        kind::check_claims(KIND, &claims, &rules)?;
+        let thumbprint = self.x5t_s256.map(|thumbprint| thumbprint.to_text());
+        let header = HeaderFields {
+            typ: self.typ.header(),
+            kid: key.key_id(),
+            x5t_s256: thumbprint.as_deref(),
+            ..HeaderFields::default()
+        };
+        Ok(jws::sign(&header, &claims.encode(), key)?)
+    }
+
+    fn claims(&self) -> Result<Claims, AssertionError> {
+        let issued_at = self.now.saturating_sub(self.backdate);
+        let mut claims = Claims {
             iss: Some(self.client_id.as_str().to_owned()),
             sub: Some(self.client_id.as_str().to_owned()),
             aud: Some(Audience::One(self.audience.as_str().to_owned())),
             exp: Some(self.now.saturating_add(self.lifetime)),
-            nbf: (self.not_before == NotBefore::IssuedAt).then_some(self.now),
-            iat: Some(self.now),
-            jti: Some(self.jti.to_owned()),
+            nbf: (self.not_before == NotBefore::IssuedAt).then_some(issued_at),
+            iat: Some(issued_at),
+            jti: self.jti.map(check_jti).transpose()?.map(str::to_owned),
             ..Claims::default()
         };
-        let audience = [self.audience.as_str()];
-        kind::check_claims(KIND, &claims, &kind::Expect::at(self.now).audience(&audience).skew(Skew::NONE))?;
-        let header = HeaderFields { typ: self.typ.header(), kid: key.key_id(), jwk: None };
-        Ok(jws::sign(&header, &claims.encode(), key)?)
+        claims.add_extra(self.claims)?;
+        Ok(claims)
     }
 }
 
@@ -305,7 +378,7 @@ impl UnverifiedAssertion {
         }
         let expires_at = check_claims(&self.claims, expect)?;
         let jti = check_jti(self.claims.jti.as_deref().unwrap_or_default())?;
-        check_signature(&compact, &keys)?;
+        verify_with_one(&compact, &keys)?;
         Ok(VerifiedAssertion { client_id: expect.client_id.clone(), jti: jti.to_owned(), expires_at })
     }
 }
@@ -359,19 +432,6 @@ impl VerifiedAssertion {
     }
 }
 
-/// The keys worth a try: right algorithm, and not of another name.
-fn fitting<'k>(
-    keys: impl IntoIterator<Item = &'k VerifyingKey>,
-    algorithm: Algorithm,
-    key_id: Option<&str>,
-) -> Vec<&'k VerifyingKey> {
-    keys.into_iter()
-        .filter(|key| key.allows(algorithm))
-        .filter(|key| key_id.is_none() || key.key_id().is_none() || key.key_id() == key_id)
-        .take(MAX_TRIED_KEYS)
-        .collect()
-}
-
 fn check_jti(jti: &str) -> Result<&str, AssertionError> {
     if (1..=MAX_JTI_BYTES).contains(&jti.len()) { Ok(jti) } else { Err(AssertionError::Jti) }
 }
@@ -389,18 +449,6 @@ fn check_claims(claims: &Claims, expect: &Expect<'_>) -> Result<UnixTime, Assert
         return Err(AssertionError::IssuedTooEarly);
     }
     Ok(claims.exp.unwrap_or(expect.now))
-}
-
-/// Tries the keys in turn; the last failure is the answer.
-fn check_signature(compact: &Compact<'_>, keys: &[&VerifyingKey]) -> Result<(), AssertionError> {
-    let mut failure = AssertionError::NoKey;
-    for key in keys {
-        match compact.verify(key) {
-            Ok(_) => return Ok(()),
-            Err(error) => failure = AssertionError::Jws(error),
-        }
-    }
-    Err(failure)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use super::der::{self, Reader};
@@ -79,6 +80,15 @@ impl CertificateThumbprint {
     #[must_use]
     pub fn of(der: &[u8]) -> Self {
         Self(crypto::sha256(der))
+    }
+
+    /// Of the first certificate in PEM text.
+    ///
+    /// # Errors
+    /// `Malformed` where there is none.
+    pub fn of_pem(pem: &[u8]) -> Result<Self, CertificateError> {
+        let der = CertificateDer::from_pem_slice(pem).map_err(|_| CertificateError::Malformed)?;
+        Ok(Self::of(&der))
     }
 
     /// Of the first certificate in the key's `x5c`; `None` where there is none.

@@ -143,7 +143,7 @@ impl DpopProof<'_> {
         if let Some(token) = self.access_token {
             put(claim::ATH, &base64url::encode(token_hash(token)));
         }
-        let fields = HeaderFields { typ: KIND.typ(), kid: None, jwk: Some(jwk) };
+        let fields = HeaderFields { typ: KIND.typ(), jwk: Some(jwk), ..HeaderFields::default() };
         let proof = jws::sign(&fields, &claims.encode(), key)?;
         HeaderValue::from_str(&proof).map_err(|_| ProofError::Size)
     }

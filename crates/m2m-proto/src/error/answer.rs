@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::response::showable;
+use super::response::{ErrorShape, showable};
 use super::{ErrorResponse, RetryAfter};
 use crate::jose::ClaimsError;
 use crate::json::{self, JsonError, JsonLimits};
@@ -123,9 +123,18 @@ pub(crate) fn check_status(
     response: &Response<Bytes>,
     successes: &[StatusCode],
 ) -> Result<(), ResponseError> {
+    check_status_as(response, successes, &[])
+}
+
+/// The same, with errors in these shapes, too.
+pub(crate) fn check_status_as(
+    response: &Response<Bytes>,
+    successes: &[StatusCode],
+    shapes: &[ErrorShape],
+) -> Result<(), ResponseError> {
     let status = response.status();
     let retry_after = || RetryAfter::parse(response.headers());
-    let error = || ErrorResponse::decode(response);
+    let error = || ErrorResponse::decode_as(response, shapes);
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         return Err(ResponseError::Unavailable { status, error: error(), retry_after: retry_after() });
     }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use super::ErrorCode;
 use crate::client_auth::AssertionError;
+use crate::grant::AuthorizationGrantError;
 use crate::jose::KindError;
 
 /// An error that has a form on the wire.
@@ -63,6 +64,14 @@ facts! {
         Self::Audience => InvalidTarget, "audience is malformed";
         Self::TooManyTargets => InvalidTarget, "too many resources or audiences";
         Self::ReservedParameter { .. } => InvalidRequest, "a parameter is not allowed here";
+    }
+    crate::grant::TokenExchangeError, at TOKEN {
+        // RFC 8693 section 2.2.2 has this one code for all faults of a request and its tokens.
+        Self::SubjectToken => InvalidRequest, "subject_token is missing";
+        Self::SubjectTokenType => InvalidRequest, "subject_token_type is missing";
+        Self::ActorToken => InvalidRequest, "actor_token_type without actor_token";
+        Self::ActorTokenType => InvalidRequest, "actor_token without actor_token_type";
+        Self::TokenType(_) => InvalidRequest, "a token type is malformed";
     }
     crate::introspection::IntrospectionRequestError, at INTROSPECTION {
         Self::MissingToken => InvalidRequest, "token is missing";
@@ -160,9 +169,39 @@ impl WireError for AssertionError {
             Self::Kind(KindError::LivesTooLong { .. }) => "exp must be at most 300 seconds away",
             Self::Kind(_) | Self::IssuedTooEarly => "the assertion is expired or not valid yet",
             Self::Jti => "jti must have 1 to 256 bytes",
-            Self::Claims => "the claims of the assertion are malformed",
+            // The second is an error of building, which reaches no stranger.
+            Self::Claims | Self::ExtraClaim(_) => "the claims of the assertion are malformed",
             // Whether the client exists, and which keys it has, is not told.
             Self::Jws(_) | Self::NoKey | Self::Subject => "client authentication failed",
+        })
+    }
+}
+
+/// By hand for the same reason.
+// spec: 7523-AS5
+impl WireError for AuthorizationGrantError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Missing => ErrorCode::InvalidRequest,
+            _ => ErrorCode::InvalidGrant,
+        }
+    }
+
+    fn description(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Missing => "assertion is missing",
+            Self::Audience { expected } => return Cow::Owned(format!("aud must be {expected}")),
+            Self::Kind(KindError::WrongTyp { .. }) => "typ is that of another kind of token",
+            Self::Kind(KindError::SymmetricAlgorithm(_)) => "the algorithm of the assertion is not accepted",
+            Self::Kind(KindError::MissingClaim(_)) => "a required claim is missing from the assertion",
+            Self::Kind(KindError::LivesTooLong { .. }) => "exp must be at most 3600 seconds away",
+            Self::Kind(_) => "the assertion is expired or not valid yet",
+            Self::Subject => "sub is empty",
+            Self::Jti => "jti must have 1 to 256 bytes",
+            // The second is an error of building, which reaches no stranger.
+            Self::Claims | Self::ExtraClaim(_) => "the claims of the assertion are malformed",
+            // Which issuers are trusted, and which keys they have, is not told.
+            Self::Jws(_) | Self::NoKey | Self::Issuer => "the assertion is not accepted",
         })
     }
 }
@@ -226,6 +265,33 @@ mod tests {
             (fact.code(), fact.description().as_ref()),
             (ErrorCode::InvalidClient, "aud must be https://as.example")
         );
+    }
+
+    // spec-test: 7523-AS5
+    #[test]
+    fn a_refused_grant_is_invalid_grant_and_says_what_a_stranger_may_know() {
+        use AuthorizationGrantError as E;
+        let aud = E::Audience { expected: "https://as.example".to_owned() };
+        let kind = |error: KindError| E::Kind(error);
+        let facts = [
+            (E::NoKey, "the assertion is not accepted"),
+            (E::Issuer, "the assertion is not accepted"),
+            (crate::jose::JwsError::WrongSignature.into(), "the assertion is not accepted"),
+            (aud, "aud must be https://as.example"),
+            (E::Claims, "the claims of the assertion are malformed"),
+            (E::Subject, "sub is empty"),
+            (E::Jti, "jti must have 1 to 256 bytes"),
+            (kind(KindError::WrongAudience), "the assertion is expired or not valid yet"),
+            (
+                kind(KindError::LivesTooLong { limit: crate::grant::jwt_bearer::MAX_LIFETIME }),
+                "exp must be at most 3600 seconds away",
+            ),
+        ];
+        for (fact, text) in facts {
+            assert_eq!((fact.code(), fact.description().as_ref()), (ErrorCode::InvalidGrant, text), "{fact}");
+            assert!(fact.code().allowed_at(Endpoint::Token));
+        }
+        assert_eq!(E::Missing.code(), ErrorCode::InvalidRequest);
     }
 
     #[test]

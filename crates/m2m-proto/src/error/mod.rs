@@ -21,5 +21,5 @@ pub use answer::{MalformedResponse, ResponseError};
 pub use challenge::{AuthScheme, Challenge};
 pub use code::{Endpoint, ErrorCode};
 pub use facts::WireError;
-pub use response::{AuthenticatedBy, ErrorResponse};
+pub use response::{AuthenticatedBy, ErrorResponse, ErrorShape};
 pub use retry_after::{RetryAfter, http_date, retry_after};

@@ -33,6 +33,42 @@ pub struct ErrorResponse {
     pub error_uri: Option<String>,
 }
 
+/// Where an error body that is not RFC 6749's holds what: JSON pointers
+/// (RFC 6901) such as `/errors/0/code`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorShape {
+    /// The code: a string or a number. Characters that no code may have become
+    /// `_`.
+    pub code: String,
+    /// The text for people, if there is one.
+    pub description: Option<String>,
+}
+
+impl ErrorShape {
+    fn read(&self, body: &Value) -> Option<ErrorResponse> {
+        let code = text_at(body, &self.code)?;
+        let error = ErrorCode::parse(&code).or_else(|| ErrorCode::parse(&as_code(&code)))?;
+        let description = self.description.as_deref().and_then(|pointer| text_at(body, pointer));
+        // Where the code was a sentence, it is the description.
+        let description = description.or_else(|| (error.as_str() != code).then_some(code));
+        let error_description = description.map(|text| showable(&text)).filter(|text| !text.is_empty());
+        Some(ErrorResponse { error, error_description, error_uri: None })
+    }
+}
+
+fn text_at(body: &Value, pointer: &str) -> Option<String> {
+    match body.pointer(pointer)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn as_code(text: &str) -> String {
+    let fine = |c: char| u8::try_from(c).is_ok_and(text::is_nqchar);
+    text.chars().take(ErrorCode::MAX_BYTES).map(|c| if fine(c) { c } else { '_' }).collect()
+}
+
 /// How the client that gets an error had authenticated, or tried to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthenticatedBy {
@@ -71,6 +107,17 @@ impl ErrorResponse {
     #[must_use]
     pub fn decode(response: &Response<Bytes>) -> Option<Self> {
         Self::from_members(&json::parse_object(response.body(), &LIMITS).ok()?)
+    }
+
+    /// As [`ErrorResponse::decode`]; where the body has no `error`, in the first
+    /// of these shapes that has a code.
+    #[must_use]
+    pub fn decode_as(response: &Response<Bytes>, shapes: &[ErrorShape]) -> Option<Self> {
+        let members = json::parse_object(response.body(), &LIMITS).ok()?;
+        Self::from_members(&members).or_else(|| {
+            let body = Value::Object(members);
+            shapes.iter().find_map(|shape| shape.read(&body))
+        })
     }
 
     pub(crate) fn from_members(members: &Map<String, Value>) -> Option<Self> {

@@ -161,6 +161,9 @@ pub struct HeaderFields<'a> {
     pub kid: Option<&'a str>,
     /// `jwk`: only its public, required members are written. A shared secret is left out.
     pub jwk: Option<&'a Jwk>,
+    /// `x5t#S256` (RFC 7515 §4.1.8): the base64url SHA-256 of the certificate
+    /// of the signing key, by which some servers find it.
+    pub x5t_s256: Option<&'a str>,
 }
 
 /// A header encoded once for one key and one purpose, for callers that sign often.
@@ -185,6 +188,9 @@ impl PreparedHeader {
         let own_id = if fields.jwk.is_some() { None } else { key.key_id() };
         if let Some(kid) = fields.kid.or(own_id) {
             push_member(&mut json, names::KID, kid);
+        }
+        if let Some(thumbprint) = fields.x5t_s256 {
+            push_member(&mut json, names::X5T_S256, thumbprint);
         }
         if let Some(jwk) = fields.jwk.and_then(Jwk::public) {
             push_name(&mut json, names::JWK);

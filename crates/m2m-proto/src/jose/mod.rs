@@ -14,14 +14,18 @@
 //! | [`jwk`], [`jwk_set`], [`thumbprint`] | keys as JSON |
 //! | [`key`], [`signing_key`] | keys parsed once, ready to verify or to sign |
 //! | [`jws`], [`header`] | compact JWS: parse, sign, verify |
+//! | [`candidates`] | which of several keys to try |
 //! | [`claims`], [`members`] | registered claims, NumericDate, `aud`; the others by name |
+//! | [`extra_claims`] | claims that a peer wants besides |
 //! | [`base64url`] | the strict alphabet |
 //! | [`crypto`] | the only importer of the crypto library |
 
 pub mod alg;
 pub mod base64url;
+pub mod candidates;
 pub mod claims;
 pub mod crypto;
+pub mod extra_claims;
 pub mod header;
 pub mod jwk;
 pub mod jwk_set;
@@ -40,6 +44,7 @@ mod tests;
 
 pub use alg::Algorithm;
 pub use claims::{Audience, Claims, ClaimsError};
+pub use extra_claims::{ExtraClaimError, check_extra_claim};
 pub use header::{Header, HeaderFields, PreparedHeader};
 pub use jwk::{Jwk, JwkError};
 pub use jwk_set::{JwkSet, JwkSetError};

@@ -131,7 +131,10 @@ impl AccessTokenClaims<'_> {
     // spec: 9068-AS1
     #[must_use]
     pub fn header(key: &SigningKey) -> PreparedHeader {
-        PreparedHeader::new(&HeaderFields { typ: KIND.typ(), kid: key.key_id(), jwk: None }, key)
+        PreparedHeader::new(
+            &HeaderFields { typ: KIND.typ(), kid: key.key_id(), ..HeaderFields::default() },
+            key,
+        )
     }
 
     /// Signs the token. `header` is that of [`AccessTokenClaims::header`] for

@@ -2,7 +2,8 @@
 //!
 //! | Module | Holds |
 //! | --- | --- |
-//! | [`request`] | the token request (RFC 6749 section 4.4.2, RFC 8707) |
+//! | [`dialect`] | what real services do otherwise |
+//! | [`request`] | the token request (RFC 6749 sections 4.4.2 and 4.5, RFC 8707) |
 //! | [`response`] | the successful answer (RFC 6749 section 5.1) |
 //! | [`presentation`] | how a token travels to an API (RFC 6750, 9449) |
 //! | [`access_token`] | the token as a signed JWT (RFC 9068) |
@@ -10,12 +11,16 @@
 
 pub mod access_token;
 pub mod confirmation;
+pub mod dialect;
 pub mod presentation;
 pub mod request;
 pub mod response;
 
 pub use access_token::{AccessTokenClaims, VerifiedClaims};
 pub use confirmation::{Confirmation, Possession, SenderConstraint};
+pub use dialect::{
+    ErrorShape, GrantTypePlace, LifetimeUnit, ParameterPlace, Parameters, RequestDialect, ResponseDialect,
+};
 pub use presentation::{Presentation, PresentationScheme};
 pub use request::{GrantKind, TokenRequest, TokenRequestError};
 pub use response::{ExpiresIn, TokenResponse, TokenResponseError};
@@ -23,7 +28,7 @@ pub use response::{ExpiresIn, TokenResponse, TokenResponseError};
 use std::fmt;
 
 use crate::jose::{base64url, crypto};
-use crate::names::auth_scheme;
+use crate::names::{auth_scheme, token_type};
 use crate::secret::SecretString;
 
 /// An access token: opaque to everyone but its issuer and its audience
@@ -113,6 +118,14 @@ impl TokenType {
         }
     }
 
+    /// Whether the server says that this is no access token at all: `N_A`, for
+    /// what a token exchange may issue instead (RFC 8693 section 2.2.1).
+    // spec: 8693-C2
+    #[must_use]
+    pub fn is_not_applicable(&self) -> bool {
+        matches!(self, Self::Other(text) if text.eq_ignore_ascii_case(token_type::N_A))
+    }
+
     /// The type as we write it: `Bearer`, `DPoP`, or what the server wrote.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -176,6 +189,16 @@ mod tests {
             ("N_A", TokenType::Other("N_A".into())),
         ] {
             assert_eq!(TokenType::parse(text), expect, "{text}");
+        }
+    }
+
+    // spec-test: 8693-C2
+    #[test]
+    fn n_a_is_no_type_to_use() {
+        for (text, expect) in
+            [("N_A", true), ("n_a", true), ("Bearer", false), ("DPoP", false), ("mac", false)]
+        {
+            assert_eq!(TokenType::parse(text).is_not_applicable(), expect, "{text}");
         }
     }
 }

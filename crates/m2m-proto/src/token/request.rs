@@ -1,19 +1,23 @@
 //! The token request of a machine.
 //!
-//! Sections: RFC 6749 sections 3.2, 4.4.2; RFC 8707 section 2.2; RFC 8693
+//! Sections: RFC 6749 sections 3.2, 4.4.2, 4.5; RFC 8707 section 2.2; RFC 8693
 //!   section 2.1 (`audience`)
 //! Enforces, when read: `grant_type` is there; the grammar of `scope` and of each
 //!   `resource`; how many targets. Unknown parameters are ignored by the server
-//!   but kept in [`TokenRequest::params`], client authentication left out.
+//!   but kept in [`TokenRequest::params`], client authentication and the
+//!   parameters of the grant left out.
 //! Enforces, when written: extra parameters do not take the names of those that
-//!   have a field of their own, nor of client authentication.
+//!   have a field of their own, nor of client authentication or the grant.
 //! Does not enforce: that the grant, the scopes and the targets are granted;
-//!   policy does. Client authentication: `client_auth`.
+//!   policy does. Client authentication: `client_auth`. What a grant brings
+//!   along: [`crate::grant`].
 //! Limits: 16 resources, 16 audiences of 2048 bytes each.
 
 use std::fmt;
 
+use super::dialect::{GrantTypePlace, Parameters, RequestDialect};
 use crate::form::{Form, FormWriter};
+use crate::grant;
 use crate::names::{grant_type, param};
 use crate::scope::{Scope, ScopeError};
 use crate::uri::{ResourceUri, UriError};
@@ -23,6 +27,11 @@ use crate::uri::{ResourceUri, UriError};
 pub enum GrantKind {
     /// RFC 6749 section 4.4: the client acts for itself.
     ClientCredentials,
+    /// RFC 7523 section 2.1: an assertion of another issuer is the grant
+    /// ([`crate::grant::jwt_bearer`]).
+    JwtBearer,
+    /// RFC 8693: a token for a token ([`crate::grant::token_exchange`]).
+    TokenExchange,
     /// Any other, by its name; what it needs goes into extra parameters.
     Other(String),
 }
@@ -33,6 +42,8 @@ impl GrantKind {
     pub fn parse(text: &str) -> Self {
         match text {
             grant_type::CLIENT_CREDENTIALS => Self::ClientCredentials,
+            grant_type::JWT_BEARER => Self::JwtBearer,
+            grant_type::TOKEN_EXCHANGE => Self::TokenExchange,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -42,8 +53,26 @@ impl GrantKind {
     pub fn as_str(&self) -> &str {
         match self {
             Self::ClientCredentials => grant_type::CLIENT_CREDENTIALS,
+            Self::JwtBearer => grant_type::JWT_BEARER,
+            Self::TokenExchange => grant_type::TOKEN_EXCHANGE,
             Self::Other(name) => name,
         }
+    }
+
+    /// The parameters that belong to this grant alone. Its own module reads
+    /// and writes them, so they are never extra parameters of its requests.
+    #[must_use]
+    pub fn parameters(&self) -> &'static [&'static str] {
+        match self {
+            Self::ClientCredentials | Self::Other(_) => &[],
+            Self::JwtBearer => &grant::jwt_bearer::PARAMETERS,
+            Self::TokenExchange => &grant::token_exchange::PARAMETERS,
+        }
+    }
+
+    /// Whether `name` may be an extra parameter of a request with this grant.
+    fn takes_extra(&self, name: &str) -> bool {
+        TokenRequest::check_extra(name).is_ok() && !self.parameters().contains(&name)
     }
 }
 
@@ -59,8 +88,8 @@ pub struct TokenRequest {
     pub audience: Vec<String>,
     /// `resource`, as often as there are values (RFC 8707).
     pub resources: Vec<ResourceUri>,
-    /// Further parameters, in order. They may hold secrets (assertions,
-    /// subject tokens), so `Debug` shows their names only.
+    /// Further parameters, in order, without those of the grant. They may hold
+    /// secrets, so `Debug` shows their names only.
     pub params: Vec<(String, String)>,
 }
 
@@ -126,26 +155,39 @@ impl TokenRequest {
         Ok(())
     }
 
-    /// Writes the parameters; client authentication adds its own.
+    /// Writes the parameters; client authentication and the grant add their
+    /// own ([`GrantKind::parameters`]).
     ///
-    /// Extra parameters that [`TokenRequest::check_extra`] refuses are left
-    /// out, for a parameter must never be sent twice; check them where they
-    /// are configured.
+    /// Extra parameters that [`TokenRequest::check_extra`] refuses, or that
+    /// belong to the grant, are left out, for a parameter must never be sent
+    /// twice; check them where they are configured.
     // spec: 6749-C3 6749-C4 8707-C1
     pub fn write(&self, form: &mut FormWriter) {
-        form.push(param::GRANT_TYPE, self.grant.as_str());
-        if let Some(scope) = &self.scope {
-            form.push(param::SCOPE, &scope.to_string());
+        let mut parameters = Parameters { form: std::mem::take(form), ..Parameters::default() };
+        self.write_as(&RequestDialect::default(), &mut parameters);
+        *form = parameters.form;
+    }
+
+    /// As [`TokenRequest::write`], as this service wants it.
+    pub fn write_as(&self, dialect: &RequestDialect, parameters: &mut Parameters) {
+        match dialect.grant_type {
+            GrantTypePlace::Parameters => parameters.form.push(param::GRANT_TYPE, self.grant.as_str()),
+            GrantTypePlace::Query => parameters.query.push(param::GRANT_TYPE, self.grant.as_str()),
+            GrantTypePlace::Absent => {}
         }
-        for audience in &self.audience {
-            form.push(param::AUDIENCE, audience);
+        let form = &mut parameters.form;
+        if let Some(scope) = &self.scope {
+            form.push(param::SCOPE, &scope.joined(dialect.scope_separator));
+        }
+        for audience in self.audience.iter().filter(|_| dialect.audience.is_some()) {
+            form.push(dialect.audience.as_deref().unwrap_or_default(), audience);
         }
         for resource in &self.resources {
             form.push(param::RESOURCE, resource.as_str());
         }
         for (i, (name, value)) in self.params.iter().enumerate() {
             let repeated = self.params.iter().take(i).any(|(n, _)| n == name);
-            if !repeated && Self::check_extra(name).is_ok() {
+            if !repeated && self.grant.takes_extra(name) {
                 form.push(name, value);
             }
         }
@@ -157,6 +199,7 @@ impl TokenRequest {
     /// [`TokenRequestError`], naming the first rule broken.
     pub fn decode(form: &Form) -> Result<Self, TokenRequestError> {
         let grant = form.get(param::GRANT_TYPE).ok_or(TokenRequestError::MissingGrantType)?;
+        let grant = GrantKind::parse(grant);
         let scope = form.get(param::SCOPE).map(Scope::parse).transpose().map_err(TokenRequestError::Scope)?;
         let resources: Vec<&str> = form.get_all(param::RESOURCE).collect();
         let audience: Vec<String> = form.get_all(param::AUDIENCE).map(str::to_owned).collect();
@@ -168,7 +211,6 @@ impl TokenRequest {
             return Err(TokenRequestError::Audience);
         }
         Ok(Self {
-            grant: GrantKind::parse(grant),
             scope,
             audience,
             resources: resources
@@ -178,9 +220,10 @@ impl TokenRequest {
                 .map_err(TokenRequestError::Resource)?,
             params: form
                 .iter()
-                .filter(|(name, _)| Self::check_extra(name).is_ok())
+                .filter(|(name, _)| grant.takes_extra(name))
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
+            grant,
         })
     }
 }

@@ -7,7 +7,8 @@
 //! 1. what every answer must pass: [`crate::error::answer`];
 //! 2. 200 and 201 carry a JSON object; with an `error` it is that error;
 //! 3. `access_token` is a string that fits into a header; the types of
-//!    `token_type`, `expires_in` and `scope`; no negative life.
+//!    `token_type`, `expires_in`, `scope` and `issued_token_type`; no negative
+//!    life.
 //!
 //! Tolerates, because real services do it: a missing `token_type` (Bearer, and
 //!   said so), `expires_in` as numeric string or fraction, `scope` empty or as an
@@ -26,12 +27,15 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::dialect::{LifetimeUnit, ResponseDialect};
 use super::{AccessToken, TokenType};
-use crate::error::answer::{self, check_status};
+use crate::error::answer::{self, check_status_as};
 use crate::error::response::{no_store, showable};
 use crate::error::{MalformedResponse, ResponseError};
+use crate::grant::token_exchange::TokenTypeUri;
 use crate::names::{header, media_type, param};
 use crate::scope::Scope;
+use crate::time::UnixTime;
 
 /// How long the token lives, by the server's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,19 +46,22 @@ pub enum ExpiresIn {
     Absent,
     /// Zero: usable once at most, never to be cached.
     Zero,
+    /// Until that moment by the server's clock, for services that say this
+    /// instead of a life.
+    Until(UnixTime),
 }
 
 impl ExpiresIn {
     /// Longer lives are read as this one: 100 years.
     pub const MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-    /// The life, if it was said.
+    /// The life, if one was said.
     #[must_use]
     pub fn duration(self) -> Option<Duration> {
         match self {
             Self::In(life) => Some(life),
             Self::Zero => Some(Duration::ZERO),
-            Self::Absent => None,
+            Self::Absent | Self::Until(_) => None,
         }
     }
 }
@@ -73,6 +80,9 @@ pub struct TokenResponse {
     pub expires_in: ExpiresIn,
     /// `scope`; `None` means "as asked" (RFC 6749 section 5.1).
     pub scope: Option<Scope>,
+    /// `issued_token_type`: what a token exchange issued. Not a member of the
+    /// answers to other grants.
+    pub issued_token_type: Option<TokenTypeUri>,
     /// All other members. They may hold secrets (`refresh_token`, `id_token`),
     /// so `Debug` shows their names only.
     pub extra: Map<String, Value>,
@@ -91,14 +101,28 @@ impl TokenResponse {
     /// [`TokenResponseError`]: who is at fault, and whether it is a verdict.
     // spec: 6749-C6 6749-C7
     pub fn decode(response: &Response<Bytes>) -> Result<Self, TokenResponseError> {
-        check_status(response, &SUCCESSES)?;
+        Self::decode_as(response, &ResponseDialect::default())
+    }
+
+    /// Reads an answer as this service writes it.
+    ///
+    /// # Errors
+    /// As [`TokenResponse::decode`].
+    pub fn decode_as(
+        response: &Response<Bytes>,
+        dialect: &ResponseDialect,
+    ) -> Result<Self, TokenResponseError> {
+        check_status_as(response, &SUCCESSES, &dialect.errors)?;
         let status = response.status();
-        Self::from_members(answer::members(response)?)
+        Self::from_members(answer::members(response)?, dialect)
             .map_err(|what| ResponseError::Malformed { status, what })
     }
 
-    fn from_members(mut members: Map<String, Value>) -> Result<Self, MalformedResponse> {
-        let access_token = match members.remove(param::ACCESS_TOKEN) {
+    fn from_members(
+        mut members: Map<String, Value>,
+        dialect: &ResponseDialect,
+    ) -> Result<Self, MalformedResponse> {
+        let access_token = match members.remove(&dialect.token) {
             Some(Value::String(text)) => {
                 AccessToken::parse(&Zeroizing::new(text)).map_err(MalformedResponse::AccessToken)?
             }
@@ -106,18 +130,24 @@ impl TokenResponse {
             Some(_) => return Err(MalformedResponse::MemberType(param::ACCESS_TOKEN)),
         };
         let token_type = match members.remove(param::TOKEN_TYPE) {
-            Some(Value::String(text)) if !text.is_empty() => Some(TokenType::parse(&showable(&text))),
+            Some(Value::String(text)) if !text.is_empty() => Some(token_type(&showable(&text), dialect)),
             None | Some(Value::Null | Value::String(_)) => None,
             Some(_) => return Err(MalformedResponse::MemberType(param::TOKEN_TYPE)),
         };
-        let expires_in = expires_in(members.remove(param::EXPIRES_IN).as_ref())?;
-        let scope = scope(members.remove(param::SCOPE).as_ref())?;
+        let expires_in = life(&mut members, dialect)?;
+        let scope = scope(members.remove(param::SCOPE).as_ref(), dialect.scope_separator)?;
+        let issued_token_type = match members.remove(param::ISSUED_TOKEN_TYPE) {
+            Some(Value::String(text)) if !text.is_empty() => Some(TokenTypeUri::parse(&showable(&text))),
+            None | Some(Value::Null | Value::String(_)) => None,
+            Some(_) => return Err(MalformedResponse::MemberType(param::ISSUED_TOKEN_TYPE)),
+        };
         Ok(Self {
             access_token,
             token_type_missing: token_type.is_none(),
             token_type: token_type.unwrap_or(TokenType::Bearer),
             expires_in,
             scope,
+            issued_token_type,
             extra: members,
         })
     }
@@ -145,6 +175,7 @@ impl fmt::Debug for TokenResponse {
             .field("token_type_missing", &self.token_type_missing)
             .field("expires_in", &self.expires_in)
             .field("scope", &self.scope.as_ref().map(ToString::to_string))
+            .field("issued_token_type", &self.issued_token_type)
             .field("extra", &self.extra.keys().collect::<Vec<_>>())
             .finish()
     }
@@ -153,11 +184,13 @@ impl fmt::Debug for TokenResponse {
 /// Members in the order of RFC 6749 section 5.1.
 struct Wire<'a>(&'a TokenResponse);
 
-const OWN: [&str; 4] = [param::ACCESS_TOKEN, param::TOKEN_TYPE, param::EXPIRES_IN, param::SCOPE];
+const OWN: [&str; 5] =
+    [param::ACCESS_TOKEN, param::TOKEN_TYPE, param::EXPIRES_IN, param::SCOPE, param::ISSUED_TOKEN_TYPE];
 
 impl Serialize for Wire<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let TokenResponse { access_token, token_type, expires_in, scope, extra, .. } = self.0;
+        let TokenResponse { access_token, token_type, expires_in, scope, issued_token_type, extra, .. } =
+            self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(param::ACCESS_TOKEN, access_token.expose())?;
         map.serialize_entry(param::TOKEN_TYPE, token_type.as_str())?;
@@ -167,6 +200,9 @@ impl Serialize for Wire<'_> {
         if let Some(scope) = scope.as_ref().filter(|s| !s.is_empty()) {
             map.serialize_entry(param::SCOPE, &scope.to_string())?;
         }
+        if let Some(kind) = issued_token_type.as_ref().filter(|kind| !kind.as_str().is_empty()) {
+            map.serialize_entry(param::ISSUED_TOKEN_TYPE, kind.as_str())?;
+        }
         for (name, value) in extra.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
             map.serialize_entry(name, value)?;
         }
@@ -174,8 +210,39 @@ impl Serialize for Wire<'_> {
     }
 }
 
+fn token_type(text: &str, dialect: &ResponseDialect) -> TokenType {
+    if dialect.bearer_names.iter().any(|name| name.eq_ignore_ascii_case(text)) {
+        return TokenType::Bearer;
+    }
+    TokenType::parse(text)
+}
+
+/// The life, else the moment of the end, else nothing.
+fn life(members: &mut Map<String, Value>, dialect: &ResponseDialect) -> Result<ExpiresIn, MalformedResponse> {
+    let stated = match &dialect.expires_in {
+        Some(name) => expires_in(members.remove(name).as_ref(), dialect.unit)?,
+        None => ExpiresIn::Absent,
+    };
+    let end = dialect.expires_at.as_ref().and_then(|name| members.get(name));
+    match (stated, end) {
+        (ExpiresIn::Absent, Some(end)) => end_of_life(end),
+        (stated, _) => Ok(stated),
+    }
+}
+
+fn end_of_life(value: &Value) -> Result<ExpiresIn, MalformedResponse> {
+    let seconds = |text: &str| decimal(text).map(|seconds| UnixTime::from_millis((seconds * 1000.0) as u64));
+    let end = match value {
+        Value::Null => return Ok(ExpiresIn::Absent),
+        Value::Number(number) => number.as_u64().map(UnixTime::from_seconds),
+        Value::String(text) => seconds(text.trim()).or_else(|| UnixTime::parse_rfc3339(text.trim())),
+        _ => None,
+    };
+    end.map(ExpiresIn::Until).ok_or(MalformedResponse::ExpiresIn)
+}
+
 // spec: 6749-C7
-fn expires_in(value: Option<&Value>) -> Result<ExpiresIn, MalformedResponse> {
+fn expires_in(value: Option<&Value>, unit: LifetimeUnit) -> Result<ExpiresIn, MalformedResponse> {
     let seconds = match value {
         None | Some(Value::Null) => return Ok(ExpiresIn::Absent),
         Some(Value::Number(number)) => number.as_f64(),
@@ -184,6 +251,10 @@ fn expires_in(value: Option<&Value>) -> Result<ExpiresIn, MalformedResponse> {
         Some(_) => None,
     };
     let seconds = seconds.filter(|s| s.is_finite() && *s >= 0.0).ok_or(MalformedResponse::ExpiresIn)?;
+    let seconds = match unit {
+        LifetimeUnit::Seconds => seconds,
+        LifetimeUnit::Milliseconds => seconds / 1000.0,
+    };
     let life = Duration::try_from_secs_f64(seconds).unwrap_or(ExpiresIn::MAX).min(ExpiresIn::MAX);
     Ok(if life.is_zero() { ExpiresIn::Zero } else { ExpiresIn::In(life) })
 }
@@ -195,10 +266,11 @@ fn decimal(text: &str) -> Option<f64> {
     (digits(whole) && digits(fraction)).then(|| text.parse().ok())?
 }
 
-fn scope(value: Option<&Value>) -> Result<Option<Scope>, MalformedResponse> {
+fn scope(value: Option<&Value>, separator: char) -> Result<Option<Scope>, MalformedResponse> {
     let wrong_type = || MalformedResponse::MemberType(param::SCOPE);
     let text = match value {
         None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if separator != ' ' => text.replace(separator, " "),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => {
             let items: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();

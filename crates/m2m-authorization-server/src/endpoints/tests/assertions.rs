@@ -1,4 +1,4 @@
-use m2m_proto::client_auth::assertion::{NotBefore, TypRule};
+use m2m_proto::client_auth::assertion::TypRule;
 use m2m_proto::client_auth::{AssertionAudience, AssertionType, ClientAssertion};
 use m2m_proto::secret::Secret;
 use m2m_proto::uri::EndpointUri;
@@ -51,14 +51,13 @@ impl Assertion {
     }
 
     pub(super) fn sign(&self, harness: &Harness, key: &SigningKey) -> String {
+        let (client_id, audience) =
+            (client_id(&self.client), AssertionAudience::Literal(self.audience.clone()));
+        let then = harness.now().saturating_sub(Duration::from_secs(self.age));
         let assertion = ClientAssertion {
-            client_id: &client_id(&self.client),
-            audience: &AssertionAudience::Literal(self.audience.clone()),
-            now: harness.now().saturating_sub(Duration::from_secs(self.age)),
-            jti: &self.jti,
             lifetime: Duration::from_secs(self.lifetime),
             typ: self.typ,
-            not_before: NotBefore::Absent,
+            ..ClientAssertion::new(&client_id, &audience, &self.jti, then)
         };
         assertion.build(key).unwrap()
     }

@@ -149,8 +149,12 @@ async fn grant_types() {
     let harness = Harness::new().await;
     let missing = with_secret(&harness, Ask::default().scope("orders:read")).await;
     assert_eq!(missing.refused(400, "invalid_request"), "grant_type is missing");
-    let other = with_secret(&harness, Ask::default().with("grant_type", "password")).await;
-    assert_eq!(other.refused(400, "unsupported_grant_type"), "the grant type is not supported");
+    let [jwt_bearer, exchange] =
+        ["jwt-bearer", "token-exchange"].map(|name| format!("urn:ietf:params:oauth:grant-type:{name}"));
+    for name in ["password", &jwt_bearer, &exchange] {
+        let other = with_secret(&harness, Ask::default().with("grant_type", name)).await;
+        assert_eq!(other.refused(400, "unsupported_grant_type"), "the grant type is not supported");
+    }
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use super::super::catalogue::{
 };
 use super::super::facts::{Binding, Facts, Trouble};
 use super::super::finding::Finding;
+use super::super::record::{Answer, Body, Exchange};
 use super::claims;
-use crate::connect::record::{Answer, Body, Exchange};
 use crate::exit::Exit;
 
 /// From here on the clocks differ so much that assertions are refused.

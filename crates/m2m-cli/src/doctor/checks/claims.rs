@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::super::catalogue::{AUDIENCE_OTHER, AUDIENCE_REFUSED, LIFE_DIFFERS, TOKEN_ISSUER_OTHER};
 use super::super::facts::{Facts, Trouble};
 use super::super::finding::Finding;
-use crate::connect::record::TokenShape;
+use super::super::record::TokenShape;
 use crate::exit::Exit;
 
 /// Rounding and the way of an answer.

@@ -11,8 +11,8 @@ use super::super::catalogue::{
 };
 use super::super::facts::{Facts, Taken};
 use super::super::finding::Finding;
+use super::super::record::Exchange;
 use super::answer::is_page;
-use crate::connect::record::Exchange;
 use crate::exit::Exit;
 
 pub(super) fn reachable(facts: &Facts) -> Option<Finding> {

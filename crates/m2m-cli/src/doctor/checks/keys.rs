@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::catalogue::{JWKS_DOWN, KEY_ID_UNKNOWN, KEYS_NONE, KEYS_SKIPPED};
 use super::super::facts::Facts;
 use super::super::finding::Finding;
-use crate::connect::record::TokenShape;
+use super::super::record::TokenShape;
 use crate::exit::Exit;
 
 pub(super) fn unreachable(facts: &Facts) -> Option<Finding> {

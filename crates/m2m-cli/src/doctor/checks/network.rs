@@ -10,8 +10,8 @@ use super::super::catalogue::{
 };
 use super::super::facts::{Facts, ProxyFacts, Reaction, Scheme, Server};
 use super::super::finding::Finding;
+use super::super::record::Body;
 use super::credential::SOON;
-use crate::connect::record::Body;
 use crate::exit::Exit;
 
 pub(super) fn proxy(facts: &Facts) -> Option<Finding> {

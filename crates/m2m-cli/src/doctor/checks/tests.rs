@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::super::catalogue::Check;
 use super::super::facts::*;
 use super::super::finding::Status;
+use super::super::record::{Answer, Body, Exchange, TokenAnswer, TokenShape};
 use super::judge;
-use crate::connect::record::{Answer, Body, Exchange, TokenAnswer, TokenShape};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 

@@ -14,6 +14,7 @@ fn identity() -> Identity {
         credential: String::new(),
         binding: String::new(),
         grant: "client_credentials".into(),
+        dialect: String::new(),
     }
 }
 
@@ -65,13 +66,14 @@ fn everything_that_is_asked_for_is_in_the_key() {
 
 #[test]
 fn who_asks_whom_and_how_is_in_the_key() {
-    let change: [fn(&mut Identity); 6] = [
+    let change: [fn(&mut Identity); 7] = [
         |identity| identity.server.push('x'),
         |identity| identity.client_id.push('x'),
         |identity| identity.method.push('x'),
         |identity| identity.credential.push('x'),
         |identity| identity.binding.push('x'),
         |identity| identity.grant.push('x'),
+        |identity| identity.dialect.push('x'),
     ];
     let mut keys = HashSet::from([CacheKey::new(&identity(), &TokenSpec::new())]);
     for change in change {

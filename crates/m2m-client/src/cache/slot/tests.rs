@@ -15,7 +15,7 @@ const TIMING: Timing =
 
 fn verdict() -> Error {
     let code = ErrorCode::InvalidClient;
-    Error::of(Fault::Refused { status: 401, code, description: None, uri: None })
+    Error::of(Fault::Refused { status: 401, code, said: None, description: None, uri: None })
 }
 
 fn outage() -> Error {

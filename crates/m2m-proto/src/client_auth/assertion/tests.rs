@@ -42,15 +42,7 @@ fn endpoint() -> EndpointUri {
 
 fn build(key: &SigningKey, change: impl FnOnce(&mut ClientAssertion<'_>)) -> Result<String, AssertionError> {
     let (client_id, audience) = (client(), AssertionAudience::Issuer(issuer()));
-    let mut assertion = ClientAssertion {
-        client_id: &client_id,
-        audience: &audience,
-        now: NOW,
-        jti: "1",
-        lifetime: Duration::from_secs(60),
-        typ: AssertionType::ClientAuthentication,
-        not_before: NotBefore::Absent,
-    };
+    let mut assertion = ClientAssertion::new(&client_id, &audience, "1", NOW);
     change(&mut assertion);
     assertion.build(key)
 }
@@ -82,7 +74,7 @@ fn signed_with(name: &str, value: Value) -> String {
 }
 
 fn signed(claims: &Value) -> String {
-    let header = HeaderFields { typ: KIND.typ(), kid: None, jwk: None };
+    let header = HeaderFields { typ: KIND.typ(), ..HeaderFields::default() };
     jws::sign(&header, claims.to_string().as_bytes(), &ed25519()).unwrap()
 }
 
@@ -149,22 +141,74 @@ fn every_algorithm_round_trips() {
 #[test]
 fn what_a_client_must_not_build() {
     let key = ed25519();
-    assert_eq!(build(&key, |a| a.jti = "").unwrap_err(), AssertionError::Jti);
+    assert_eq!(build(&key, |a| a.jti = Some("")).unwrap_err(), AssertionError::Jti);
     let long = "j".repeat(MAX_JTI_BYTES + 1);
     let (client_id, audience) = (client(), AssertionAudience::Issuer(issuer()));
-    let assertion = ClientAssertion {
-        client_id: &client_id,
-        audience: &audience,
-        now: NOW,
-        jti: &long,
-        lifetime: MAX_LIFETIME,
-        typ: AssertionType::ClientAuthentication,
-        not_before: NotBefore::Absent,
-    };
+    let assertion = ClientAssertion::new(&client_id, &audience, &long, NOW);
     assert_eq!(assertion.build(&key).unwrap_err(), AssertionError::Jti);
+    let extra = [("sub".to_owned(), "x".to_owned())];
+    let assertion =
+        ClientAssertion { claims: &extra, ..ClientAssertion::new(&client_id, &audience, "1", NOW) };
+    assert!(matches!(assertion.build(&key).unwrap_err(), AssertionError::ExtraClaim(_)));
     let refused = build(&key, |a| a.lifetime = MAX_LIFETIME + Duration::from_secs(1)).unwrap_err();
     assert_eq!(refused, AssertionError::Kind(KindError::LivesTooLong { limit: MAX_LIFETIME }));
     assert!(build(&key, |a| a.lifetime = MAX_LIFETIME).is_ok());
+}
+
+#[test]
+fn other_servers_may_allow_a_longer_life() {
+    let check = |longest: u64, life: u64, limit: Option<u64>| {
+        let result = build(&ed25519(), |a| {
+            a.longest_life = Duration::from_secs(longest);
+            a.lifetime = Duration::from_secs(life);
+        });
+        let refused = limit
+            .map(|limit| AssertionError::Kind(KindError::LivesTooLong { limit: Duration::from_secs(limit) }));
+        assert_eq!(result.as_ref().err(), refused.as_ref(), "{longest} {life}");
+        // Our own server keeps its limit, whatever was built.
+        let accepted = |text: String| verify_with(&text, &ed25519(), |_| {}).is_ok();
+        assert_eq!(result.map(accepted).ok(), limit.is_none().then_some(life <= 300));
+    };
+    check(3600, 300, None);
+    check(3600, 3600, None);
+    check(3600, 3601, Some(3600));
+    check(30, 31, Some(30));
+    check(86_400, 3601, Some(3600));
+}
+
+#[test]
+fn what_other_servers_want() {
+    let extra = [("box_sub_type".to_owned(), "enterprise".to_owned()), ("a".to_owned(), "\"".to_owned())];
+    let (client_id, audience) = (client(), AssertionAudience::Literal("https://b.example/token".to_owned()));
+    let assertion = ClientAssertion {
+        jti: None,
+        backdate: Duration::from_secs(10),
+        not_before: NotBefore::IssuedAt,
+        typ: AssertionType::Jwt,
+        x5t_s256: Some(CertificateThumbprint::of(b"a certificate in DER")),
+        claims: &extra,
+        ..ClientAssertion::new(&client_id, &audience, "1", NOW)
+    };
+    let text = assertion.build(&ed25519()).unwrap();
+    assert_eq!(text, include_str!("../../../testdata/golden/client_assertion_elsewhere.eddsa.jwt").trim());
+    let compact = Compact::parse(&text).unwrap();
+    assert_eq!(
+        std::str::from_utf8(compact.payload()).unwrap(),
+        r#"{"iss":"billing","sub":"billing","aud":"https://b.example/token","exp":1800000060,"nbf":1799999990,"iat":1799999990,"a":"\"","box_sub_type":"enterprise"}"#
+    );
+    let header = crate::jose::base64url::decode(text.split('.').next().unwrap()).unwrap();
+    let thumbprint = CertificateThumbprint::of(b"a certificate in DER").to_text();
+    assert_eq!(
+        String::from_utf8(header).unwrap(),
+        format!(r#"{{"typ":"JWT","alg":"EdDSA","kid":"k1","x5t#S256":"{thumbprint}"}}"#)
+    );
+    // Our own server wants `jti`.
+    let own = build(&ed25519(), |a| a.jti = None).unwrap();
+    assert_eq!(verify_with(&own, &ed25519(), |_| {}).unwrap_err(), missing("jti"));
+    // A moved `iat` is no reason to refuse, and moves nothing else.
+    let moved = build(&ed25519(), |a| a.backdate = Duration::from_secs(120)).unwrap();
+    let verified = verify_with(&moved, &ed25519(), |_| {}).unwrap();
+    assert_eq!(verified.expires_at(), UnixTime::from_seconds(NOW.seconds() + 60));
 }
 
 #[test]
@@ -201,7 +245,7 @@ fn a_typ_that_names_another_kind_is_refused_always() {
     let payload =
         Claims::parse(Compact::parse(&build(&ed25519(), |_| {}).unwrap()).unwrap().payload()).unwrap();
     for typ in ["at+jwt", "dpop+jwt", "application/at+jwt", "x"] {
-        let header = HeaderFields { typ: Some(typ), kid: None, jwk: None };
+        let header = HeaderFields { typ: Some(typ), ..HeaderFields::default() };
         let text = jws::sign(&header, &payload.encode(), &ed25519()).unwrap();
         for rule in [TypRule::Explicit, TypRule::OrUntyped] {
             let refused = verify_with(&text, &ed25519(), |e| e.typ = rule).unwrap_err();
@@ -373,8 +417,8 @@ proptest! {
         let key = ed25519();
         let (client_id, audience) = (client(), AssertionAudience::Issuer(issuer()));
         let assertion = ClientAssertion {
-            client_id: &client_id, audience: &audience, now: NOW, jti: &jti,
-            lifetime: Duration::from_secs(life), typ: AssertionType::default(), not_before: NotBefore::IssuedAt,
+            lifetime: Duration::from_secs(life), not_before: NotBefore::IssuedAt,
+            ..ClientAssertion::new(&client_id, &audience, &jti, NOW)
         };
         let text = assertion.build(&key).unwrap();
         let verified = verify_with(&text, &key, |e| e.now = UnixTime::from_seconds(NOW.seconds() + late));

@@ -80,7 +80,9 @@ fn signed(claims: &Value) -> HeaderValue {
 }
 
 fn signed_by(key: &SigningKey, typ: Option<&str>, jwk: Option<&Jwk>, claims: &Value) -> HeaderValue {
-    let text = jws::sign(&HeaderFields { typ, kid: None, jwk }, claims.to_string().as_bytes(), key).unwrap();
+    let text =
+        jws::sign(&HeaderFields { typ, jwk, ..HeaderFields::default() }, claims.to_string().as_bytes(), key)
+            .unwrap();
     HeaderValue::from_str(&text).unwrap()
 }
 

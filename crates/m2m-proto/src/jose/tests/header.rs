@@ -108,9 +108,11 @@ fn written(fields: &HeaderFields<'_>, algorithm: Algorithm) -> String {
 
 #[test]
 fn written_headers_are_stable() {
-    let fields = HeaderFields { typ: Some("at+jwt"), kid: Some("a\"b"), jwk: None };
+    let fields = HeaderFields { typ: Some("at+jwt"), kid: Some("a\"b"), ..HeaderFields::default() };
     assert_eq!(written(&fields, Algorithm::Es256), r#"{"typ":"at+jwt","alg":"ES256","kid":"a\"b"}"#);
     assert_eq!(written(&HeaderFields::default(), Algorithm::Ed25519), r#"{"alg":"Ed25519"}"#);
+    let fields = HeaderFields { x5t_s256: Some("t"), ..HeaderFields::default() };
+    assert_eq!(written(&fields, Algorithm::Rs256), r#"{"alg":"RS256","x5t#S256":"t"}"#);
 }
 
 #[test]
@@ -118,7 +120,7 @@ fn a_written_key_has_required_public_members_only() {
     let jwk = crate::jose::Jwk::parse(
         br#"{"kty":"OKP","crv":"Ed25519","kid":"k","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
     );
-    let fields = HeaderFields { typ: Some("dpop+jwt"), kid: None, jwk: Some(&jwk.unwrap()) };
+    let fields = HeaderFields { typ: Some("dpop+jwt"), jwk: Some(&jwk.unwrap()), ..HeaderFields::default() };
     assert_eq!(
         written(&fields, Algorithm::EdDsa),
         r#"{"typ":"dpop+jwt","alg":"EdDSA","jwk":{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#

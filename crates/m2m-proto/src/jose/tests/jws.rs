@@ -5,7 +5,7 @@ use crate::secret::SecretBytes;
 use super::{signing_key, unsigned};
 
 fn signed(algorithm: Algorithm) -> String {
-    let fields = HeaderFields { typ: Some("at+jwt"), kid: Some("k"), jwk: None };
+    let fields = HeaderFields { typ: Some("at+jwt"), kid: Some("k"), ..HeaderFields::default() };
     jws::sign(&fields, br#"{"sub":"s"}"#, signing_key(algorithm)).unwrap()
 }
 

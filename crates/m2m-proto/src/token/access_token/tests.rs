@@ -101,7 +101,8 @@ fn claims() -> Value {
 }
 
 fn signed_as(typ: Option<&str>, claims: &Value) -> String {
-    jws::sign(&HeaderFields { typ, kid: None, jwk: None }, claims.to_string().as_bytes(), &key()).unwrap()
+    jws::sign(&HeaderFields { typ, ..HeaderFields::default() }, claims.to_string().as_bytes(), &key())
+        .unwrap()
 }
 
 fn with(name: &str, value: Value) -> String {

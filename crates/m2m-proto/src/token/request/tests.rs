@@ -84,6 +84,28 @@ fn other_grants_are_named() {
     assert_eq!(request.grant.as_str(), "Client_Credentials");
 }
 
+// spec-test: GSA-1 8693-C1
+#[test]
+fn a_grant_keeps_its_parameters_to_itself() {
+    let check = |grant: GrantKind, name: &str, own: &[&str]| {
+        assert_eq!((grant.as_str(), &GrantKind::parse(name)), (name, &grant));
+        assert_eq!(grant.parameters(), own);
+        let fields: String = ["x"].iter().chain(own).map(|own| format!("&{own}=1")).collect();
+        let request = decode(&format!("grant_type={name}{fields}")).unwrap();
+        assert_eq!(request.params, [("x".to_owned(), "1".to_owned())], "{name}");
+        let mut sent = TokenRequest::new(grant);
+        sent.params = own.iter().map(|own| ((*own).to_owned(), "1".to_owned())).collect();
+        assert_eq!(decode(std::str::from_utf8(&written(&sent)).unwrap()).unwrap().params, []);
+    };
+    let exchange = ["subject_token", "subject_token_type", "actor_token", "actor_token_type"];
+    let exchange = [exchange.as_slice(), &["requested_token_type"]].concat();
+    check(GrantKind::ClientCredentials, "client_credentials", &[]);
+    check(GrantKind::JwtBearer, "urn:ietf:params:oauth:grant-type:jwt-bearer", &["assertion"]);
+    check(GrantKind::TokenExchange, "urn:ietf:params:oauth:grant-type:token-exchange", &exchange);
+    // A grant that we do not know may use any of these names.
+    assert_eq!(decode("grant_type=x&assertion=1").unwrap().params.len(), 1);
+}
+
 #[test]
 fn refused() {
     assert_eq!(decode("scope=a"), Err(TokenRequestError::MissingGrantType));

@@ -57,7 +57,11 @@ fn golden_bytes() {
         token_type_missing: false,
         expires_in: ExpiresIn::In(Duration::from_millis(600_900)),
         scope: Some(Scope::parse("b a").unwrap()),
-        extra: serde_json::json!({"issued_token_type":"x","expires_in":"7"}).as_object().unwrap().clone(),
+        issued_token_type: Some(TokenTypeUri::Jwt),
+        extra: serde_json::json!({"issued_token_type":"x","expires_in":"7","y":"z"})
+            .as_object()
+            .unwrap()
+            .clone(),
     };
     let wire = response.encode();
     assert_eq!(wire.status(), 200);
@@ -66,7 +70,7 @@ fn golden_bytes() {
     assert_eq!(headers, ["content-type: application/json", "cache-control: no-store", "pragma: no-cache"]);
     assert_eq!(
         wire.body(),
-        r#"{"access_token":"abc","token_type":"DPoP","expires_in":600,"scope":"b a","issued_token_type":"x"}"#
+        r#"{"access_token":"abc","token_type":"DPoP","expires_in":600,"scope":"b a","issued_token_type":"urn:ietf:params:oauth:token-type:jwt","y":"z"}"#
     );
 }
 
@@ -82,6 +86,7 @@ fn decode_of_encode_is_identity() {
             token_type: TokenType::Bearer,
             token_type_missing: false,
             expires_in,
+            issued_token_type: scope.as_ref().map(|_| TokenTypeUri::AccessToken),
             scope,
             extra: serde_json::json!({"x":[1]}).as_object().unwrap().clone(),
         };
@@ -129,6 +134,22 @@ fn token_type() {
     assert_eq!(
         malformed(r#"{"access_token":"t","token_type":1}"#),
         MalformedResponse::MemberType("token_type")
+    );
+}
+
+// spec-test: 8693-C2
+#[test]
+fn what_was_issued() {
+    let of = |member: &str| decode(200, format!(r#"{{"access_token":"t"{member}}}"#));
+    let issued = of(r#","issued_token_type":"urn:ietf:params:oauth:token-type:access_token""#).unwrap();
+    assert_eq!(issued.issued_token_type, Some(TokenTypeUri::AccessToken));
+    assert!(!issued.extra.contains_key("issued_token_type"));
+    for absent in ["", r#","issued_token_type":null"#, r#","issued_token_type":"""#] {
+        assert_eq!(of(absent).unwrap().issued_token_type, None, "{absent}");
+    }
+    assert_eq!(
+        malformed(r#"{"access_token":"t","issued_token_type":1}"#),
+        MalformedResponse::MemberType("issued_token_type")
     );
 }
 

@@ -1,0 +1,91 @@
+//! `m2m profile list`: the profiles by name, the nearest file first.
+
+use serde_json::{Value, json};
+
+use crate::Surroundings;
+use crate::exit::{Exit, Failure};
+use crate::output::{Reader, printable};
+use crate::settings::field::Field;
+use crate::settings::file::Profile;
+use crate::settings::search::{self, Located, Start};
+use crate::settings::value;
+
+struct Row<'a> {
+    name: &'a str,
+    file: &'a Located,
+    profile: &'a Profile,
+    /// A nearer file has one of that name.
+    shadowed: bool,
+}
+
+pub(super) fn run(around: &Surroundings) -> Result<Exit, Failure> {
+    let files = search::find(Start {
+        config: around.global.config.as_deref(),
+        directory: &around.directory,
+        environment: &around.environment,
+    })?;
+    for warning in &files.warnings {
+        around.output.warn(warning);
+    }
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for file in &files.located {
+        for (name, profile) in &file.document.profiles {
+            let shadowed = rows.iter().any(|row| row.name == name);
+            rows.push(Row { name, file, profile, shadowed });
+        }
+    }
+    if around.output.reader() == Reader::Program {
+        let rows: Vec<Value> = rows.iter().map(Row::as_json).collect();
+        around.output.json(&json!({"profiles": rows}))?;
+        return Ok(Exit::Ok);
+    }
+    if rows.is_empty() {
+        around.output.note("there is no profile; m2m profile add NAME makes one");
+    }
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    for row in &rows {
+        let server = row.server().unwrap_or("no server");
+        let client = row.text(Field::ClientId).unwrap_or("no client");
+        let mut line =
+            format!("{:<width$}  {server}  {client}  {}", row.name, row.file.document.path.display());
+        for (is, word) in [(row.is_default(), "default"), (row.shadowed, "hidden by a nearer file")] {
+            if is {
+                line.push_str("  (");
+                line.push_str(word);
+                line.push(')');
+            }
+        }
+        around.output.result(&printable(&line))?;
+    }
+    Ok(Exit::Ok)
+}
+
+impl<'a> Row<'a> {
+    fn text(&self, field: Field) -> Option<&'a str> {
+        match &self.profile.get(&field)?.value {
+            value::Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn server(&self) -> Option<&'a str> {
+        [Field::Issuer, Field::TokenUrl].into_iter().find_map(|field| self.text(field))
+    }
+
+    fn is_default(&self) -> bool {
+        self.file.document.default.as_deref() == Some(self.name)
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "file": self.file.document.path.display().to_string(),
+            "trust": self.file.trust.as_str(),
+            "default": self.is_default(),
+            "shadowed": self.shadowed,
+            "issuer": self.text(Field::Issuer),
+            "token_url": self.text(Field::TokenUrl),
+            "client_id": self.text(Field::ClientId),
+        })
+    }
+}

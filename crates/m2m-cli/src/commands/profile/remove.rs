@@ -1,0 +1,113 @@
+//! `m2m profile remove`: a profile, and the secret that we put somewhere for it.
+
+use std::io::IsTerminal as _;
+
+use serde_json::json;
+
+use super::asker::{Asker, Terminal};
+use super::{kept, written};
+use crate::Surroundings;
+use crate::args::ProfileRemove;
+use crate::exit::{Exit, Failure};
+use crate::output::Reader;
+use crate::settings::edit::Draft;
+use crate::settings::keyring;
+use crate::settings::search::{self, Start};
+use crate::settings::secret::SecretReference;
+use crate::settings::value::Value;
+
+pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<Exit, Failure> {
+    let name = typed.name.as_str();
+    let files = search::find(Start {
+        config: around.global.config.as_deref(),
+        directory: &around.directory,
+        environment: &around.environment,
+    })?;
+    let with = files.located.iter().find(|file| file.document.profiles.contains_key(name));
+    let file = with.ok_or_else(|| {
+        Failure::configuration(format!("there is no profile {name}")).hint("m2m profile list shows them")
+    })?;
+    let path = around.directory.join(&file.document.path);
+    confirm(typed, &format!("profile {name} of {}", path.display()))?;
+    let mut draft = Draft::open(&path)?;
+    let was_default = draft.default_profile() == Some(name);
+    draft.remove(name);
+    written::save(&draft, around)?;
+    around.output.note(&format!("profile {name} is removed from {}", draft.path().display()));
+    if was_default {
+        around.output.note("it was the default; there is none now");
+    }
+    let secrets = |profile: &crate::settings::file::Profile| -> Vec<SecretReference> {
+        let reference = |value: &Value| match value {
+            Value::Secret(reference) => Some(reference.clone()),
+            _ => None,
+        };
+        profile.values().filter_map(|sourced| reference(&sourced.value)).collect()
+    };
+    let others: Vec<SecretReference> = files
+        .located
+        .iter()
+        .flat_map(|other| other.document.profiles.iter().map(move |(known, profile)| (other, known, profile)))
+        .filter(|(other, known, _)| !(other.document.path == file.document.path && *known == name))
+        .flat_map(|(_, _, profile)| secrets(profile))
+        .collect();
+    let (mut removed, mut left) = (Vec::new(), Vec::new());
+    for reference in file.document.profiles.get(name).map(secrets).unwrap_or_default() {
+        match forget(&reference, name, &others, around).await {
+            true => removed.push(reference.to_string()),
+            false => left.push(reference.to_string()),
+        }
+    }
+    if around.output.reader() == Reader::Program {
+        let file = draft.path().display().to_string();
+        around.output.json(&json!({
+            "profile": name, "file": file, "secrets_removed": removed, "secrets_left": left,
+        }))?;
+        return Ok(Exit::Ok);
+    }
+    for secret in removed {
+        around.output.note(&format!("its secret is removed: {secret}"));
+    }
+    for secret in left {
+        around.output.note(&format!("its secret stays: {secret}"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn confirm(typed: &ProfileRemove, what: &str) -> Result<(), Failure> {
+    if typed.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("{what} is not removed without being confirmed"))
+            .hint("add --yes; on a terminal its name is asked for"));
+    }
+    let answer = Terminal.ask(&format!("remove {what}? type its name to confirm"))?;
+    if answer == typed.name {
+        return Ok(());
+    }
+    Err(Failure::usage("another name was typed; nothing is removed"))
+}
+
+/// Removes what we made and nobody else uses. Whether it is gone.
+async fn forget(
+    reference: &SecretReference,
+    name: &str,
+    others: &[SecretReference],
+    around: &Surroundings,
+) -> bool {
+    let removed = match reference {
+        reference if others.contains(reference) => return false,
+        SecretReference::File(path) if kept::is_ours(path, around) => {
+            let removed = m2m_io::file::remove(path);
+            removed
+                .map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))
+        }
+        SecretReference::Keyring(entry) if *entry == kept::entry(name) => {
+            keyring::remove(entry, around.clock.as_ref()).await
+        }
+        _ => return false,
+    };
+    // The profile is gone already; what is left is named.
+    removed.map_err(|failure| around.output.warn(failure.message())).is_ok()
+}
