@@ -33,8 +33,12 @@ pub(crate) fn cargo() -> Command {
 
 /// Whether `program --version` can be started.
 pub(crate) fn exists(program: impl AsRef<OsStr>) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    works(Command::new(program).arg("--version"))
+}
+
+/// Whether the command can be started and succeeds; it shows nothing.
+pub(crate) fn works(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 

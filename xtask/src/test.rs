@@ -1,12 +1,16 @@
 //! `cargo xtask test`: every test and doctest, the black-box peers included.
 
-use crate::peers::{self, Peers};
+use crate::peers;
 use crate::run::{self, Stages};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-/// Debian packages behind the programs that some tests start.
-const PACKAGES: &[(&str, &str)] = &[("node", "nodejs"), ("npm", "npm")];
+/// Commands that work where the tests find what they start, and the Debian package behind each.
+const PACKAGES: &[(&[&str], &str)] = &[
+    (&["node", "--version"], "nodejs"),
+    (&["npm", "--version"], "npm"),
+    (&["python3", "-c", "import ensurepip, venv"], "python3-venv"), // brings python3 along
+];
 
 /// What was asked for on the command line.
 #[derive(Default)]
@@ -33,19 +37,19 @@ impl Options {
 /// Runs everything and prints the time of each stage.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut stages = Stages::default();
-    let mut found = Peers::Absent;
+    let mut found = Vec::new();
     stages.run("packages", || packages(options));
     stages.run("peers", || peers::fetch().map(|peers| found = peers));
     stages
         .run("binary", || run::succeed(run::cargo().args(["build", "--package", "m2m-cli", "--bin", "m2m"])));
-    stages.run("tests", || run::succeed(&mut tests(options, found)));
+    stages.run("tests", || run::succeed(&mut tests(options, &found)));
     stages.run("doctests", || {
         run::succeed(run::cargo().args(["test", "--quiet", "--workspace", "--all-features", "--doc"]))
     });
     stages.finish()
 }
 
-fn tests(options: &Options, peers: Peers) -> Command {
+fn tests(options: &Options, peers: &[&str]) -> Command {
     let mut command = run::cargo();
     if run::exists("cargo-nextest") {
         command.args(["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]);
@@ -60,8 +64,8 @@ fn tests(options: &Options, peers: Peers) -> Command {
         }
     }
     command.env("M2M_BIN", run::target().join("debug").join(format!("m2m{}", std::env::consts::EXE_SUFFIX)));
-    if peers == Peers::Ready {
-        command.env("M2M_REQUIRE_PEERS", "1"); // from here on a missing peer is a failure
+    if run::variable("M2M_REQUIRE_PEERS").is_none() {
+        command.env("M2M_REQUIRE_PEERS", peers.join(",")); // from here on a missing one of them is a failure
     }
     command
 }
@@ -69,14 +73,18 @@ fn tests(options: &Options, peers: Peers) -> Command {
 /// Installs what is missing when allowed to, else says how and goes on without.
 fn packages(options: &Options) -> Result<()> {
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(program, _)| !run::exists(program)).map(|(_, package)| *package).collect();
+        PACKAGES.iter().filter(|(probe, _)| !works(probe)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !options.install || !run::exists("apt-get") {
-        println!("skipped: the peers, for want of: apt-get install --yes {}", missing.join(" "));
+        println!("skipped: some peers, for want of: apt-get install --yes {}", missing.join(" "));
         return Ok(());
     }
     run::succeed(Command::new("apt-get").arg("update"))?;
     run::succeed(Command::new("apt-get").args(["install", "--yes", "--no-install-recommends"]).args(missing))
+}
+
+fn works(probe: &[&str]) -> bool {
+    probe.split_first().is_some_and(|(program, arguments)| run::works(Command::new(program).args(arguments)))
 }

@@ -140,6 +140,18 @@ impl AssertionAudienceRule {
     }
 }
 
+/// What [`AssertionAudienceRule::parse`] reads.
+impl std::fmt::Display for AssertionAudienceRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Issuer => "issuer",
+            Self::Endpoint => "token_endpoint",
+            Self::Host => "host",
+            Self::Literal(text) => text,
+        })
+    }
+}
+
 /// Collects the settings of a [`Client`]; [`ClientBuilder::build`] checks them.
 #[derive(Debug)]
 pub struct ClientBuilder {
@@ -227,7 +239,7 @@ impl ClientBuilder {
         }
     }
 
-    /// Who we are. Required.
+    /// Who we are. Required, unless the credentials are [`Credentials::none`].
     #[must_use]
     pub fn client_id(mut self, client_id: ClientId) -> Self {
         self.client_id = Some(client_id);

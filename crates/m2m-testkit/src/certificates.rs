@@ -34,6 +34,8 @@ pub enum Flaw {
     None,
     /// It ended in 2001.
     Expired,
+    /// It ends at the start of this day, UTC: year, month, day.
+    EndsOn((i32, u8, u8)),
 }
 
 impl Authority {
@@ -67,9 +69,13 @@ impl Authority {
     pub fn server(&self, names: &[&str], flaw: Flaw) -> Identity {
         let mut params = named("server", names);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        if flaw == Flaw::Expired {
-            params.not_before = date_time_ymd(2000, 1, 1);
-            params.not_after = date_time_ymd(2001, 1, 1);
+        match flaw {
+            Flaw::None => {}
+            Flaw::Expired => {
+                params.not_before = date_time_ymd(2000, 1, 1);
+                params.not_after = date_time_ymd(2001, 1, 1);
+            }
+            Flaw::EndsOn((year, month, day)) => params.not_after = date_time_ymd(year, month, day),
         }
         self.issue(&params)
     }
@@ -111,7 +117,7 @@ impl Identity {
         PeerCertificate::new(self.der.clone(), Vec::new()).expect("a short certificate")
     }
 
-    fn of(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
+    pub(crate) fn of(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
         Self {
             chain_pem: certificate.pem(),
             der: certificate.der().to_vec(),

@@ -6,6 +6,7 @@
 
 mod cases;
 mod server;
+pub(crate) mod wire;
 
 use std::fmt::Debug;
 

@@ -1,4 +1,5 @@
-//! Test parties: clocks that move, randomness that repeats, servers in memory, servers that misbehave.
+//! Test parties: clocks that move, randomness that repeats, servers in memory, servers that misbehave, a token
+//! service that behaves like any provider.
 //!
 //! Never published. With feature `roles` (default) also all three roles in one process.
 
@@ -10,6 +11,7 @@ pub mod fixture;
 pub mod hostile;
 mod in_memory;
 mod keys;
+pub mod lab;
 pub mod peers;
 mod random;
 mod record;

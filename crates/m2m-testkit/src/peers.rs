@@ -1,74 +1,124 @@
 //! Other people's servers as black boxes. `cargo xtask peers` fetches them into
 //! `target/peers`; this module starts one and stops it when dropped.
+//!
+//! All of them are started the same way: the first line on stdin is JSON that says
+//! what to set up, the first line on stdout is JSON that says where the server
+//! listens. What each takes and says stands at the top of its source, in
+//! `peers/NAME/server.*`.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// A running npm `oidc-provider`. Killed on drop.
+/// A server that can be started: its directory in `target/peers`, and what runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    name: &'static str,
+    /// Below its directory, if it has a slash.
+    interpreter: &'static str,
+    script: &'static str,
+    /// What is there once the packages are fetched.
+    installed: &'static str,
+}
+
+/// npm `oidc-provider`: a certified server with every authentication method, DPoP and
+/// mutual TLS.
+pub const OIDC_PROVIDER: Program = node("oidc-provider");
+
+/// npm `oauth2-mock-server`: authenticates nobody and answers what the test wrote.
+pub const OAUTH2_MOCK_SERVER: Program = node("oauth2-mock-server");
+
+/// PyPI `authlib`, its Flask server: secrets and assertions, and habits of its own.
+pub const AUTHLIB: Program = python("authlib");
+
+const fn node(name: &'static str) -> Program {
+    Program { name, interpreter: "node", script: "server.mjs", installed: "node_modules" }
+}
+
+const fn python(name: &'static str) -> Program {
+    let interpreter = if cfg!(windows) { "venv/Scripts/python.exe" } else { "venv/bin/python" };
+    Program { name, interpreter, script: "server.py", installed: "venv" }
+}
+
+impl Program {
+    /// Whether the packages are there, and the script is the one in the source tree.
+    fn is_fetched(&self, home: &Path) -> bool {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(self.name);
+        let text = |directory: &Path| fs::read(directory.join(self.script)).ok();
+        home.join(self.installed).is_dir() && text(home).is_some_and(|copy| Some(copy) == text(&source))
+    }
+
+    fn command(&self, home: &Path) -> Command {
+        let own = self.interpreter.contains('/');
+        let mut command =
+            Command::new(if own { home.join(self.interpreter) } else { self.interpreter.into() });
+        command.arg(self.script).current_dir(home);
+        command.env("NODE_NO_WARNINGS", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+}
+
+/// A running server. Killed on drop.
 #[derive(Debug)]
-pub struct OidcProvider {
+pub struct Peer {
     process: Child,
     hello: Value,
 }
 
-impl OidcProvider {
-    /// Starts the server with the clients that `setup` describes (see
-    /// `peers/oidc-provider/server.mjs`).
+impl Peer {
+    /// Starts the server with what `setup` describes.
     ///
-    /// `None`, said on stderr, where the peer was not fetched. With
-    /// `M2M_REQUIRE_PEERS=1`, which `cargo xtask test` sets after fetching, that is
-    /// a failure.
+    /// `None`, said on stderr, where the peer was not fetched. That is a failure if
+    /// `M2M_REQUIRE_PEERS` is `1`, or a list of names, separated by commas, with this
+    /// one in it; `cargo xtask test` sets it to what it fetched.
     ///
     /// # Panics
     ///
     /// If the peer is required and absent, or does not start.
     #[must_use]
-    pub fn start(setup: &Value) -> Option<Self> {
-        let home = home();
-        if !home.join("node_modules").is_dir() {
-            assert!(!required(), "peer oidc-provider is required, but not in {}", home.display());
-            eprintln!("skipped: peer oidc-provider is not in {}; run cargo xtask peers", home.display());
+    pub fn start(program: Program, setup: &Value) -> Option<Self> {
+        let name = program.name;
+        let home = home(name);
+        if !program.is_fetched(&home) {
+            let lack = format!("peer {name} is not in {}, or stale; run cargo xtask peers", home.display());
+            assert!(!required(name), "required: {lack}");
+            eprintln!("skipped: {lack}");
             return None;
         }
-        let mut command = Command::new("node");
-        command.arg("server.mjs").current_dir(home).env("NODE_NO_WARNINGS", "1");
+        let mut command = program.command(&home);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut process = command.spawn().expect("node starts");
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         // Stdin stays open for as long as the server shall run.
         let stdin = process.stdin.as_mut().expect("stdin is piped");
         writeln!(stdin, "{setup}").expect("the server reads its setup");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
-        let hello = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let hello = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{name}: {error}: {line:?}"));
         Some(Self { process, hello })
     }
 
     /// `http://127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    ///
+    /// If the server did not say so.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.hello["issuer"].as_str().expect("an issuer")
+        self.said("issuer")
     }
 
-    /// An issuer on the same server whose token endpoint answers 200 with HTML.
+    /// A text that the server said of itself when it started.
+    ///
+    /// # Panics
+    ///
+    /// If it did not.
     #[must_use]
-    pub fn portal(&self) -> String {
-        format!("{}/portal", self.issuer())
-    }
-
-    /// `https://127.0.0.1:PORT`, where client certificates are asked for.
-    #[must_use]
-    pub fn mtls_origin(&self) -> String {
-        format!("https://127.0.0.1:{}", self.hello["mtls_port"])
-    }
-
-    /// The secret of every client that has one; full of characters that need encoding.
-    #[must_use]
-    pub fn secret(&self) -> &str {
-        self.hello["secret"].as_str().expect("a secret")
+    pub fn said(&self, name: &str) -> &str {
+        self.hello[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.hello))
     }
 
     /// Stops the server now; its port refuses connections afterwards.
@@ -79,20 +129,21 @@ impl OidcProvider {
     }
 }
 
-impl Drop for OidcProvider {
+impl Drop for Peer {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-fn home() -> PathBuf {
+fn home(name: &str) -> PathBuf {
     let target = variable("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
-    target.join("peers/oidc-provider")
+    target.join("peers").join(name)
 }
 
-fn required() -> bool {
-    variable("M2M_REQUIRE_PEERS").is_some_and(|value| value == "1")
+fn required(name: &str) -> bool {
+    let variable = variable("M2M_REQUIRE_PEERS").unwrap_or_default();
+    variable.split(',').any(|one| one == "1" || one == name)
 }
 
 #[expect(

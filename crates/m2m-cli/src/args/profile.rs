@@ -14,6 +14,18 @@ const MORE: &str = "Connection and protocol";
 /// Flags that override environment and profile.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileFlags {
+    /// Token service of the catalogue: auth0, okta, entra, google, …
+    ///
+    /// It fills in what it can; `m2m providers` lists them all.
+    ///
+    /// [env: M2M_PROVIDER]
+    #[arg(long, value_name = "NAME", help_heading = WHO)]
+    pub provider: Option<String>,
+    /// Variable of the provider, such as domain=…; may be repeated
+    ///
+    /// [env: M2M_VAR]
+    #[arg(long, value_name = "K=V", help_heading = WHO)]
+    pub var: Vec<String>,
     /// Issuer; its metadata names the endpoints
     ///
     /// [env: M2M_ISSUER]
@@ -41,9 +53,9 @@ pub struct ProfileFlags {
     pub client_id: Option<String>,
     /// How the client proves who it is
     ///
-    /// client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth or
-    /// self_signed_tls_client_auth. Default: private_key_jwt with a private key, else client_secret_basic; never by
-    /// trial.
+    /// client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth,
+    /// self_signed_tls_client_auth, federated (a workload token as assertion) or none (the grant says who we are).
+    /// Default: the provider's; private_key_jwt with a private key; else client_secret_basic; never by trial.
     ///
     /// [env: M2M_CLIENT_AUTH_METHOD]
     #[arg(long, value_name = "METHOD", help_heading = WHO)]
@@ -116,7 +128,10 @@ pub struct ProfileFlags {
     /// Extra parameter of the request; may be repeated
     #[arg(long, value_name = "K=V", help_heading = ASK)]
     pub param: Vec<String>,
-    /// Grant; client_credentials is the only one
+    /// Grant: client_credentials, jwt_bearer, token_exchange
+    ///
+    /// jwt_bearer: an assertion under the private key, or the workload token, is the grant (RFC 7523 section 2.1).
+    /// token_exchange: the workload token is exchanged (RFC 8693). Any other text is sent as `grant_type`.
     ///
     /// [env: M2M_GRANT]
     #[arg(long, value_name = "GRANT", help_heading = ASK, hide_short_help = true)]
@@ -148,7 +163,7 @@ pub struct ProfileFlags {
     /// [env: M2M_BASIC_ENCODING]
     #[arg(long, value_name = "HOW", help_heading = MORE, hide_short_help = true)]
     pub basic_encoding: Option<String>,
-    /// Audience of assertions: issuer, token_endpoint or a URL
+    /// Audience of assertions: issuer, token_endpoint, host or a URL
     ///
     /// [env: M2M_ASSERTION_AUDIENCE]
     #[arg(long, value_name = "AUD", help_heading = MORE, hide_short_help = true)]

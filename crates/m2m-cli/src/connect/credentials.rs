@@ -1,8 +1,10 @@
 //! How the client proves who it is, from settings: one method, never by trial.
 
-use m2m_client::{CertificateSource, ClientBuilder, Credentials, KeySource};
+use m2m_client::{CertificateSource, ClientBuilder, Credentials, Grant, KeySource};
 use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::grant::token_exchange::TokenTypeUri;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
+use m2m_proto::names::{auth_method, grant_type, param};
 use m2m_proto::secret::SecretString;
 
 use super::observer::Observer;
@@ -11,12 +13,44 @@ use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
+use crate::settings::provider;
 use crate::settings::secret::SecretReference;
+use crate::settings::value::Origin;
 
-/// Adds the credential that the settings name.
+/// How the client proves who it is: a registered method, or one of the two ways that have no name there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A method of RFC 7591.
+    Registered(ClientAuthMethod),
+    /// `federated`: a workload token is the client assertion (RFC 7523 section 2.2).
+    Federated,
+    /// `none`: the grant says who we are.
+    None,
+}
+
+impl Method {
+    /// Its name in a profile.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered(method) => method.as_str(),
+            Self::Federated => provider::FEDERATED,
+            Self::None => auth_method::NONE,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            provider::FEDERATED => Some(Self::Federated),
+            auth_method::NONE => Some(Self::None),
+            text => ClientAuthMethod::parse(text).map(Self::Registered),
+        }
+    }
+}
+
+/// Adds credential and grant, as the settings name them.
 ///
 /// # Errors
-/// Exit 2 or 3: no credential, or one that does not fit the method. Exit 4: it cannot be read.
+/// Exit 2 or 3: no credential, or one that does not fit method or grant. Exit 4: it cannot be read.
 pub(super) async fn attach(
     settings: &Settings,
     around: &Surroundings,
@@ -26,47 +60,40 @@ pub(super) async fn attach(
     let method = method(settings)?;
     let read = Reader { settings, around, observer, method };
     let credentials = match method {
-        ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
-            let (secret, next) = read.secrets().await?;
-            Credentials::secret(secret, next, method)
-        }
-        ClientAuthMethod::ClientSecretJwt => {
-            let (secret, next) = read.secrets().await?;
-            Credentials::client_secret_jwt(secret, next, algorithm(settings)?.unwrap_or(Algorithm::Hs256))
-        }
-        ClientAuthMethod::PrivateKeyJwt if settings.secret(Field::WorkloadToken).is_some() => {
-            Credentials::assertion(read.required(Field::WorkloadToken).await?)
-        }
-        ClientAuthMethod::PrivateKeyJwt => {
-            let key = read.required(Field::PrivateKey).await?;
-            let key_id = settings.text(Field::KeyId).map(str::to_owned);
-            Credentials::key(KeySource::text(key, algorithm(settings)?, key_id))
-        }
-        ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
-            let chain = read.required(Field::Certificate).await?;
-            let key = read.required(Field::CertificateKey).await?;
-            Credentials::certificate(CertificateSource::new(chain, key), method)
-        }
+        Method::None => Credentials::none(),
+        Method::Federated => read.workload().await?,
+        Method::Registered(method) => read.registered(method).await?,
     };
-    Ok(builder.credentials(credentials))
+    Ok(builder.credentials(credentials).grant(read.grant().await?))
 }
 
-/// The stated method; else `private_key_jwt` when there is a key or a workload token; else `client_secret_basic`.
+/// The stated method, or the provider's; else what the grant leaves open; else `private_key_jwt` when there is a key
+/// or a workload token; else `client_secret_basic`.
 ///
 /// # Errors
 /// Exit 2 or 3: no such method, or a certificate whose method nobody named.
-pub(crate) fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
-    let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
+pub(crate) fn method(settings: &Settings) -> Result<Method, Failure> {
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
-        return ClientAuthMethod::parse(text).ok_or_else(|| {
+        return Method::parse(text).ok_or_else(|| {
+            let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
             settings
                 .wrong(Field::ClientAuthMethod, format!("unknown method {text:?}"))
-                .hint(format!("one of {names}"))
+                .hint(format!("one of {names}, federated, none"))
         });
     }
     let given = |field| settings.secret(field).is_some();
-    if given(Field::PrivateKey) || given(Field::WorkloadToken) {
-        return Ok(ClientAuthMethod::PrivateKeyJwt);
+    if matches!(grant_name(settings), JWT_BEARER | TOKEN_EXCHANGE | SELF_SIGNED) {
+        // Key and workload token belong to the grant.
+        return Ok(match given(Field::ClientSecret) {
+            true => Method::Registered(ClientAuthMethod::ClientSecretBasic),
+            false => Method::None,
+        });
+    }
+    if given(Field::PrivateKey) {
+        return Ok(Method::Registered(ClientAuthMethod::PrivateKeyJwt));
+    }
+    if given(Field::WorkloadToken) {
+        return Ok(Method::Federated);
     }
     if given(Field::Certificate) && !given(Field::ClientSecret) {
         return Err(Failure::configuration("a certificate alone does not say which method to use").hint(
@@ -74,7 +101,33 @@ pub(crate) fn method(settings: &Settings) -> Result<ClientAuthMethod, Failure> {
              self_signed_tls_client_auth (registered itself)",
         ));
     }
-    Ok(ClientAuthMethod::ClientSecretBasic)
+    Ok(Method::Registered(ClientAuthMethod::ClientSecretBasic))
+}
+
+const JWT_BEARER: &str = "jwt_bearer";
+const TOKEN_EXCHANGE: &str = "token_exchange";
+const SELF_SIGNED: &str = "self_signed";
+
+/// The grant in the words of a profile, whether it was stated so or by its `grant_type`.
+fn grant_name(settings: &Settings) -> &str {
+    match settings.text(Field::Grant) {
+        Some(grant_type::JWT_BEARER) => JWT_BEARER,
+        Some(grant_type::TOKEN_EXCHANGE) => TOKEN_EXCHANGE,
+        Some(grant) => grant,
+        None => grant_type::CLIENT_CREDENTIALS,
+    }
+}
+
+/// Whether the assertion itself is the token.
+pub(super) fn is_self_signed(settings: &Settings) -> bool {
+    grant_name(settings) == SELF_SIGNED
+}
+
+/// Whether nothing in the request or in an assertion of ours names the client.
+pub(super) fn goes_without_client(settings: &Settings) -> Result<bool, Failure> {
+    let signs = matches!(grant_name(settings), JWT_BEARER | SELF_SIGNED)
+        && settings.secret(Field::PrivateKey).is_some();
+    Ok(method(settings)? == Method::None && !signs)
 }
 
 /// The stated algorithm of assertions.
@@ -91,10 +144,100 @@ struct Reader<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,
     observer: Option<&'a dyn Observer>,
-    method: ClientAuthMethod,
+    method: Method,
 }
 
 impl Reader<'_> {
+    async fn registered(&self, method: ClientAuthMethod) -> Result<Credentials, Failure> {
+        Ok(match method {
+            ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
+                let (secret, next) = self.secrets().await?;
+                Credentials::secret(secret, next, method)
+            }
+            ClientAuthMethod::ClientSecretJwt => {
+                let (secret, next) = self.secrets().await?;
+                let algorithm = algorithm(self.settings)?.unwrap_or(Algorithm::Hs256);
+                Credentials::client_secret_jwt(secret, next, algorithm)
+            }
+            ClientAuthMethod::PrivateKeyJwt if self.has_workload_token_only() => self.workload().await?,
+            ClientAuthMethod::PrivateKeyJwt => match self.settings.secret(Field::Certificate) {
+                Some(reference) => {
+                    let certificate = self.read(Field::Certificate, reference).await?;
+                    Credentials::key_of_certificate(self.key().await?, certificate)
+                }
+                None => Credentials::key(self.key().await?),
+            },
+            ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
+                let chain = self.required(Field::Certificate).await?;
+                let key = self.required(Field::CertificateKey).await?;
+                Credentials::certificate(CertificateSource::new(chain, key), method)
+            }
+        })
+    }
+
+    fn has_workload_token_only(&self) -> bool {
+        self.settings.secret(Field::WorkloadToken).is_some()
+            && self.settings.secret(Field::PrivateKey).is_none()
+    }
+
+    /// A JWT-SVID has an assertion type of its own.
+    async fn workload(&self) -> Result<Credentials, Failure> {
+        let token = self.required(Field::WorkloadToken).await?;
+        Ok(match self.settings.secret(Field::WorkloadToken) {
+            Some(SecretReference::Spiffe(_)) => Credentials::jwt_svid(token),
+            _ => Credentials::assertion(token),
+        })
+    }
+
+    async fn key(&self) -> Result<KeySource, Failure> {
+        let key = self.required(Field::PrivateKey).await?;
+        let key_id = self.settings.text(Field::KeyId).map(str::to_owned);
+        Ok(KeySource::text(key, algorithm(self.settings)?, key_id))
+    }
+
+    async fn grant(&self) -> Result<Grant, Failure> {
+        let has = |field| self.settings.secret(field).is_some();
+        let key = match has(Field::PrivateKey) {
+            true => Some(self.key().await?),
+            false => None,
+        };
+        let token = match self.settings.secret(Field::WorkloadToken) {
+            Some(reference) if self.needs_workload_token() => {
+                Some(self.read(Field::WorkloadToken, reference).await?)
+            }
+            _ => None,
+        };
+        let of_provider = matches!(self.settings.origin(Field::Grant), Origin::Provider(_));
+        match (self.settings.preset().filter(|_| of_provider), grant_name(self.settings)) {
+            (Some(preset), _) => preset.grant(key, token).map_err(|error| {
+                Failure::from(error)
+                    .hint(format!("m2m providers {} tells what it needs", preset.provider().id))
+            }),
+            (None, JWT_BEARER) => match (key, token) {
+                (Some(key), _) => Ok(Grant::jwt_bearer(key)),
+                (None, Some(token)) => Ok(Grant::assertion(token)),
+                (None, None) => Err(missing(Field::PrivateKey, JWT_BEARER)),
+            },
+            (None, TOKEN_EXCHANGE) => {
+                let token = token.ok_or_else(|| missing(Field::WorkloadToken, TOKEN_EXCHANGE))?;
+                let of_type = |name: &str| {
+                    let stated = self.settings.pairs(Field::Params).iter().find(|(param, _)| param == name);
+                    stated.map(|(_, value)| TokenTypeUri::parse(value))
+                };
+                let subject = of_type(param::SUBJECT_TOKEN_TYPE).unwrap_or(TokenTypeUri::Jwt);
+                Ok(Grant::token_exchange(token, subject, of_type(param::REQUESTED_TOKEN_TYPE)))
+            }
+            (None, SELF_SIGNED) => {
+                key.map(Grant::self_signed).ok_or_else(|| missing(Field::PrivateKey, SELF_SIGNED))
+            }
+            (None, other) => Ok(Grant::named(other)),
+        }
+    }
+
+    fn needs_workload_token(&self) -> bool {
+        matches!(grant_name(self.settings), JWT_BEARER | TOKEN_EXCHANGE)
+    }
+
     async fn secrets(&self) -> Result<(Source, Option<Source>), Failure> {
         let secret = self.required(Field::ClientSecret).await?;
         let next = match self.settings.secret(Field::NextClientSecret) {
@@ -107,7 +250,7 @@ impl Reader<'_> {
     async fn required(&self, field: Field) -> Result<Source, Failure> {
         match self.settings.secret(field) {
             Some(reference) => self.read(field, reference).await,
-            None => Err(missing(field, self.method)),
+            None => Err(missing(field, self.method.as_str())),
         }
     }
 
@@ -116,17 +259,21 @@ impl Reader<'_> {
     }
 }
 
-fn missing(field: Field, method: ClientAuthMethod) -> Failure {
+fn missing(field: Field, what: &str) -> Failure {
     let ways = match field {
         Field::ClientSecret => {
             "--secret-file, --secret-env, --secret-stdin or --secret-command; M2M_CLIENT_SECRET or \
              M2M_CLIENT_SECRET_FILE; or client_secret = { env = \"…\" } in the profile"
         }
         Field::PrivateKey => "--private-key-file, M2M_PRIVATE_KEY_FILE or private_key = { file = \"…\" }",
+        Field::WorkloadToken => {
+            "--workload-token-file, M2M_WORKLOAD_TOKEN_FILE or workload_token = { file = \"…\" }, \
+             { kubernetes = \"…\" }, { github_actions = \"AUDIENCE\" }, { spiffe = \"…\" }"
+        }
         Field::Certificate => "--certificate-file or certificate = { file = \"…\" }",
         _ => "--certificate-key-file or certificate_key = { file = \"…\" }",
     };
-    Failure::configuration(format!("{} needs {field}, and none is named", method.as_str()))
+    Failure::configuration(format!("{what} needs {field}, and none is named"))
         .hint(format!("name one by {ways}"))
 }
 

@@ -1,6 +1,6 @@
 //! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
 
-pub(crate) mod credentials;
+pub mod credentials;
 pub mod observer;
 pub mod record;
 mod source;
@@ -119,15 +119,16 @@ async fn build(
     need: &Need,
     observer: Option<Arc<dyn Observer>>,
 ) -> Result<Client, Failure> {
-    if let Some(grant) = settings.text(Field::Grant).filter(|grant| *grant != "client_credentials") {
-        return Err(settings
-            .wrong(Field::Grant, format!("{grant} is not supported by this version"))
-            .hint("leave it out, or use client_credentials"));
-    }
-    let builder = Client::builder(server(settings)?)
-        .client_id(client_id(settings)?)
+    let mut builder = Client::builder(server(settings)?)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random));
+    // What the service is known to want comes first; what is stated has the last word.
+    if let Some(preset) = settings.preset() {
+        builder = builder.preset(preset)?;
+    }
+    if let Some(client_id) = client_id(settings)? {
+        builder = builder.client_id(client_id);
+    }
     let builder = ask(settings, builder)?;
     let builder = protocol(settings, builder)?;
     let told = observer.as_deref();
@@ -148,7 +149,7 @@ async fn build(
 /// # Errors
 /// Exit 2 or 3: an unknown one, or none can be chosen.
 pub fn auth_method(settings: &Settings) -> Result<&'static str, Failure> {
-    credentials::method(settings).map(m2m_proto::client_auth::ClientAuthMethod::as_str)
+    credentials::method(settings).map(credentials::Method::as_str)
 }
 
 fn server(settings: &Settings) -> Result<Server, Failure> {
@@ -168,17 +169,24 @@ fn server(settings: &Settings) -> Result<Server, Failure> {
             revocation: endpoint(Field::RevocationUrl)?,
             ..Endpoints::token(token)
         })),
-        (None, None) => Err(Failure::configuration("no token service is named")
-            .hint("give --issuer URL or --token-url URL, set M2M_ISSUER, or write a profile into m2m.toml")),
+        // Nothing will be asked for; the client wants to know a server all the same.
+        (None, None) if credentials::is_self_signed(settings) => Issuer::parse("https://nobody.invalid")
+            .map(Server::issuer)
+            .map_err(|error| Failure::internal(error.to_string())),
+        (None, None) => Err(Failure::configuration("no token service is named").hint(
+            "give --issuer URL, --token-url URL or --provider NAME, set M2M_ISSUER, or write a profile into m2m.toml",
+        )),
     }
 }
 
-fn client_id(settings: &Settings) -> Result<ClientId, Failure> {
-    let text = settings.text(Field::ClientId).ok_or_else(|| {
-        Failure::configuration("no client is named")
-            .hint("give --client-id ID, set M2M_CLIENT_ID, or write client_id into the profile")
-    })?;
-    ClientId::parse(text).map_err(|error| settings.wrong(Field::ClientId, error))
+/// `None` where the service goes by where we are, or by the token that we show.
+fn client_id(settings: &Settings) -> Result<Option<ClientId>, Failure> {
+    match settings.text(Field::ClientId) {
+        Some(text) => ClientId::parse(text).map(Some).map_err(|error| settings.wrong(Field::ClientId, error)),
+        None if credentials::goes_without_client(settings)? => Ok(None),
+        None => Err(Failure::configuration("no client is named")
+            .hint("give --client-id ID, set M2M_CLIENT_ID, or write client_id into the profile")),
+    }
 }
 
 fn ask(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
@@ -209,11 +217,7 @@ fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBui
         });
     }
     if let Some(audience) = settings.text(Field::AssertionAudience) {
-        builder = builder.assertion_audience(match audience {
-            "issuer" => AssertionAudienceRule::Issuer,
-            "token_endpoint" => AssertionAudienceRule::Endpoint,
-            other => AssertionAudienceRule::Literal(other.to_owned()),
-        });
+        builder = builder.assertion_audience(AssertionAudienceRule::parse(audience));
     }
     if let Some(inspect) = settings.text(Field::Inspect) {
         builder = builder.inspect(match inspect {

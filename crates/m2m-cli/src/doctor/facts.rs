@@ -6,12 +6,13 @@ use http::StatusCode;
 use m2m_client::{Error, ErrorKind};
 use m2m_io::HttpError;
 use m2m_io::file::Exposure;
-use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::client_auth::ClientAuthMethod::{ClientSecretJwt, PrivateKeyJwt};
 use m2m_proto::error::ErrorCode;
 use m2m_proto::time::UnixTime;
 use serde_json::{Map, Value};
 
 use super::record::{Answer, Exchange, TokenAnswer};
+use crate::connect::credentials::Method;
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 
@@ -64,7 +65,9 @@ pub struct Asked {
     /// The issuer, where discovery is used.
     pub issuer: Option<String>,
     /// The method that is used.
-    pub method: Option<ClientAuthMethod>,
+    pub method: Option<Method>,
+    /// The service of the catalogue, if one is named.
+    pub service: Option<Service>,
     /// What signs assertions.
     pub algorithm: Option<String>,
     /// Whether the audience of assertions is stated.
@@ -77,6 +80,17 @@ pub struct Asked {
     pub destinations: Vec<String>,
     /// Whether tokens are to be bound to a key.
     pub binding: Binding,
+}
+
+/// What the catalogue says of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// The methods that it takes.
+    pub methods: Vec<String>,
+    /// The life of its tokens where the answer names none, in seconds.
+    pub lifetime: Option<u64>,
 }
 
 /// Whether tokens are to be bound to a key.
@@ -267,10 +281,10 @@ impl Facts {
         self.trouble().is_some_and(Trouble::refuses_client)
     }
 
-    /// Whether the configured method makes assertions.
+    /// Whether method or grant makes assertions.
     pub fn makes_assertions(&self) -> bool {
-        use ClientAuthMethod::{ClientSecretJwt, PrivateKeyJwt};
-        matches!(self.settings.method, Some(ClientSecretJwt | PrivateKeyJwt))
+        let signs = matches!(self.settings.method, Some(Method::Registered(ClientSecretJwt | PrivateKeyJwt)));
+        signs || self.keys.iter().any(|(field, _)| *field == Field::PrivateKey)
     }
 
     /// The last request for a token.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Uri};
+use m2m_client::provider::{Preset, Unit};
 use m2m_client::{Client, TokenSpec};
 use m2m_io::file::{Exposure, TrailingNewline};
 use m2m_io::reqwest::ReqwestHttp;
@@ -23,15 +24,16 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::facts::{
     Around, Asked, Binding, CertificateFacts, Facts, Handshake, Metadata, ProxyFacts, Scheme, SecretFacts,
-    Server, Trouble, Variant,
+    Server, Service, Trouble, Variant,
 };
 use super::probe::Probe;
-use super::record::{Exchange, Record, SecretRead};
+use super::record::{Exchange, Expects, Names, Record, SecretRead};
 use super::{Effort, way};
 use crate::Surroundings;
 use crate::args::ProfileFlags;
+use crate::connect;
+use crate::connect::credentials::{self, Method};
 use crate::connect::observer::Observer as _;
-use crate::connect::{self, credentials};
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
@@ -50,7 +52,8 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
     };
     facts.settings = asked(&settings);
     facts.files = files(&settings);
-    let record = Record::new(Arc::clone(&around.clock));
+    let expects = Expects::Tokens(names(&settings));
+    let record = Record::new(expects, Arc::clone(&around.clock));
     let client = connect::observed_client(&settings, around, Arc::new(record.clone())).await;
     let reads = record.reads();
     secrets(&settings, &reads, &mut facts);
@@ -62,11 +65,29 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
             let run = Run { settings: &settings, around, http, record: &record, reads: &reads, server: &uri };
             run.go(&client, effort, &mut facts).await;
         }
+        // Its own key makes its tokens; nobody is asked.
+        (Ok(client), None, Ok(_)) => facts.outcome = Some(outcome(&client).await),
         (Err(failure), ..) | (_, _, Err(failure)) => facts.settings.unusable = Some(failure),
-        _ => {}
     }
     facts.now = around.clock.wall();
     facts
+}
+
+async fn outcome(client: &Client) -> Result<(), Trouble> {
+    let token = client.token(&TokenSpec::default()).await;
+    token.map(drop).map_err(|error| Trouble::of(&error))
+}
+
+/// How the service calls the members of its answer.
+fn names(settings: &Settings) -> Names {
+    let Some(preset) = settings.preset() else { return Names::default() };
+    let response = &preset.provider().response;
+    Names {
+        token: response.token.clone(),
+        expires_in: response.expires_in.clone(),
+        per_second: if response.unit == Unit::Milliseconds { 1000.0 } else { 1.0 },
+        expires_at: response.expires_at.clone(),
+    }
 }
 
 fn http(settings: &Settings) -> Result<Arc<ReqwestHttp>, Failure> {
@@ -89,12 +110,21 @@ fn asked(settings: &Settings) -> Asked {
         sources,
         issuer: settings.text(Field::Issuer).map(str::to_owned),
         method: credentials::method(settings).ok(),
+        service: settings.preset().map(service),
         assertion_audience: settings.text(Field::AssertionAudience).map(str::to_owned),
         scopes: settings.list(Field::Scopes).to_vec(),
         destinations: if named.is_empty() { origins(&audiences) } else { named.to_vec() },
         audiences,
         binding: if bound { Binding::Dpop } else { Binding::None },
         ..Asked::default()
+    }
+}
+
+fn service(preset: &Preset) -> Service {
+    Service {
+        name: preset.provider().name.clone(),
+        methods: preset.methods().to_vec(),
+        lifetime: preset.lifetime().map(|life| life.as_secs()),
     }
 }
 
@@ -147,7 +177,7 @@ fn secrets(settings: &Settings, reads: &[SecretRead], facts: &mut Facts) {
         match read.field {
             Field::ClientSecret | Field::NextClientSecret => {
                 facts.secrets.push(of_secret(read, place(read.field)));
-                if facts.settings.method == Some(ClientAuthMethod::ClientSecretJwt) {
+                if facts.settings.method == Some(Method::Registered(ClientAuthMethod::ClientSecretJwt)) {
                     let algorithm = algorithm.unwrap_or(Algorithm::Hs256);
                     facts.settings.algorithm = Some(algorithm.to_string());
                     let bytes = SecretBytes::from(read.secret.expose().as_bytes());
@@ -208,8 +238,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn go(&self, client: &Client, effort: Effort, facts: &mut Facts) {
         self.way(facts).await;
-        let outcome = client.token(&TokenSpec::default()).await;
-        facts.outcome = Some(outcome.map(drop).map_err(|error| Trouble::of(&error)));
+        facts.outcome = Some(outcome(client).await);
         facts.exchanges = self.record.exchanges();
         facts.metadata = match &facts.settings.issuer {
             Some(issuer) => metadata(&facts.exchanges, issuer),
@@ -298,7 +327,7 @@ impl Run<'_> {
     }
 
     async fn get(&self, url: &EndpointUri, reach: Reach) -> Option<Exchange> {
-        let record = Record::new(Arc::clone(&self.around.clock));
+        let record = Record::new(Expects::Documents, Arc::clone(&self.around.clock));
         let http = record.over(Arc::<ReqwestHttp>::clone(&self.http));
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = url.uri().clone();
@@ -310,8 +339,11 @@ impl Run<'_> {
 
     async fn probes(&self, client: &Client, facts: &Facts) -> Vec<Variant> {
         use ClientAuthMethod::{ClientSecretBasic, ClientSecretPost};
-        let method =
-            facts.settings.method.filter(|method| matches!(method, ClientSecretBasic | ClientSecretPost));
+        // Of a service of the catalogue it is known how it is spoken to.
+        let method = match facts.settings.method.filter(|_| facts.settings.service.is_none()) {
+            Some(Method::Registered(method @ (ClientSecretBasic | ClientSecretPost))) => Some(method),
+            _ => None,
+        };
         let secret = self.reads.iter().find(|read| read.field == Field::ClientSecret);
         let endpoint = facts.token_request().and_then(|exchange| exchange.url.parse::<Uri>().ok());
         let client_id = self.settings.text(Field::ClientId).and_then(|id| ClientId::parse(id).ok());

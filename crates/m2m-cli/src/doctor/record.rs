@@ -2,8 +2,7 @@
 //!
 //! A [`Record`] sits between the client and its HTTP client, so what is explained is what production does. It keeps
 //! of an exchange: method, URL without query, status, time of the server, content type, quota headers, duration,
-//! length; the whole body only of a `GET` answered with a JSON object (metadata and key sets are public). Of the
-//! answer to a `POST` it keeps names of members and harmless values, and of a token that is a JWT its header and
+//! length; the whole body only of public documents (metadata, key sets). Of the answer of a token endpoint it keeps names of members and harmless values, and of a token that is a JWT its header and
 //! claims, never its text.
 //! Does not enforce: that its reader keeps [`SecretRead::secret`] to itself.
 
@@ -30,12 +29,49 @@ use crate::settings::secret::ReadSecret;
 
 /// Texts of a peer are cut here.
 const LONGEST_TEXT: usize = 200;
+/// RFC 8615.
+const WELL_KNOWN: &str = "/.well-known/";
 
 /// One run of the engine. Cloning gives another handle.
 #[derive(Clone, Debug)]
 pub struct Record {
     clock: Arc<dyn Clock>,
+    expects: Arc<Expects>,
     kept: Arc<Mutex<Kept>>,
+}
+
+/// What kind of answers a record is about. A token endpoint that is asked by `GET` must not be taken for a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expects {
+    /// Public documents.
+    Documents,
+    /// Tokens, and documents at well-known locations only.
+    Tokens(Names),
+}
+
+/// What the members of a token answer are called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names {
+    /// The token.
+    pub token: String,
+    /// Its life.
+    pub expires_in: String,
+    /// How many of the life's unit make a second.
+    pub per_second: f64,
+    /// The member with its end as a point in time; empty if there is none.
+    pub expires_at: String,
+}
+
+impl Default for Names {
+    /// Those of RFC 6749 section 5.1.
+    fn default() -> Self {
+        Self {
+            token: param::ACCESS_TOKEN.to_owned(),
+            expires_in: param::EXPIRES_IN.to_owned(),
+            per_second: 1.0,
+            expires_at: String::new(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,8 +136,10 @@ pub struct TokenAnswer {
     pub error: Option<String>,
     /// `token_type`, as sent.
     pub token_type: Option<String>,
-    /// `expires_in`, where it is a number or a text.
+    /// The life in seconds, where it is a number or a text; as sent, unless the unit is another.
     pub expires_in: Option<Value>,
+    /// Whether its end is said as a point in time.
+    pub has_end: bool,
     /// `scope`, as sent; an array joined by spaces.
     pub scope: Option<String>,
 }
@@ -133,8 +171,8 @@ pub struct SecretRead {
 
 impl Record {
     /// Nothing yet.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, kept: Arc::default() }
+    pub fn new(expects: Expects, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, expects: Arc::new(expects), kept: Arc::default() }
     }
 
     /// What was exchanged, in order.
@@ -145,6 +183,14 @@ impl Record {
     /// What was read, in order.
     pub fn reads(&self) -> Vec<SecretRead> {
         self.kept().reads.clone()
+    }
+
+    /// How the token's members are called; `None` where a public document is expected.
+    fn names_for(&self, url: &str) -> Option<&Names> {
+        match &*self.expects {
+            Expects::Tokens(names) if !url.contains(WELL_KNOWN) => Some(names),
+            _ => None,
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -182,7 +228,7 @@ impl HttpClient for Watched {
             let sent = self.inner.send(request, &limits).await;
             let took = self.record.clock.monotonic().saturating_sub(started);
             let outcome = match &sent {
-                Ok(response) => Ok(Answer::of(&method, response)),
+                Ok(response) => Ok(Answer::of(self.record.names_for(&url), response)),
                 Err(error) => Err(error.clone()),
             };
             self.record.kept().exchanges.push(Exchange {
@@ -205,12 +251,12 @@ impl Exchange {
 
     /// Whether this asked for a token.
     pub fn is_token_request(&self) -> bool {
-        self.method == Method::POST
+        self.method == Method::POST || !self.url.contains(WELL_KNOWN)
     }
 }
 
 impl Answer {
-    fn of(method: &Method, response: &Response<Bytes>) -> Self {
+    fn of(names: Option<&Names>, response: &Response<Bytes>) -> Self {
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let age = text(header::AGE)
@@ -223,7 +269,7 @@ impl Answer {
             content_type: media.map(|media| short(media.trim())),
             quota: quota(headers),
             bytes: response.body().len(),
-            body: Body::of(method, response.body()),
+            body: Body::of(names, response.body()),
         }
     }
 
@@ -245,19 +291,19 @@ impl Answer {
 }
 
 impl Body {
-    fn of(method: &Method, body: &[u8]) -> Self {
-        match parse_object(body, &JsonLimits::DOCUMENT) {
-            Ok(document) if method == Method::GET => Self::Document(document),
-            Ok(members) => Self::Token(Box::new(TokenAnswer::of(&members))),
-            Err(_) if body.iter().all(u8::is_ascii_whitespace) => Self::Empty,
-            Err(_) if is_markup(body) => Self::Html,
-            Err(_) => Self::Other,
+    fn of(names: Option<&Names>, body: &[u8]) -> Self {
+        match (parse_object(body, &JsonLimits::DOCUMENT), names) {
+            (Ok(document), None) => Self::Document(document),
+            (Ok(members), Some(names)) => Self::Token(Box::new(TokenAnswer::of(&members, names))),
+            (Err(_), _) if body.iter().all(u8::is_ascii_whitespace) => Self::Empty,
+            (Err(_), _) if is_markup(body) => Self::Html,
+            (Err(_), _) => Self::Other,
         }
     }
 }
 
 impl TokenAnswer {
-    fn of(members: &Map<String, Value>) -> Self {
+    fn of(members: &Map<String, Value>, names: &Names) -> Self {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let scope = match members.get(param::SCOPE) {
             Some(Value::String(text)) => Some(short(text)),
@@ -266,16 +312,27 @@ impl TokenAnswer {
             }
             _ => None,
         };
-        let expires_in = match members.get(param::EXPIRES_IN) {
+        let expires_in = match members.get(&names.expires_in) {
             Some(Value::String(text)) => Some(Value::String(short(text))),
             Some(Value::Number(number)) => Some(Value::Number(number.clone())),
             _ => None,
         };
+        let in_seconds = |value: &Value| match value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_f64(),
+        };
+        let expires_in = match expires_in {
+            Some(value) if names.per_second > 1.0 => {
+                in_seconds(&value).map(|life| Value::from(life / names.per_second)).or(Some(value))
+            }
+            other => other,
+        };
         Self {
-            token: text(param::ACCESS_TOKEN).map(TokenShape::of),
+            token: text(&names.token).map(TokenShape::of),
             error: text(param::ERROR).filter(|code| !code.is_empty()).map(short),
             token_type: text(param::TOKEN_TYPE).map(short),
             expires_in,
+            has_end: members.get(&names.expires_at).is_some_and(|end| !end.is_null()),
             scope,
         }
     }
@@ -326,28 +383,30 @@ mod tests {
 
     use super::*;
 
-    fn answer(method: &Method, headers: &[(&str, &str)], body: &str) -> Answer {
+    fn answer(names: Option<&Names>, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
         for (name, value) in headers {
             let name = header::HeaderName::from_bytes(name.as_bytes()).unwrap();
             response.headers_mut().append(name, value.parse().unwrap());
         }
-        Answer::of(method, &response)
+        Answer::of(names, &response)
     }
 
     #[test]
     fn bodies() {
-        let check = |method: Method, body: &str, expect: Body| {
-            assert_eq!(answer(&method, &[], body).body, expect, "{body}");
+        let names = Names::default();
+        let (token, document) = (Some(&names), None);
+        let check = |names, body: &str, expect: Body| {
+            assert_eq!(answer(names, &[], body).body, expect, "{body}");
         };
-        check(Method::POST, " \r\n", Body::Empty);
-        check(Method::POST, "\u{feff}<!doctype html>", Body::Html);
-        check(Method::POST, "\n <html>", Body::Html);
-        check(Method::POST, "down for maintenance", Body::Other);
-        check(Method::GET, "[]", Body::Other);
-        let document = json!({"issuer": "i"}).as_object().unwrap().clone();
-        check(Method::GET, r#"{"issuer":"i"}"#, Body::Document(document));
-        check(Method::POST, r#"{"issuer":"i"}"#, Body::Token(Box::default()));
+        check(token, " \r\n", Body::Empty);
+        check(token, "\u{feff}<!doctype html>", Body::Html);
+        check(token, "\n <html>", Body::Html);
+        check(token, "down for maintenance", Body::Other);
+        check(document, "[]", Body::Other);
+        let members = json!({"issuer": "i"}).as_object().unwrap().clone();
+        check(document, r#"{"issuer":"i"}"#, Body::Document(members));
+        check(token, r#"{"issuer":"i"}"#, Body::Token(Box::default()));
     }
 
     #[test]
@@ -358,7 +417,7 @@ mod tests {
             "access_token": format!("{header}.{claims}.hunter2"), "token_type": "Bearer", "expires_in": "60",
             "scope": ["a", "b"], "refresh_token": "hunter2", "error": "",
         });
-        let answer = answer(&Method::POST, &[], &body.to_string());
+        let answer = answer(Some(&Names::default()), &[], &body.to_string());
         let kept = answer.token().unwrap();
         assert_eq!(kept.expires_in, Some(json!("60")));
         assert_eq!((kept.scope.as_deref(), kept.error.as_deref()), (Some("a b"), None));
@@ -370,9 +429,24 @@ mod tests {
     }
 
     #[test]
+    fn members_may_have_other_names() {
+        let names = Names {
+            token: "accessToken".to_owned(),
+            expires_in: "expiresIn".to_owned(),
+            per_second: 1000.0,
+            expires_at: "expireTime".to_owned(),
+        };
+        let body = r#"{"accessToken":"t","expiresIn":"600000","expireTime":"2026-11-25T00:00:00Z"}"#;
+        let answer = answer(Some(&names), &[], body);
+        let kept = answer.token().unwrap();
+        assert_eq!((&kept.token, &kept.expires_in), (&Some(TokenShape::Opaque), &Some(json!(600.0))));
+        assert!(kept.has_end);
+    }
+
+    #[test]
     fn headers_that_matter() {
         let answer = answer(
-            &Method::GET,
+            None,
             &[
                 ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
                 ("age", "10"),

@@ -65,6 +65,10 @@ macro_rules! fields {
 }
 
 fields! {
+    /// A token service of the catalogue, which fills in what it can.
+    Provider "provider" "M2M_PROVIDER" "--provider" Text;
+    /// What the provider's URLs leave open, such as a tenant.
+    Variables "variables" "M2M_VAR" "--var" Pairs;
     /// Issuer identifier; discovery finds the endpoints.
     Issuer "issuer" "M2M_ISSUER" "--issuer" Text;
     /// Token endpoint without discovery.
@@ -139,7 +143,7 @@ impl Field {
     /// The group of this field, if values of it must come from one layer.
     pub fn group(self) -> Option<Group> {
         match self {
-            Self::Issuer | Self::TokenUrl => Some(Group::Server),
+            Self::Issuer | Self::TokenUrl | Self::Provider => Some(Group::Server),
             Self::ClientSecret | Self::NextClientSecret | Self::PrivateKey => Some(Group::Credential),
             Self::Certificate | Self::CertificateKey | Self::WorkloadToken => Some(Group::Credential),
             _ => None,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::field::{Field, Shape, nearest};
+use super::provider;
 use super::secret::SecretReference;
 use super::value::{Origin, Sourced, Value, parse_time};
 use crate::exit::Failure;
@@ -18,9 +19,6 @@ use crate::exit::Failure;
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
 const TOP_LEVEL: [&str; 3] = ["default", "profiles", "egress"];
-
-/// Keys that have a meaning in the documentation but are not built in yet.
-const LATER: [&str; 2] = ["provider", "domain"];
 
 /// The values that one profile states.
 pub type Profile = BTreeMap<Field, Sourced<Value>>;
@@ -123,25 +121,46 @@ impl Parser<'_> {
         Ok(profiles)
     }
 
-    /// The prefix stands before each key in messages.
+    /// The prefix stands before each key in messages. Variables of the provider stand beside the other keys.
     fn profile(&self, prefix: &str, table: &DeTable<'_>) -> Result<Profile, Failure> {
+        let variables = self.variables_of(prefix, table)?;
         let mut profile = Profile::new();
         for (key, value) in table {
             let at = key.span().start;
             let path = format!("{prefix}{}", key.get_ref());
-            let Some(field) = Field::of_key(key.get_ref()) else {
-                if LATER.contains(&key.get_ref().as_ref()) {
-                    return Err(self.error(at, &path, "not supported by this version").hint(
-                        "state issuer or token_url, client_id and client_secret or private_key instead",
-                    ));
-                }
-                return Err(self.unknown(at, &path, Field::ALL.iter().map(|field| field.key())));
-            };
-            let value = self.value(field, (value.span().start, value.get_ref()), &path)?;
+            let spanned = (value.span().start, value.get_ref());
             let origin = Origin::File { path: self.path.to_owned(), line: self.line(at) };
-            profile.insert(field, Sourced { value, origin });
+            if let Some(name) = variables.iter().find(|name| *name == key.get_ref()) {
+                let pair = (name.clone(), self.string(spanned, &path)?);
+                let empty = || Sourced { value: Value::Pairs(Vec::new()), origin };
+                if let Value::Pairs(pairs) = &mut profile.entry(Field::Variables).or_insert_with(empty).value
+                {
+                    pairs.push(pair);
+                }
+                continue;
+            }
+            let Some(field) = Field::of_key(key.get_ref()).filter(|field| *field != Field::Variables) else {
+                let known =
+                    Field::ALL.iter().map(|field| field.key()).chain(variables.iter().map(String::as_str));
+                return Err(self.unknown(at, &path, known));
+            };
+            profile.insert(field, Sourced { value: self.value(field, spanned, &path)?, origin });
         }
         Ok(profile)
+    }
+
+    /// The names of what the profile's provider leaves open.
+    fn variables_of(&self, prefix: &str, table: &DeTable<'_>) -> Result<Vec<String>, Failure> {
+        let Some((key, value)) = table.iter().find(|(key, _)| *key.get_ref() == Field::Provider.key()) else {
+            return Ok(Vec::new());
+        };
+        let path = format!("{prefix}{}", key.get_ref());
+        let at = value.span().start;
+        let name = self.string((at, value.get_ref()), &path)?;
+        let provider = provider::find(&name).map_err(|failure| {
+            self.error(at, &path, failure.message()).hint(failure.advice().unwrap_or_default())
+        })?;
+        Ok(provider.variables.iter().map(|variable| variable.name.clone()).collect())
     }
 
     fn value(&self, field: Field, spanned: Spanned<'_, '_>, key: &str) -> Result<Value, Failure> {

@@ -20,6 +20,7 @@ const SECRET_FILE_VARIABLE: &str = "M2M_CLIENT_SECRET_FILE";
 pub(super) fn of_flags(flags: &ProfileFlags) -> Result<Profile, Failure> {
     let mut layer = Profile::new();
     let texts = [
+        (Field::Provider, &flags.provider),
         (Field::Issuer, &flags.issuer),
         (Field::TokenUrl, &flags.token_url),
         (Field::IntrospectionUrl, &flags.introspection_url),
@@ -39,7 +40,8 @@ pub(super) fn of_flags(flags: &ProfileFlags) -> Result<Profile, Failure> {
     put(&mut layer, Field::Scopes, words(&flags.scope));
     put(&mut layer, Field::Resource, list(&flags.resource));
     put(&mut layer, Field::Destinations, list(&flags.destination));
-    put(&mut layer, Field::Params, pairs(&flags.param)?);
+    put(&mut layer, Field::Params, pairs("--param", &flags.param)?);
+    put(&mut layer, Field::Variables, pairs("--var", &flags.var)?);
     put(&mut layer, Field::CaFile, flags.ca_file.as_deref().map(path_text));
     put(
         &mut layer,
@@ -63,10 +65,6 @@ pub(super) fn of_flags(flags: &ProfileFlags) -> Result<Profile, Failure> {
 /// # Errors
 /// Exit 3: a value that cannot be, two places for one secret, or a variable for something not built in.
 pub(super) fn of_environment(environment: &Environment) -> Result<Profile, Failure> {
-    if environment.is_set("M2M_PROVIDER") {
-        return Err(Failure::configuration("M2M_PROVIDER: not supported by this version")
-            .hint("set M2M_ISSUER or M2M_TOKEN_URL instead"));
-    }
     let mut layer = Profile::new();
     for field in Field::ALL.iter().copied().filter(|field| !field.env().is_empty()) {
         let Some(text) = environment.text(field.env()) else { continue };
@@ -83,7 +81,15 @@ pub(super) fn of_environment(environment: &Environment) -> Result<Profile, Failu
             }
             Shape::Secret => Value::Secret(SecretReference::File(text.into())),
             Shape::KeyOrEphemeral => key_or_ephemeral(text),
-            Shape::Switch | Shape::Pairs => continue,
+            Shape::Pairs => {
+                let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+                match pairs(field.env(), &words) {
+                    Ok(Some(value)) => value,
+                    Ok(None) => continue,
+                    Err(failure) => return Err(Failure::configuration(failure.message())),
+                }
+            }
+            Shape::Switch => continue,
         };
         layer.insert(field, Sourced { value, origin: Origin::Env(field.env()) });
     }
@@ -115,10 +121,10 @@ fn list(typed: &[String]) -> Option<Value> {
     (!typed.is_empty()).then(|| Value::List(typed.to_vec()))
 }
 
-fn pairs(typed: &[String]) -> Result<Option<Value>, Failure> {
+fn pairs(from: &str, typed: &[String]) -> Result<Option<Value>, Failure> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(Failure::usage("--param: expected NAME=VALUE")),
+        _ => Err(Failure::usage(format!("{from}: expected NAME=VALUE"))),
     };
     let pairs = typed.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
     Ok((!pairs.is_empty()).then_some(Value::Pairs(pairs)))

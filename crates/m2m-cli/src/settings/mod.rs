@@ -11,6 +11,7 @@ pub mod json;
 pub(crate) mod keyring;
 mod layers;
 pub(crate) mod program;
+pub mod provider;
 pub mod search;
 pub mod secret;
 pub mod trust;
@@ -27,6 +28,8 @@ use search::{Located, Start};
 use secret::SecretReference;
 use trust::Trust;
 use value::{Origin, Sourced, Value};
+
+use m2m_client::provider::Preset;
 
 use crate::args::{Global, ProfileFlags};
 use crate::exit::Failure;
@@ -48,6 +51,7 @@ pub struct Inputs<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<Field, Sourced<Value>>,
+    preset: Option<Preset>,
     profile: Option<String>,
     file: Option<(PathBuf, Trust)>,
     egress: Vec<String>,
@@ -88,7 +92,7 @@ impl Settings {
         settings.egress = files.located.iter().flat_map(|file| file.document.egress.clone()).collect();
         let Some((file, name)) = chosen else {
             settings.values = merge(&[&flags, environment]);
-            return Ok(settings);
+            return settings.with_provider();
         };
         let empty = Profile::new();
         let profile = file.document.profiles.get(name).unwrap_or(&empty);
@@ -99,7 +103,23 @@ impl Settings {
             found::refuse_commands(&settings, file)?;
             settings.warnings.extend(found::warn_of_secrets(&settings, file));
         }
-        Ok(settings)
+        settings.with_provider()
+    }
+
+    /// With what the provider catalogue fills in.
+    fn with_provider(mut self) -> Result<Self, Failure> {
+        if let Some((preset, layer)) = provider::layer(&self)? {
+            for (field, sourced) in layer {
+                self.values.entry(field).or_insert(sourced);
+            }
+            self.preset = Some(preset);
+        }
+        Ok(self)
+    }
+
+    /// The service of the catalogue that the profile names, its variables filled in.
+    pub fn preset(&self) -> Option<&Preset> {
+        self.preset.as_ref()
     }
 
     /// The profile that was chosen; `None` when flags and environment stand alone.
@@ -198,7 +218,8 @@ enum NeedOfProfile {
 
 fn need_of_profile(layers: &[&Profile]) -> NeedOfProfile {
     let named = |field| layers.iter().any(|layer| layer.contains_key(field));
-    match named(&Field::ClientId) && (named(&Field::Issuer) || named(&Field::TokenUrl)) {
+    let server = [Field::Issuer, Field::TokenUrl, Field::Provider].iter().any(named);
+    match named(&Field::ClientId) && server {
         true => NeedOfProfile::None,
         false => NeedOfProfile::Some,
     }
@@ -247,20 +268,40 @@ fn names(files: &[Located]) -> String {
     names.join(", ")
 }
 
-/// First layer first. Fields of one group come from one layer.
+/// First layer first. Fields of one group come from one layer; but a URL in a higher one redirects the provider of a
+/// lower one and does not unname it. Variables belong to their provider and add up.
 fn merge(layers: &[&Profile]) -> BTreeMap<Field, Sourced<Value>> {
     let mut merged: BTreeMap<Field, Sourced<Value>> = BTreeMap::new();
     let mut decided = Vec::new();
     for layer in layers {
         let groups: Vec<_> = layer.keys().filter_map(|field| field.group()).collect();
+        let renamed = merged.contains_key(&Field::Provider) && layer.contains_key(&Field::Provider);
         for (field, sourced) in *layer {
-            if field.group().is_none_or(|group| !decided.contains(&group)) {
-                merged.entry(*field).or_insert_with(|| sourced.clone());
+            match field {
+                Field::Variables if renamed => {}
+                Field::Variables => add_pairs(&mut merged, *field, sourced),
+                Field::Provider => drop(merged.entry(*field).or_insert_with(|| sourced.clone())),
+                _ if field.group().is_none_or(|group| !decided.contains(&group)) => {
+                    merged.entry(*field).or_insert_with(|| sourced.clone());
+                }
+                _ => {}
             }
         }
         decided.extend(groups);
     }
     merged
+}
+
+/// Adds the pairs whose names are not there yet.
+fn add_pairs(merged: &mut BTreeMap<Field, Sourced<Value>>, field: Field, sourced: &Sourced<Value>) {
+    match (merged.get_mut(&field).map(|there| &mut there.value), &sourced.value) {
+        (Some(Value::Pairs(there)), Value::Pairs(pairs)) => {
+            let fresh = pairs.iter().filter(|(name, _)| there.iter().all(|(known, _)| known != name));
+            let fresh: Vec<_> = fresh.cloned().collect();
+            there.extend(fresh);
+        }
+        _ => drop(merged.insert(field, sourced.clone())),
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub enum Origin {
         /// Counted from 1.
         line: usize,
     },
+    /// This entry of the provider catalogue.
+    Provider(String),
     /// Nobody said anything.
     Default,
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(name) | Self::Env(name) => f.write_str(name),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Provider(id) => write!(f, "provider {id}"),
             Self::Default => f.write_str("default"),
         }
     }

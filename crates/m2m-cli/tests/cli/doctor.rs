@@ -472,6 +472,27 @@ fn the_probe_finds_another_way_in() {
 }
 
 #[test]
+fn a_service_of_the_catalogue() {
+    let case = Case::new();
+    let unauthorized = r#"{"error":"access_denied","error_description":"Unauthorized"}"#;
+    let service = start(move |request| {
+        let known = request.starts_with("POST /oauth/token ");
+        let status = if known { "401 Unauthorized" } else { "404 Not Found" };
+        format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\r\n{unauthorized}")
+    });
+    let named = format!("--provider auth0 --var domain={service} {ASK}");
+    let report = case.check(&named, Some("token.request"), 7);
+    let fix = found(&report, "token.request")["fix"].as_str().unwrap();
+    assert!(fix.contains("client secret"), "the service's own fix: {fix}");
+    let other = format!("{named} --client-auth-method client_secret_jwt");
+    let case = Case::new();
+    case.write("secret", "a-secret-of-more-than-thirty-two-characters");
+    let report = case.check(&other, Some("auth.method"), 7);
+    let evidence = found(&report, "auth.method")["evidence"].as_str().unwrap();
+    assert!(evidence.contains("Auth0 takes client_secret_post"), "{evidence}");
+}
+
+#[test]
 fn people_read_lines() {
     let place = Place::new();
     let (exit, out, err) = place.shell("m2m doctor");

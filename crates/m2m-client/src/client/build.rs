@@ -4,23 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::{HttpClient, RemoteMetadata, ReqwestHttp};
+use m2m_proto::client_id::ClientId;
 use m2m_proto::token::TokenRequest;
 use m2m_proto::uri::EndpointUri;
 
 use super::Inner;
 use crate::cache::{CacheSettings, Identity, Rotation, TokenCache};
-use crate::config::{ClientBuilder, ServerKind};
+use crate::config::{ClientBuilder, ServerKind, Tuning};
 use crate::credentials::{Credentials, HttpFactory, Transport};
+use crate::dialect::ClientIdParameter;
 use crate::dpop::DpopSigner;
 use crate::error::Error;
 use crate::exchange::{Directory, Exchange};
 use crate::mint::TokenMinter;
 use crate::store::Vault;
 
-pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
+pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     check(&settings)?;
-    let client_id = settings.client_id.ok_or_else(|| Error::misconfigured("client_id is missing"))?;
     let credentials = settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
+    let client_id = match settings.client_id {
+        Some(client_id) => client_id,
+        None if credentials.method().is_none() => nobody(&mut settings.tuning)?,
+        None => return Err(Error::misconfigured("client_id is missing")),
+    };
     credentials.check()?;
     let (clock, random) = (settings.clock, settings.random);
     let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
@@ -70,6 +76,13 @@ pub(super) fn inner(settings: ClientBuilder) -> Result<Inner, Error> {
     let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
     let cache = TokenCache::new(minter, clock, random, cache_settings);
     Ok(Inner { exchange, cache, vault, identity, spec: settings.spec, destinations: settings.destinations })
+}
+
+/// A client that no request names: the service goes by where it is, or by the
+/// token that it shows.
+fn nobody(tuning: &mut Tuning) -> Result<ClientId, Error> {
+    Arc::make_mut(&mut tuning.dialect).client_id = ClientIdParameter::Never;
+    ClientId::parse("nobody").map_err(|_| Error::internal("a name that is none"))
 }
 
 /// The HTTP client for requests that authenticate, and the one for discovery,

@@ -10,8 +10,14 @@
 //               "ca_client_dns",                       SAN of the CA-signed client certificate
 //               "self_signed": JWK with x5c } }
 //
-// The first line on stdout is JSON: {"issuer","port","mtls_port"?,"secret"}. The
-// process ends when its stdin closes, so that no test leaves it behind.
+// The first line on stdout is JSON:
+//
+//   { "issuer", "port",
+//     "secret",           of every client that has one; full of characters that need encoding
+//     "portal",           an issuer whose token endpoint answers 200 with HTML
+//     "mtls_origin"? }    where client certificates are asked for
+//
+// The process ends when its stdin closes, so that no test leaves it behind.
 
 import { randomBytes } from 'node:crypto';
 import { createServer as createHttpServer } from 'node:http';
@@ -174,7 +180,7 @@ const http = createHttpServer((request, response) => front(request, response));
 const port = await listen(http);
 const issuer = `http://127.0.0.1:${port}`;
 
-let mtlsPort;
+let mtlsOrigin;
 if (setup.tls) {
   const https = createHttpsServer({
     cert: setup.tls.certificate,
@@ -183,10 +189,10 @@ if (setup.tls) {
     requestCert: true,
     rejectUnauthorized: false, // self-signed clients are checked by the provider
   }, (request, response) => front(request, response));
-  mtlsPort = await listen(https);
+  mtlsOrigin = `https://127.0.0.1:${await listen(https)}`;
 }
 
-const provider = new Provider(issuer, configuration(mtlsPort && `https://127.0.0.1:${mtlsPort}`));
+const provider = new Provider(issuer, configuration(mtlsOrigin));
 const callback = provider.callback();
 const seen = { token: 0 };
 front = (request, response) => {
@@ -203,4 +209,5 @@ front = (request, response) => {
 provider.on('server_error', (ctx, error) => console.error(error));
 
 input.on('close', () => process.exit(0));
-process.stdout.write(`${JSON.stringify({ issuer, port, mtls_port: mtlsPort, secret: SECRET })}\n`);
+const hello = { issuer, port, secret: SECRET, portal: `${issuer}/portal`, mtls_origin: mtlsOrigin };
+process.stdout.write(`${JSON.stringify(hello)}\n`);

@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::HeaderValue;
 use m2m_io::task::{self, Task};
 use m2m_io::{Clock as _, SystemClock};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Answer;
+use super::wire::{receive, whole};
 use crate::record::{Record, Recorded};
 
 /// A server that follows a script. Records every request. Stops when dropped.
@@ -113,18 +113,6 @@ async fn converse(mut stream: TcpStream, script: Script, record: Record) {
     }
 }
 
-fn whole(response: &Response<Bytes>) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
-    for (name, value) in response.headers() {
-        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    bytes.extend(
-        format!("content-length: {}\r\nconnection: close\r\n\r\n", response.body().len()).into_bytes(),
-    );
-    bytes.extend_from_slice(response.body());
-    bytes
-}
-
 fn compressed(length: usize) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&vec![b'a'; length]).expect("memory");
@@ -132,38 +120,4 @@ fn compressed(length: usize) -> Vec<u8> {
     let mut response = super::response(200, "application/json", body);
     response.headers_mut().insert(http::header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     whole(&response)
-}
-
-/// Reads a request with its announced body.
-async fn receive(stream: &mut TcpStream) -> Option<Request<Bytes>> {
-    let mut received = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        if let Some(request) = parse(&received) {
-            return Some(request);
-        }
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return None,
-            Ok(count) => received.extend_from_slice(&buffer[..count]),
-        }
-    }
-}
-
-/// Our own clients' requests only: well-formed, with a `content-length` if there is a body.
-fn parse(received: &[u8]) -> Option<Request<Bytes>> {
-    let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&received[..end]).ok()?;
-    let mut lines = head.split("\r\n");
-    let mut start = lines.next()?.split(' ');
-    let mut headers = HeaderMap::new();
-    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
-        headers.append(name.parse::<HeaderName>().ok()?, value.parse().ok()?);
-    }
-    let length = headers.get("content-length").map_or(Some(0), |value| value.to_str().ok()?.parse().ok())?;
-    let body = received.get(end + 4..end + 4 + length)?;
-    let mut request = Request::new(Bytes::copy_from_slice(body));
-    *request.method_mut() = start.next()?.parse().ok()?;
-    *request.uri_mut() = start.next()?.parse().ok()?;
-    *request.headers_mut() = headers;
-    Some(request)
 }

@@ -23,7 +23,8 @@ fn seen(result: Result<Response<Bytes>, HttpError>) -> Expect {
     };
     match TokenResponse::decode(&response) {
         Ok(response) => Expect::Token(match response.expires_in {
-            ExpiresIn::Absent => Lifetime::Unsaid,
+            // Read by a dialect alone.
+            ExpiresIn::Absent | ExpiresIn::Until(_) => Lifetime::Unsaid,
             ExpiresIn::Zero => Lifetime::Zero,
             ExpiresIn::In(life) if life == ExpiresIn::MAX => Lifetime::Absurd,
             ExpiresIn::In(life) => Lifetime::Seconds(life.as_secs()),

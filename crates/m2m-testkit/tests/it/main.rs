@@ -7,6 +7,12 @@ mod demo_fails;
 mod hostile;
 mod io;
 #[cfg(feature = "roles")]
+mod peer;
+#[cfg(feature = "roles")]
+mod peer_authlib;
+#[cfg(feature = "roles")]
+mod peer_mock_server;
+#[cfg(feature = "roles")]
 mod peer_oidc_provider;
 #[cfg(feature = "roles")]
 mod system;

@@ -7,26 +7,21 @@ mod binary;
 mod party;
 
 use m2m_client::{
-    CertificateSource, Client, ClientBuilder, Credentials, Dpop, ErrorKind, FixedSecret, HttpFactory,
-    KeySource, Server, TokenSpec,
+    CertificateSource, Client, ClientBuilder, Credentials, Dpop, ErrorKind, HttpFactory, KeySource, TokenSpec,
 };
 use m2m_io::{EgressRules, HttpClient, ReqwestHttp};
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::scope::Scope;
-use m2m_proto::secret::SecretString;
 use m2m_proto::token::{AccessToken, TokenType};
-use m2m_proto::uri::{Issuer, ResourceUri};
+use m2m_proto::uri::ResourceUri;
 use party::{ALGORITHMS, Certificate, Party};
 use std::sync::Arc;
 
-fn secret(text: &str) -> Arc<FixedSecret> {
-    Arc::new(FixedSecret::new(SecretString::from(text)))
-}
+use crate::peer::{self, code, secret};
 
 fn with_secret(party: &Party, method: ClientAuthMethod) -> Credentials {
-    Credentials::secret(secret(party.server.secret()), None, method)
+    Credentials::secret(secret(party.server.said("secret")), None, method)
 }
 
 fn with_key(party: &Party, algorithm: Algorithm) -> Credentials {
@@ -36,10 +31,7 @@ fn with_key(party: &Party, algorithm: Algorithm) -> Credentials {
 }
 
 fn builder(party: &Party, client_id: &str, credentials: Credentials) -> ClientBuilder {
-    Client::builder(Server::issuer(Issuer::parse(party.server.issuer()).unwrap()))
-        .client_id(ClientId::parse(client_id).unwrap())
-        .credentials(credentials)
-        .scope(Scope::parse("orders:read").unwrap())
+    peer::client(&party.server, client_id, credentials).scope(Scope::parse("orders:read").unwrap())
 }
 
 fn client(party: &Party, client_id: &str, credentials: Credentials) -> Client {
@@ -123,7 +115,7 @@ async fn oidc_provider_issues_for_resources_introspects_and_revokes() {
     assert!(!client.introspect(&unknown).await.unwrap().is_active());
     // This server refuses to introspect a JWT; that is its answer, not "inactive".
     let refused = client.introspect(jwt.access_token()).await.unwrap_err();
-    assert_eq!(refused.code().map(ToString::to_string).as_deref(), Some("unsupported_token_type"));
+    assert_eq!(code(&refused).as_deref(), Some("unsupported_token_type"));
 }
 
 // spec-test: 8705-C1, 8705-C2
@@ -146,7 +138,7 @@ async fn oidc_provider_gives_tokens_by_mutual_tls_at_its_endpoint_aliases() {
         with_certificate(&party, ClientAuthMethod::TlsClientAuth, &party.self_signed);
     let client = builder(&party, "tls", credentials).http_factory(factory).build().unwrap();
     let refused = client.token(&client.spec()).await.unwrap_err();
-    assert_eq!(refused.code().map(ToString::to_string).as_deref(), Some("invalid_client"));
+    assert_eq!(code(&refused).as_deref(), Some("invalid_client"));
 }
 
 /// The aliases are on another port, so not on the issuer's origin: the operator
@@ -157,7 +149,7 @@ fn with_certificate(
     pem: &Certificate,
 ) -> (Credentials, HttpFactory) {
     let source = CertificateSource::new(secret(&pem.chain), secret(&pem.key));
-    let (ca, origin) = (party.ca.clone(), party.server.mtls_origin());
+    let (ca, origin) = (party.ca.clone(), party.server.said("mtls_origin").to_owned());
     let factory = HttpFactory::new(move |certificate| {
         let mut http = ReqwestHttp::builder().ca_pem(ca.as_bytes())?;
         http = http.egress(EgressRules::new().allow(&origin).expect("an origin"));
@@ -176,12 +168,12 @@ async fn oidc_provider_refusals_are_verdicts_and_its_death_is_not() {
     let wrong = client(&party, "basic", Credentials::secret(secret("not the secret"), None, basic));
     let error = wrong.token(&wrong.spec()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert_eq!(error.code().map(ToString::to_string).as_deref(), Some("invalid_client"));
+    assert_eq!(code(&error).as_deref(), Some("invalid_client"));
     assert!(!error.is_transient());
     let scope = client(&party, "basic", with_secret(&party, basic));
     let spec = TokenSpec::new().scope(Scope::parse("orders:delete").unwrap());
     let error = scope.token(&spec).await.unwrap_err();
-    assert_eq!(error.code().map(ToString::to_string).as_deref(), Some("invalid_scope"));
+    assert_eq!(code(&error).as_deref(), Some("invalid_scope"));
     let held = client(&party, "basic", with_secret(&party, basic));
     let before = held.token(&held.spec()).await.unwrap();
     let cold = client(&party, "basic", with_secret(&party, basic));

@@ -71,6 +71,7 @@ impl Row {
             Origin::Flag(_) => "flag",
             Origin::Env(_) => "variable",
             Origin::File { .. } => "file",
+            Origin::Provider(_) => "provider",
             Origin::Default => "default",
         };
         let mut row = json!({"value": self.value, "from": from, "origin": self.origin.to_string()});

@@ -138,7 +138,7 @@ pub(super) fn request(facts: &Facts, blocked: Option<Check>) -> Option<Finding> 
     Some(refused(trouble))
 }
 
-// The hints of a provider belong here, before the library's.
+// The library's hint is the service's own, where the catalogue knows the error.
 fn refused(trouble: &Trouble) -> Finding {
     let cause = match &trouble.code {
         Some(ErrorCode::InvalidClient) => {
@@ -170,7 +170,16 @@ pub(super) fn expires_in(facts: &Facts) -> Option<Finding> {
         Err(odd) => {
             return Some(Finding::fail(Exit::Malformed, format!("expires_in is {odd}"), &EXPIRES_ODD, &[]));
         }
-        Ok(None) => return Some(Finding::warn("expires_in is absent", &EXPIRES_ABSENT, &[])),
+        Ok(None) if answer.has_end => return Some(Finding::pass("the answer says when the token ends")),
+        Ok(None) => {
+            let known =
+                facts.settings.service.as_ref().and_then(|service| Some((service, service.lifetime?)));
+            if let Some((service, life)) = known {
+                let evidence = format!("absent, as {} does it; its tokens live {life} s", service.name);
+                return Some(Finding::pass(evidence));
+            }
+            return Some(Finding::warn("expires_in is absent", &EXPIRES_ABSENT, &[]));
+        }
         Ok(Some(seconds)) => seconds,
     };
     let as_text = if answer.expires_in.as_ref().is_some_and(Value::is_string) { ", as text" } else { "" };

@@ -2,8 +2,7 @@
 
 use http::StatusCode;
 use m2m_client::ErrorKind;
-use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::names::metadata;
+use m2m_proto::names::{auth_method, metadata};
 
 use super::super::catalogue::{
     ALGORITHM_NOT_OFFERED, DISCOVERY_DOWN, ISSUER_ABSENT, ISSUER_DIFFERS, METADATA_BROKEN,
@@ -13,7 +12,9 @@ use super::super::facts::{Facts, Taken};
 use super::super::finding::Finding;
 use super::super::record::Exchange;
 use super::answer::is_page;
+use crate::connect::credentials::Method;
 use crate::exit::Exit;
+use crate::settings::provider::FEDERATED;
 
 pub(super) fn reachable(facts: &Facts) -> Option<Finding> {
     facts.server.as_ref()?;
@@ -77,26 +78,38 @@ pub(super) fn issuer(facts: &Facts) -> Option<Finding> {
 /// Whether the server names its methods and ours is not among them.
 pub(super) fn method_is_not_offered(facts: &Facts) -> bool {
     let Some(method) = facts.settings.method else { return false };
-    let offered = facts.advertised(metadata::TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED);
-    offered.is_some_and(|offered| !offered.contains(&method.as_str()))
+    offered(facts).is_some_and(|(_, offered)| !offered.contains(&method.as_str()))
+}
+
+/// The methods that are offered, and by whose word: the metadata's, else the catalogue's.
+fn offered(facts: &Facts) -> Option<(String, Vec<&str>)> {
+    if let Some(list) = facts.advertised(metadata::TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED) {
+        return Some(("the server offers".to_owned(), list));
+    }
+    let service = facts.settings.service.as_ref().filter(|service| !service.methods.is_empty())?;
+    Some((format!("{} takes", service.name), service.methods.iter().map(String::as_str).collect()))
 }
 
 /// A method that is not offered and works all the same is worth a warning.
-// The catalogue's own list of a provider's methods belongs here, after the metadata's.
 pub(super) fn method(facts: &Facts) -> Option<Finding> {
     let method = facts.settings.method?;
     if facts.settings.unusable.is_some() || issuer_differs(facts) && facts.token_request().is_none() {
         return None;
     }
-    let offered = facts.advertised(metadata::TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED);
+    // With an assertion as grant, nobody need prove anything else; a workload token is an assertion to the server.
+    let method = match method {
+        Method::None => return Some(Finding::pass("none: the grant says who the client is")),
+        method => method.as_str(),
+    };
     let works = facts.outcome.is_some() && facts.trouble().is_none();
-    if let Some(offered) = offered {
+    if let Some((whose, offered)) = offered(facts) {
         let list = offered.join(", ");
-        if offered.contains(&method.as_str()) {
+        let federated = method == FEDERATED && offered.contains(&auth_method::PRIVATE_KEY_JWT);
+        if offered.contains(&method) || federated {
             return Some(algorithm(facts).unwrap_or_else(|| Finding::pass(format!("{method} is offered"))));
         }
         let blanks = [("methods", list.as_str())];
-        let evidence = format!("configured is {method}, the server offers {list}");
+        let evidence = format!("configured is {method}, {whose} {list}");
         return Some(match works {
             true => Finding::warn(format!("{evidence}, and accepts it"), &METHOD_NOT_OFFERED, &blanks),
             false => Finding::fail(Exit::ClientRefused, evidence, &METHOD_NOT_OFFERED, &blanks),
@@ -111,7 +124,7 @@ pub(super) fn method(facts: &Facts) -> Option<Finding> {
         let blanks = [("methods", "the methods in the server's documentation")];
         return Some(Finding::fail(Exit::ClientRefused, evidence, &METHOD_NOT_OFFERED, &blanks));
     }
-    let by_default = method == ClientAuthMethod::ClientSecretBasic;
+    let by_default = method == auth_method::CLIENT_SECRET_BASIC;
     match (facts.metadata.is_some(), by_default) {
         (true, false) => {
             let evidence = format!("configured is {method}, the metadata says nothing");

@@ -15,6 +15,7 @@ use super::super::facts::*;
 use super::super::finding::Status;
 use super::super::record::{Answer, Body, Exchange, TokenAnswer, TokenShape};
 use super::judge;
+use crate::connect::credentials::Method as Shown;
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 
@@ -51,6 +52,7 @@ fn token() -> TokenAnswer {
         error: None,
         token_type: Some("Bearer".to_owned()),
         expires_in: Some(json!(600)),
+        has_end: false,
         scope: Some("read".to_owned()),
     }
 }
@@ -78,7 +80,7 @@ fn healthy() -> Facts {
         settings: Asked {
             sources: vec!["issuer from --issuer".to_owned()],
             issuer: Some(ISSUER.to_owned()),
-            method: Some(ClientAuthMethod::ClientSecretBasic),
+            method: Some(Shown::Registered(ClientAuthMethod::ClientSecretBasic)),
             scopes: vec!["read".to_owned()],
             audiences: vec![API.to_owned()],
             destinations: vec![API.to_owned()],
@@ -171,7 +173,7 @@ fn claims(facts: &mut Facts) -> &mut Map<String, Value> {
 }
 
 fn signs(facts: &mut Facts) {
-    facts.settings.method = Some(ClientAuthMethod::PrivateKeyJwt);
+    facts.settings.method = Some(Shown::Registered(ClientAuthMethod::PrivateKeyJwt));
     facts.settings.algorithm = Some("ES256".to_owned());
     facts.secrets.clear();
     facts.keys = vec![(Field::PrivateKey, Ok("ES256".to_owned()))];
@@ -288,12 +290,12 @@ fn a_secret_with_escapes() {
     fails(Check::AuthMethod, Exit::ClientRefused, |facts| {
         facts.secrets[0].escapes = 2;
         client_refused(facts);
-        facts.settings.method = Some(ClientAuthMethod::ClientSecretPost);
+        facts.settings.method = Some(Shown::Registered(ClientAuthMethod::ClientSecretPost));
     });
     fails(Check::ClockOffset, Exit::ClientRefused, |facts| {
         facts.secrets[0].escapes = 2;
         client_refused(facts);
-        facts.settings.method = Some(ClientAuthMethod::ClientSecretJwt);
+        facts.settings.method = Some(Shown::Registered(ClientAuthMethod::ClientSecretJwt));
         (facts.metadata, facts.settings.issuer) = (None, None);
         facts.settings.assertion_audience = Some(ISSUER.to_owned());
         for exchange in &mut facts.exchanges {
@@ -431,7 +433,9 @@ fn discovery() {
 #[test]
 fn methods() {
     let list = "token_endpoint_auth_methods_supported";
-    let post = |facts: &mut Facts| facts.settings.method = Some(ClientAuthMethod::ClientSecretPost);
+    let post = |facts: &mut Facts| {
+        facts.settings.method = Some(Shown::Registered(ClientAuthMethod::ClientSecretPost))
+    };
     let members = |facts: &mut Facts| std::mem::take(&mut facts.metadata.as_mut().unwrap().members);
     let unsaid = |facts: &mut Facts| {
         let mut members = members(facts);
@@ -468,6 +472,19 @@ fn methods() {
         rs(facts);
         client_refused(facts);
     });
+    // Without metadata the catalogue's word counts.
+    let service = |facts: &mut Facts, methods: &[&str]| {
+        let methods = methods.iter().map(|method| (*method).to_owned()).collect();
+        facts.settings.service = Some(Service { name: "Example".to_owned(), methods, lifetime: None });
+        unsaid(facts);
+    };
+    fails(Check::AuthMethod, Exit::ClientRefused, |facts| {
+        service(facts, &["client_secret_post"]);
+        client_refused(facts);
+    });
+    fine(|facts| service(facts, &["client_secret_basic"]));
+    fine(|facts| facts.settings.method = Some(Shown::None));
+    fine(|facts| facts.settings.method = Some(Shown::Federated));
     let variant = |taken| vec![Variant { what: "raw Basic", setting: "set basic_encoding", taken }];
     fails(Check::AuthProbe, Exit::ClientRefused, |facts| {
         client_refused(facts);
@@ -542,6 +559,15 @@ fn tokens() {
     warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = Some(json!(3_600_000)));
     warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = Some(json!(5)));
     fine(|facts| answered(facts).expires_in = Some(json!("600")));
+    fine(|facts| {
+        answered(facts).expires_in = None;
+        answered(facts).has_end = true;
+    });
+    fine(|facts| {
+        answered(facts).expires_in = None;
+        let (name, methods) = ("Example".to_owned(), Vec::new());
+        facts.settings.service = Some(Service { name, methods, lifetime: Some(7200) });
+    });
     for odd in [json!(0), json!(-1), json!("soon")] {
         fails(Check::TokenExpiresIn, Exit::Malformed, |facts| {
             answered(facts).expires_in = Some(odd.clone());

@@ -2,14 +2,13 @@
 //! made from their public halves.
 
 use m2m_proto::jose::{Algorithm, SigningKey};
-use m2m_testkit::peers::OidcProvider;
+use m2m_testkit::peers::{self, Peer};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use serde_json::{Map, Value, json};
-use std::fs;
-use std::path::PathBuf;
-use tempfile::TempDir;
+
+use crate::peer::{Shell, public_jwk};
 
 /// The algorithms of private_key_jwt that the peer takes.
 pub(super) const ALGORITHMS: &[Algorithm] =
@@ -17,15 +16,16 @@ pub(super) const ALGORITHMS: &[Algorithm] =
 
 const CLIENT_DNS: &str = "svc.orders.example";
 
-/// A running peer and everything its clients hold, also as files for the binary.
+/// A running peer and everything its clients hold.
 pub(super) struct Party {
-    pub(super) server: OidcProvider,
+    pub(super) server: Peer,
+    /// Where the binary runs.
+    pub(super) shell: Shell,
     /// PEM of the authority that signed the server's and one client's certificate.
     pub(super) ca: String,
     pub(super) signed: Certificate,
     pub(super) self_signed: Certificate,
     keys: Vec<(Algorithm, SigningKey)>,
-    directory: TempDir,
 }
 
 /// A certificate and its private key, PEM.
@@ -44,41 +44,25 @@ impl Party {
         let (self_signed, self_signed_jwk) = self_signed();
         let jwks: Map<String, Value> =
             keys.iter().map(|(alg, key)| (alg.name().to_owned(), public_jwk(key))).collect();
-        let server = OidcProvider::start(&json!({
-            "keys": jwks,
-            "tls": {
-                "certificate": server_certificate.chain,
-                "key": server_certificate.key,
-                "client_ca": ca.pem(),
-                "ca_client_dns": CLIENT_DNS,
-                "self_signed": self_signed_jwk,
-            },
-        }))?;
-        let directory = tempfile::tempdir().unwrap();
-        Some(Self { server, ca: ca.pem(), signed, self_signed, keys, directory })
+        let server = Peer::start(
+            peers::OIDC_PROVIDER,
+            &json!({
+                "keys": jwks,
+                "tls": {
+                    "certificate": server_certificate.chain,
+                    "key": server_certificate.key,
+                    "client_ca": ca.pem(),
+                    "ca_client_dns": CLIENT_DNS,
+                    "self_signed": self_signed_jwk,
+                },
+            }),
+        )?;
+        Some(Self { server, shell: Shell::new(), ca: ca.pem(), signed, self_signed, keys })
     }
 
     pub(super) fn key(&self, algorithm: Algorithm) -> &SigningKey {
         &self.keys.iter().find(|(alg, _)| *alg == algorithm).unwrap().1
     }
-
-    /// Writes a file into the party's own directory.
-    pub(super) fn file(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.directory.path().join(name);
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    pub(super) fn directory(&self) -> PathBuf {
-        self.directory.path().to_path_buf()
-    }
-}
-
-fn public_jwk(key: &SigningKey) -> Value {
-    let mut jwk = key.public_jwk().unwrap().to_public_json();
-    jwk.insert("alg".to_owned(), key.algorithm().name().into());
-    jwk.insert("use".to_owned(), "sig".into());
-    jwk.into()
 }
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {

@@ -1,0 +1,145 @@
+//! The lowest layer but the defaults: what the provider catalogue fills in for a profile that names a provider.
+
+use m2m_client::AssertionAudienceRule;
+use m2m_client::provider::{self, Preset, Provider};
+use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::names::{auth_method, grant_type};
+
+use super::Settings;
+use super::field::{Field, nearest};
+use super::file::Profile;
+use super::value::{Origin, Sourced, Value};
+use crate::exit::Failure;
+
+/// `client_auth_method` of a client that shows a workload token as its assertion (RFC 7523 section 2.2).
+pub const FEDERATED: &str = "federated";
+
+/// The provider of that name.
+///
+/// # Errors
+/// Exit 3: there is none; the hint names the nearest.
+pub fn find(name: &str) -> Result<&'static Provider, Failure> {
+    provider::find(name).ok_or_else(|| {
+        let known = provider::all().iter().flat_map(|p| std::iter::once(&p.id).chain(&p.aliases));
+        let hint = match nearest(name, known.map(String::as_str)) {
+            Some(near) => format!("did you mean {near}? m2m providers lists them all"),
+            None => "m2m providers lists them all; without one, state issuer or token_url".to_owned(),
+        };
+        Failure::configuration(format!("there is no provider {name:?}")).hint(hint)
+    })
+}
+
+/// What the named provider adds to what was stated; nothing where none is named.
+///
+/// # Errors
+/// Exit 3: no such provider, or a variable is missing or cannot be.
+pub(super) fn layer(settings: &Settings) -> Result<Option<(Preset, Profile)>, Failure> {
+    let Some(name) = settings.text(Field::Provider) else {
+        return match settings.pairs(Field::Variables).first() {
+            Some((name, _)) => Err(settings
+                .wrong(Field::Variables, format!("{name} is a variable of a provider, and none is named"))
+                .hint("name one: --provider or provider = \"…\"")),
+            None => Ok(None),
+        };
+    };
+    let provider = find(name).map_err(|failure| {
+        let hint = failure.advice().unwrap_or_default().to_owned();
+        settings.wrong(Field::Provider, failure.message()).hint(hint)
+    })?;
+    let stated = |field| settings.text(field).is_some();
+    let elsewhere = stated(Field::Issuer) || stated(Field::TokenUrl);
+    let variables = settings.pairs(Field::Variables);
+    let resolved =
+        if elsewhere { provider.resolve_elsewhere(variables) } else { provider.resolve(variables) };
+    let preset = resolved.map_err(|error| {
+        settings
+            .wrong(Field::Provider, format!("{}: {error}", provider.id))
+            .hint(format!("m2m providers {} explains its variables", provider.id))
+    })?;
+    let values = values(settings, &preset, elsewhere.into());
+    Ok(Some((preset, values)))
+}
+
+/// Whether the profile itself says where the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    OfProvider,
+    Stated,
+}
+
+impl From<bool> for Server {
+    fn from(stated: bool) -> Self {
+        if stated { Self::Stated } else { Self::OfProvider }
+    }
+}
+
+fn values(settings: &Settings, preset: &Preset, server: Server) -> Profile {
+    let provider = preset.provider();
+    let mut layer = Profile::new();
+    let mut put = |field: Field, value: Value| {
+        layer.insert(field, Sourced { value, origin: Origin::Provider(provider.id.clone()) });
+    };
+    let method = method(settings, preset);
+    if server == Server::OfProvider {
+        let certificate = ClientAuthMethod::parse(&method).is_some_and(ClientAuthMethod::uses_certificate);
+        // With a certificate the endpoint may be another; only metadata tells (RFC 8705 section 5).
+        let discovered = certificate && provider.endpoints.mtls_token.is_none();
+        let issuer = preset.issuer().filter(|_| discovered && !preset.discovery_urls().is_empty());
+        match (issuer, preset.token_url_for(ClientAuthMethod::parse(&method))) {
+            (Some(issuer), _) => put(Field::Issuer, text(issuer)),
+            (None, Some(url)) => put(Field::TokenUrl, text(url)),
+            (None, None) => {}
+        }
+        let endpoints = [
+            (Field::IntrospectionUrl, preset.introspection_url()),
+            (Field::RevocationUrl, preset.revocation_url()),
+        ];
+        for (field, url) in endpoints.into_iter().filter_map(|(field, url)| Some((field, url?))) {
+            put(field, text(url));
+        }
+    }
+    put(Field::ClientAuthMethod, Value::Text(method));
+    put(Field::Grant, text(grant(preset)));
+    let scopes = &provider.request.scopes;
+    if !scopes.is_empty() {
+        put(Field::Scopes, Value::List(scopes.clone()));
+    }
+    if let Some(lifetime) = preset.lifetime() {
+        put(Field::FallbackLifetime, Value::Time(lifetime));
+    }
+    if provider.auth.basic_encoding == provider::BasicForm::Raw {
+        put(Field::BasicEncoding, text("raw"));
+    }
+    put(Field::AssertionAudience, text(&AssertionAudienceRule::of(preset).to_string()));
+    layer
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// The first method of the provider for which the profile has what it takes; else its first.
+fn method(settings: &Settings, preset: &Preset) -> String {
+    let has = |field| settings.secret(field).is_some();
+    let takes = |method: &str| match ClientAuthMethod::parse(method) {
+        Some(ClientAuthMethod::PrivateKeyJwt) => has(Field::PrivateKey),
+        Some(method) if method.uses_certificate() => has(Field::Certificate) && has(Field::CertificateKey),
+        Some(_) => has(Field::ClientSecret),
+        None if method == FEDERATED => has(Field::WorkloadToken),
+        None => true,
+    };
+    let methods = preset.methods();
+    let fitting = methods.iter().find(|method| takes(method)).or_else(|| methods.first());
+    fitting.map_or_else(|| auth_method::NONE.to_owned(), Clone::clone)
+}
+
+/// The grant in the words of a profile.
+fn grant(preset: &Preset) -> &str {
+    match preset.provider().request.grant.as_str() {
+        _ if preset.provider().assertion.self_signed => "self_signed",
+        "" => grant_type::CLIENT_CREDENTIALS,
+        grant_type::JWT_BEARER => "jwt_bearer",
+        grant_type::TOKEN_EXCHANGE => "token_exchange",
+        other => other,
+    }
+}
