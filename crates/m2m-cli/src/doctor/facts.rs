@@ -25,6 +25,8 @@ pub struct Facts {
     pub settings: Asked,
     /// The client secrets that were read.
     pub secrets: Vec<SecretFacts>,
+    /// Each secret, key and certificate that was read, and from where.
+    pub read: Vec<String>,
     /// Files that hold secrets or keys, and who may read them.
     pub files: Vec<(String, Exposure)>,
     /// The keys that were read: what they are, or why they cannot be used.
@@ -67,7 +69,7 @@ pub struct Asked {
     /// The method that is used.
     pub method: Option<Method>,
     /// The service of the catalogue, if one is named.
-    pub service: Option<Service>,
+    pub service: Option<Known>,
     /// What signs assertions.
     pub algorithm: Option<String>,
     /// Whether the audience of assertions is stated.
@@ -84,7 +86,7 @@ pub struct Asked {
 
 /// What the catalogue says of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Service {
+pub struct Known {
     /// Its name.
     pub name: String,
     /// The methods that it takes.

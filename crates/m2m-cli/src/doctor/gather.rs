@@ -23,8 +23,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::facts::{
-    Around, Asked, Binding, CertificateFacts, Facts, Handshake, Metadata, ProxyFacts, Scheme, SecretFacts,
-    Server, Service, Trouble, Variant,
+    Around, Asked, Binding, CertificateFacts, Facts, Handshake, Known, Metadata, ProxyFacts, Scheme,
+    SecretFacts, Server, Trouble, Variant,
 };
 use super::probe::Probe;
 use super::record::{Exchange, Expects, Names, Record, SecretRead};
@@ -120,8 +120,8 @@ fn asked(settings: &Settings) -> Asked {
     }
 }
 
-fn service(preset: &Preset) -> Service {
-    Service {
+fn service(preset: &Preset) -> Known {
+    Known {
         name: preset.provider().name.clone(),
         methods: preset.methods().to_vec(),
         lifetime: preset.lifetime().map(|life| life.as_secs()),
@@ -174,6 +174,7 @@ fn secrets(settings: &Settings, reads: &[SecretRead], facts: &mut Facts) {
     let algorithm = credentials::algorithm(settings).ok().flatten();
     let place = |field| settings.secret(field).map(ToString::to_string).unwrap_or_default();
     for read in reads {
+        facts.read.push(format!("{} from {}", read.field, place(read.field)));
         match read.field {
             Field::ClientSecret | Field::NextClientSecret => {
                 facts.secrets.push(of_secret(read, place(read.field)));

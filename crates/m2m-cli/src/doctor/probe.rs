@@ -12,8 +12,7 @@ use m2m_io::{HttpClient, Limits};
 use m2m_proto::client_auth::secret::{encode_basic, write_post};
 use m2m_proto::client_auth::{BasicEncoding, ClientAuthMethod, ClientSecret};
 use m2m_proto::client_id::ClientId;
-use m2m_proto::error::ErrorCode;
-use m2m_proto::error::ResponseError;
+use m2m_proto::error::{ErrorCode, ResponseError};
 use m2m_proto::form::{FormWriter, decode_component};
 use m2m_proto::names::{header, media_type};
 use m2m_proto::token::{GrantKind, TokenRequest, TokenResponse};
@@ -50,21 +49,24 @@ fn spellings(
         ClientAuthMethod::ClientSecretPost => Spelling::Post(secret),
         _ => Spelling::Basic(encoding, secret),
     };
-    let mut all = vec![
-        (
-            "client_secret_basic",
-            "set client_auth_method = \"client_secret_basic\"",
-            Spelling::Basic(BasicEncoding::Form, plain()),
-        ),
-        ("raw Basic", "set basic_encoding = \"raw\"", Spelling::Basic(BasicEncoding::Raw, plain())),
-        ("client_secret_post", "set client_auth_method = \"client_secret_post\"", Spelling::Post(plain())),
-    ];
+    let mut all = Vec::new();
+    // Sent as Basic, an encoded secret looks like the decoded one in the other encoding: this is the likelier reason.
     if let Ok(decoded) = decode_component(&secret.replace('+', "%2B")) {
         let fix = "store the secret decoded: it is kept in its percent-encoded form";
         all.push(("the secret decoded once", fix, as_configured(decoded)));
     }
     let fix = "store the secret without the white space around it";
     all.push(("the secret without white space", fix, as_configured(secret.trim().to_owned())));
+    let basic = |encoding| Spelling::Basic(encoding, plain());
+    let fix = "set client_auth_method = \"client_secret_basic\"";
+    all.push(("client_secret_basic", fix, basic(BasicEncoding::Form)));
+    let raw = match method {
+        ClientAuthMethod::ClientSecretBasic => "set basic_encoding = \"raw\"",
+        _ => "set client_auth_method = \"client_secret_basic\" and basic_encoding = \"raw\"",
+    };
+    all.push(("raw Basic", raw, basic(BasicEncoding::Raw)));
+    let fix = "set client_auth_method = \"client_secret_post\"";
+    all.push(("client_secret_post", fix, Spelling::Post(plain())));
     let configured = as_configured(plain());
     let mut seen = vec![configured];
     all.retain(|(_, _, spelling)| {
@@ -170,7 +172,7 @@ mod tests {
         check("plain", basic, &["raw Basic", "client_secret_post"]);
         check("plain", post, &["client_secret_basic", "raw Basic"]);
         let all =
-            ["raw Basic", "client_secret_post", "the secret decoded once", "the secret without white space"];
+            ["the secret decoded once", "the secret without white space", "raw Basic", "client_secret_post"];
         check("p%40ss ", basic, &all);
     }
 }

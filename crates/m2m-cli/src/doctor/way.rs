@@ -15,7 +15,7 @@ use m2m_proto::client_auth::mutual_tls::validity;
 use m2m_proto::time::UnixTime;
 use m2m_proto::uri::Origin;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime as TlsTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -174,7 +174,7 @@ struct Looking {
 
 impl Looking {
     fn new() -> Self {
-        Self { provider: Arc::new(aws_lc_rs::default_provider()), seen: Mutex::default() }
+        Self { provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()), seen: Mutex::default() }
     }
 
     fn seen(&self) -> Vec<(UnixTime, UnixTime)> {

@@ -111,8 +111,8 @@ mod tests {
         let proxies =
             Proxies::new(&ProxyFrom::Url("http://user:hunter2@proxy.example:3128".to_owned())).unwrap();
         let hop = proxies.hop(&"https://as.example/token".parse().unwrap()).unwrap();
-        assert_eq!(hop.uri.authority().map(|authority| authority.as_str()), Some("proxy.example:3128"));
-        assert!(hop.authorization.as_ref().is_some_and(|value| value.is_sensitive()));
+        assert_eq!(hop.uri.authority().map(::http::uri::Authority::as_str), Some("proxy.example:3128"));
+        assert!(hop.authorization.as_ref().is_some_and(HeaderValue::is_sensitive));
         assert!(!format!("{hop:?}").contains("hunter2"));
         assert!(proxies.hop(&"https://127.0.0.1/token".parse().unwrap()).is_none());
     }

@@ -62,7 +62,10 @@ pub(super) fn clock(facts: &Facts) -> Option<Finding> {
             .then(|| Finding::fail(exit, trouble.message.clone(), &CLOCK_SAID, &[]));
     };
     let by = format!("{} s", offset.by.as_secs());
-    let evidence = format!("this machine's clock is {by} {}", offset.direction);
+    let evidence = match offset.by.as_secs() {
+        0 => "this machine's clock agrees with the server's".to_owned(),
+        _ => format!("this machine's clock is {by} {}", offset.direction),
+    };
     let blanks = [("offset", by.as_str()), ("direction", offset.direction)];
     Some(match offset.by {
         by if by >= TOO_FAR => Finding::fail(exit, evidence, &CLOCK_OFF, &blanks),

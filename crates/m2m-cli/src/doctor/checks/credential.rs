@@ -10,7 +10,7 @@ use super::super::catalogue::{
 };
 use super::super::facts::{Around, Facts};
 use super::super::finding::Finding;
-use super::answer::offset;
+use super::answer::{Offset, offset};
 use super::discovery::method_is_not_offered;
 use crate::exit::Exit;
 use crate::settings::field::Field;
@@ -26,9 +26,7 @@ pub(super) fn readable(facts: &Facts) -> Option<Finding> {
         let blanks = [("problem", failure.message()), ("advice", advice)];
         return Some(Finding::fail(Exit::SecretUnavailable, failure.message(), &SECRET_UNREADABLE, &blanks));
     }
-    let places: Vec<String> =
-        facts.secrets.iter().map(|secret| format!("{} from {}", secret.field, secret.place)).collect();
-    (!places.is_empty()).then(|| Finding::pass(places.join(", ")))
+    (!facts.read.is_empty()).then(|| Finding::pass(facts.read.join(", ")))
 }
 
 pub(super) fn trailing_newline(facts: &Facts) -> Option<Finding> {
@@ -50,7 +48,10 @@ pub(super) fn trailing_newline(facts: &Facts) -> Option<Finding> {
         let evidence = format!("{} ({}) ends with a line end, which is not sent", secret.field, secret.place);
         return Some(Finding::warn(evidence, &NEWLINE_REMOVED, &[]));
     }
-    (!facts.secrets.is_empty()).then(|| Finding::pass("nothing stands around the secret"))
+    match facts.secrets.is_empty() {
+        true => none_is_used(facts, "no secret is used"),
+        false => Some(Finding::pass("nothing stands around the secret")),
+    }
 }
 
 pub(super) fn file_mode(facts: &Facts) -> Option<Finding> {
@@ -61,13 +62,19 @@ pub(super) fn file_mode(facts: &Facts) -> Option<Finding> {
     if let Some((path, _)) = facts.files.iter().find(|(_, exposure)| *exposure == Exposure::Group) {
         return Some(Finding::warn(format!("its group may read {path}"), &FILE_MODE, &[("path", path)]));
     }
-    (!facts.files.is_empty()).then(|| Finding::pass("only their owner may read the files"))
+    match facts.files.is_empty() {
+        true => none_is_used(facts, "no secret is in a file"),
+        false => Some(Finding::pass("only their owner may read the files")),
+    }
 }
 
 /// Escapes alone prove nothing: it takes a refusal that nothing else explains.
 pub(super) fn double_encoded(facts: &Facts) -> Option<Finding> {
     let Some(secret) = facts.secrets.iter().find(|secret| secret.escapes > 0) else {
-        return (!facts.secrets.is_empty()).then(|| Finding::pass("the secret holds no %XX escapes"));
+        return match facts.secrets.is_empty() {
+            true => none_is_used(facts, "no secret is used"),
+            false => Some(Finding::pass("the secret holds no %XX escapes")),
+        };
     };
     let count = if secret.escapes == 1 {
         "1 %XX escape".to_owned()
@@ -76,10 +83,10 @@ pub(super) fn double_encoded(facts: &Facts) -> Option<Finding> {
     };
     let evidence = format!("{} ({}) holds {count}", secret.field, secret.place);
     let explained = method_is_not_offered(facts)
-        || (facts.makes_assertions() && offset(facts).is_some_and(|offset| offset.is_too_far()));
+        || (facts.makes_assertions() && offset(facts).is_some_and(Offset::is_too_far));
     Some(match (facts.trouble(), facts.outcome.is_some()) {
         (Some(trouble), _) if trouble.refuses_client() && !explained => {
-            let evidence = format!("{evidence}, and the server answers {}", trouble.message);
+            let evidence = format!("{evidence}, and {}", trouble.message);
             Finding::fail(Exit::ClientRefused, evidence, &DOUBLE_ENCODED, &[])
         }
         (None, true) => Finding::pass(format!("{evidence}, and the server accepts it as it is")),
@@ -99,11 +106,19 @@ pub(super) fn key_usable(facts: &Facts) -> Option<Finding> {
         .iter()
         .filter_map(|(field, key)| Some(format!("{field}: {}", key.as_ref().ok()?)))
         .collect();
-    (!usable.is_empty()).then(|| Finding::pass(usable.join(", ")))
+    match usable.is_empty() {
+        true => none_is_used(facts, "no key is used"),
+        false => Some(Finding::pass(usable.join(", "))),
+    }
+}
+
+/// Once the credential is known.
+fn none_is_used(facts: &Facts, words: &str) -> Option<Finding> {
+    facts.outcome.is_some().then(|| Finding::skip(words))
 }
 
 pub(super) fn certificate_expiry(facts: &Facts) -> Option<Finding> {
-    let certificate = facts.certificate.as_ref()?;
+    let Some(certificate) = &facts.certificate else { return none_is_used(facts, "no certificate is used") };
     let place = certificate.place.as_str();
     let Some((_, end)) = certificate.validity else {
         let evidence = format!("no certificate can be read from {place}");

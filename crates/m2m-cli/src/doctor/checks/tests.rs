@@ -25,7 +25,10 @@ const ISSUER: &str = "https://as.example";
 const API: &str = "https://api.example";
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    match value {
+        Value::Object(members) => members,
+        other => panic!("{other}"),
+    }
 }
 
 fn answer(status: u16, body: Body) -> Answer {
@@ -92,6 +95,7 @@ fn healthy() -> Facts {
             around: Around::Nothing,
             escapes: 0,
         }],
+        read: vec!["client_secret from file s".to_owned()],
         files: vec![("/s".to_owned(), Exposure::Private)],
         server: Some(Server {
             origin: ISSUER.to_owned(),
@@ -434,7 +438,7 @@ fn discovery() {
 fn methods() {
     let list = "token_endpoint_auth_methods_supported";
     let post = |facts: &mut Facts| {
-        facts.settings.method = Some(Shown::Registered(ClientAuthMethod::ClientSecretPost))
+        facts.settings.method = Some(Shown::Registered(ClientAuthMethod::ClientSecretPost));
     };
     let members = |facts: &mut Facts| std::mem::take(&mut facts.metadata.as_mut().unwrap().members);
     let unsaid = |facts: &mut Facts| {
@@ -475,7 +479,7 @@ fn methods() {
     // Without metadata the catalogue's word counts.
     let service = |facts: &mut Facts, methods: &[&str]| {
         let methods = methods.iter().map(|method| (*method).to_owned()).collect();
-        facts.settings.service = Some(Service { name: "Example".to_owned(), methods, lifetime: None });
+        facts.settings.service = Some(Known { name: "Example".to_owned(), methods, lifetime: None });
         unsaid(facts);
     };
     fails(Check::AuthMethod, Exit::ClientRefused, |facts| {
@@ -566,7 +570,7 @@ fn tokens() {
     fine(|facts| {
         answered(facts).expires_in = None;
         let (name, methods) = ("Example".to_owned(), Vec::new());
-        facts.settings.service = Some(Service { name, methods, lifetime: Some(7200) });
+        facts.settings.service = Some(Known { name, methods, lifetime: Some(7200) });
     });
     for odd in [json!(0), json!(-1), json!("soon")] {
         fails(Check::TokenExpiresIn, Exit::Malformed, |facts| {
