@@ -11,7 +11,8 @@ fn main() -> io::Result<()> {
         .map(|entry| entry.map(|entry| entry.path()))
         .filter(|path| path.as_ref().map_or(true, |path| path.extension().is_some_and(|e| e == "toml")))
         .collect::<io::Result<_>>()?;
-    files.sort();
+    // By id: `entra` comes before `entra-…`, which file names would turn around.
+    files.sort_by(|a, b| a.file_stem().cmp(&b.file_stem()));
     let mut list = String::from("&[\n");
     for file in &files {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();

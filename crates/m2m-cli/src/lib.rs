@@ -81,6 +81,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
         Command::Doctor(typed) => commands::doctor::run(&typed, around).await,
         Command::Profile(typed) => commands::profile::run(&typed, around).await,
+        Command::Providers(typed) => commands::providers::run(&typed, around),
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),

@@ -10,6 +10,22 @@
 //! one that is missing), `{token}`, `{now}` and `{now_ms}` (the lab's clock, as digits), `{date}` (the same, RFC
 //! 3339).
 //!
+//! ```no_run
+//! use m2m_testkit::lab::{Behaviour, ExpiresIn, Lab, Outcome, ProxyManner, Tunnel};
+//!
+//! # async fn example() {
+//! let mut behaviour = Behaviour::with_secret("app", "s3cret").require("audience");
+//! behaviour.success = behaviour.success.expires_in(ExpiresIn::Text(3600));
+//! let lab = Lab::start(behaviour).await; // or, in a test that is not asynchronous, Lab::in_thread
+//! let tunnel = Tunnel::start(&lab, ProxyManner::Tunnels).await;
+//! // A client with the proxy `tunnel.proxy_url()` and the roots in `tunnel.ca_file()` asks any host at all; one
+//! // without asks `lab.token_url()`. Then:
+//! assert_eq!(lab.outcomes(), [Outcome::Granted]);
+//! assert_eq!(lab.requests()[0].form("audience"), ["https://api.example"]);
+//! lab.change(|behaviour| behaviour.clock_offset = -300);
+//! # }
+//! ```
+//!
 //! Enforces: what the behaviour says, and that the client proves itself in exactly one way.
 //! Does not enforce: the standards; a behaviour may be wrong on purpose. No mutual TLS ([`crate::tls`] has that), no
 //! DPoP.

@@ -96,6 +96,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Keep settings by name: add, list, show, test, remove, import
     Profile(Profile),
+    /// List the token services known by name, or explain one
+    Providers(Providers),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
     /// Run an authorization server to develop against
@@ -111,6 +113,22 @@ pub struct Demo {
     #[arg(long)]
     pub keep: bool,
     /// One JSON object per step
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `m2m providers`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  m2m providers
+  m2m providers auth0
+  m2m profile add orders --provider auth0 --var domain=acme.eu.auth0.com \\
+      --client-id ID --secret-file FILE --audience https://api.example.com")]
+pub struct Providers {
+    /// Its id or alias: variables, methods, traps, and what its errors mean
+    pub id: Option<String>,
+    /// One JSON object: the catalogue, or the entry as it is in its file
     #[arg(long)]
     pub json: bool,
 }
@@ -160,6 +178,7 @@ impl Cli {
                 Command::Verify(command) => command.json,
                 Command::Doctor(command) => command.json,
                 Command::Profile(command) => command.wants_json(),
+                Command::Providers(command) => command.json,
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,

@@ -7,6 +7,7 @@ pub(crate) mod inspect;
 pub(crate) mod introspect;
 pub(crate) mod keygen;
 pub(crate) mod profile;
+pub(crate) mod providers;
 pub(crate) mod request;
 pub(crate) mod revoke;
 pub(crate) mod serve;

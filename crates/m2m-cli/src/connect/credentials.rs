@@ -67,6 +67,42 @@ pub(super) async fn attach(
     Ok(builder.credentials(credentials).grant(read.grant().await?))
 }
 
+/// Whether the credentials that method and grant need are named.
+///
+/// # Errors
+/// Exit 2 or 3: one is not, or the method is unknown.
+pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
+    use ClientAuthMethod as M;
+    let method = method(settings)?;
+    algorithm(settings)?;
+    let has = |field| settings.secret(field).is_some();
+    let by_method: &[Field] = match method {
+        Method::Registered(M::ClientSecretBasic | M::ClientSecretPost | M::ClientSecretJwt) => {
+            &[Field::ClientSecret]
+        }
+        Method::Registered(M::PrivateKeyJwt) if has(Field::WorkloadToken) => &[],
+        Method::Registered(M::PrivateKeyJwt) => &[Field::PrivateKey],
+        Method::Registered(M::TlsClientAuth | M::SelfSignedTlsClientAuth) => {
+            &[Field::Certificate, Field::CertificateKey]
+        }
+        Method::Federated => &[Field::WorkloadToken],
+        Method::None => &[],
+    };
+    let grant = grant_name(settings);
+    let by_grant: &[Field] = match grant {
+        JWT_BEARER if has(Field::WorkloadToken) => &[],
+        JWT_BEARER | SELF_SIGNED => &[Field::PrivateKey],
+        TOKEN_EXCHANGE => &[Field::WorkloadToken],
+        _ => &[],
+    };
+    for (needed, what) in [(by_method, method.as_str()), (by_grant, grant)] {
+        if let Some(field) = needed.iter().find(|field| !has(**field)) {
+            return Err(missing(*field, what));
+        }
+    }
+    Ok(())
+}
+
 /// The stated method, or the provider's; else what the grant leaves open; else `private_key_jwt` when there is a key
 /// or a workload token; else `client_secret_basic`.
 ///

@@ -113,24 +113,22 @@ pub async fn observed_client(
     build(settings, around, &need, Some(observer)).await
 }
 
+/// Whether a client can be made of these settings, as far as that can be told without reading a secret.
+///
+/// # Errors
+/// Exit 2 or 3: a setting is missing or cannot be.
+pub fn check(settings: &Settings) -> Result<(), Failure> {
+    destinations(settings, stated(settings)?, None)?;
+    credentials::check(settings)
+}
+
 async fn build(
     settings: &Settings,
     around: &Surroundings,
     need: &Need,
     observer: Option<Arc<dyn Observer>>,
 ) -> Result<Client, Failure> {
-    let mut builder = Client::builder(server(settings)?)
-        .clock(Arc::clone(&around.clock))
-        .random(Arc::clone(&around.random));
-    // What the service is known to want comes first; what is stated has the last word.
-    if let Some(preset) = settings.preset() {
-        builder = builder.preset(preset)?;
-    }
-    if let Some(client_id) = client_id(settings)? {
-        builder = builder.client_id(client_id);
-    }
-    let builder = ask(settings, builder)?;
-    let builder = protocol(settings, builder)?;
+    let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
     let told = observer.as_deref();
     let builder = credentials::attach(settings, around, told, builder).await?;
     let builder = dpop(settings, around, told, builder).await?;
@@ -142,6 +140,19 @@ async fn build(
     };
     let label = settings.profile().unwrap_or("default").to_owned();
     Ok(builder.label(label).build()?)
+}
+
+/// All but credentials and transport.
+fn stated(settings: &Settings) -> Result<ClientBuilder, Failure> {
+    let mut builder = Client::builder(server(settings)?);
+    // What the service is known to want comes first; what is stated has the last word.
+    if let Some(preset) = settings.preset() {
+        builder = builder.preset(preset)?;
+    }
+    if let Some(client_id) = client_id(settings)? {
+        builder = builder.client_id(client_id);
+    }
+    protocol(settings, ask(settings, builder)?)
 }
 
 /// The name of the client authentication method that these settings lead to.

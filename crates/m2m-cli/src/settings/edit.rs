@@ -164,6 +164,13 @@ impl Draft {
 }
 
 fn write(table: &mut Table, field: Field, value: &Value) -> Result<(), Failure> {
+    if let (Field::Variables, Value::Pairs(pairs)) = (field, value) {
+        // They stand beside the other keys.
+        for (name, value) in pairs {
+            table.insert(name, toml_edit::value(value.as_str()));
+        }
+        return Ok(());
+    }
     let toml: Toml = match value {
         Value::Text(text) => text.as_str().into(),
         Value::List(list) => list.iter().map(String::as_str).collect::<Array>().into(),

@@ -58,13 +58,16 @@ pub(super) fn warn_of_secrets(settings: &Settings, file: &Located) -> Option<Str
     ))
 }
 
-/// The server that this file names; `None` when it is on this machine, or somebody else named it.
+/// The server that this file names, itself or by its provider's variables; `None` when it is on this machine, or
+/// somebody else named it.
 fn server<'a>(settings: &'a Settings, path: &Path) -> Option<&'a str> {
-    let named = settings.values().filter(|(field, _)| field.group() == Some(Group::Server));
-    let (_, sourced) = named
-        .into_iter()
-        .find(|(_, sourced)| matches!(&sourced.origin, Origin::File { path: from, .. } if from == path))?;
-    let Value::Text(text) = &sourced.value else { return None };
+    let from_file = |field| matches!(settings.origin(field), Origin::File { path: from, .. } if from == path);
+    let field = [Field::TokenUrl, Field::Issuer].into_iter().find(|field| settings.text(*field).is_some())?;
+    let named = match settings.origin(field) {
+        Origin::Provider(_) => from_file(Field::Provider) || from_file(Field::Variables),
+        _ => from_file(field),
+    };
+    let text = settings.text(field).filter(|_| named)?;
     let here = EndpointUri::parse(text).is_ok_and(|uri| uri.origin().is_loopback());
     (!here).then_some(text)
 }
@@ -132,6 +135,10 @@ mod tests {
         check(far, "workload_token = { github_actions = \"x\" }", 1);
         check("issuer = \"https://far.example\"", "client_secret = { env = \"A\" }", 1);
         check("issuer = \"http://127.0.0.1:1\"", "client_secret = { env = \"A\" }", 0);
+        let acme = "provider = \"auth0\"\ndomain = \"acme.eu.auth0.com\"";
+        check(acme, "client_secret = { env = \"A\" }", 1);
+        let here = "provider = \"auth0\"\ndomain = \"http://127.0.0.1:1\"";
+        check(here, "client_secret = { env = \"A\" }", 0);
         check("issuer = \"http://localhost.far.example\"", "client_secret = { env = \"A\" }", 1);
     }
 

@@ -58,7 +58,31 @@ pub struct Settings {
     warnings: Vec<String>,
 }
 
+/// What was typed, as a profile.
+///
+/// # Errors
+/// Exit 2: a value that its flag cannot take.
+pub fn typed(flags: &ProfileFlags) -> Result<Profile, Failure> {
+    layers::of_flags(flags)
+}
+
+/// What `M2M_*` says, as a profile.
+///
+/// # Errors
+/// Exit 3: a value that cannot be, or two places for one secret.
+pub fn variables(environment: &Environment) -> Result<Profile, Failure> {
+    layers::of_environment(environment)
+}
+
 impl Settings {
+    /// Values by themselves, from no file.
+    ///
+    /// # Errors
+    /// Exit 2 or 3: they cannot stand together.
+    pub fn of(values: Profile) -> Result<Self, Failure> {
+        Self { values, ..Self::default() }.with_provider()
+    }
+
     /// Merges the layers. Opens `m2m.toml` files, and no secret.
     ///
     /// # Errors
@@ -101,9 +125,12 @@ impl Settings {
         settings.file = Some((file.document.path.clone(), file.trust));
         if !file.trust.runs_commands() {
             found::refuse_commands(&settings, file)?;
+        }
+        let mut settings = settings.with_provider()?;
+        if !file.trust.runs_commands() {
             settings.warnings.extend(found::warn_of_secrets(&settings, file));
         }
-        settings.with_provider()
+        Ok(settings)
     }
 
     /// With what the provider catalogue fills in.

@@ -20,8 +20,8 @@ pub const FEDERATED: &str = "federated";
 /// Exit 3: there is none; the hint names the nearest.
 pub fn find(name: &str) -> Result<&'static Provider, Failure> {
     provider::find(name).ok_or_else(|| {
-        let known = provider::all().iter().flat_map(|p| std::iter::once(&p.id).chain(&p.aliases));
-        let hint = match nearest(name, known.map(String::as_str)) {
+        let known = provider::all().iter().flat_map(Provider::names);
+        let hint = match nearest(name, known) {
             Some(near) => format!("did you mean {near}? m2m providers lists them all"),
             None => "m2m providers lists them all; without one, state issuer or token_url".to_owned(),
         };

@@ -32,4 +32,7 @@ macro_rules! transcripts {
     };
 }
 
-transcripts! { token request introspect_and_revoke inspect_and_verify failures settings keygen usage }
+transcripts! {
+    token request introspect_and_revoke inspect_and_verify failures settings keygen usage
+    profile profile_trust profile_keyring profile_import profile_provider
+}

@@ -127,6 +127,7 @@ fn every_short_help_fits_a_screen() {
         "doctor",
         "keygen",
         "serve",
+        "providers",
     ] {
         let (exit, long, _) = place.shell(&format!("m2m {command} --help"));
         assert_eq!(exit, 0);

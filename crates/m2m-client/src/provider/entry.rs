@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One token service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Provider {
@@ -67,6 +67,11 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Under which names it is found: the id first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.id).chain(&self.aliases).map(String::as_str)
+    }
+
     /// Reads a catalogue file; for services that the catalogue does not have.
     ///
     /// # Errors
@@ -89,7 +94,7 @@ impl Provider {
 }
 
 /// The headings of the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProviderKind {
     /// Identity platforms.
@@ -103,7 +108,7 @@ pub enum ProviderKind {
 }
 
 /// How facts are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// From the vendor's documentation, a specification or source code.
@@ -112,6 +117,22 @@ pub enum Confidence {
     Secondary,
     /// From memory.
     Mem,
+}
+
+impl ProviderKind {
+    /// Every heading, in the order in which lists show them.
+    pub const ALL: [Self; 4] = [Self::Identity, Self::Platform, Self::Saas, Self::Workload];
+
+    /// The heading for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Identity => "Identity platforms",
+            Self::Platform => "Enterprise and data platforms",
+            Self::Saas => "Software as a service",
+            Self::Workload => "Sources of workload tokens",
+        }
+    }
 }
 
 impl Confidence {
@@ -127,7 +148,7 @@ impl Confidence {
 }
 
 /// A gap in URLs and parameters.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Variable {
@@ -147,7 +168,7 @@ pub struct Variable {
 }
 
 /// What kind of text a variable is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VariableKind {
     /// Any.
@@ -158,7 +179,7 @@ pub enum VariableKind {
 }
 
 /// Templates of URLs.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Endpoints {
@@ -178,7 +199,7 @@ pub struct Endpoints {
 }
 
 /// How clients prove who they are.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Auth {
@@ -192,7 +213,7 @@ pub struct Auth {
 }
 
 /// How Basic carries id and secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BasicForm {
     /// Form-encoded (RFC 6749 section 2.3.1).
@@ -203,7 +224,7 @@ pub enum BasicForm {
 }
 
 /// What a token request looks like.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Request {
@@ -265,7 +286,7 @@ impl Default for Request {
 }
 
 /// The method of a token request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum HttpMethod {
     /// POST.
@@ -275,7 +296,7 @@ pub enum HttpMethod {
 }
 
 /// Where parameters go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestPlace {
     /// Into a form.
@@ -287,7 +308,7 @@ pub enum RequestPlace {
 }
 
 /// Where `grant_type` goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GrantPlace {
     /// To the other parameters.
@@ -297,7 +318,7 @@ pub enum GrantPlace {
 }
 
 /// What an assertion looks like: the client's own, or that of a grant.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Assertion {
@@ -359,7 +380,7 @@ impl Default for Assertion {
 }
 
 /// Where an assertion goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssertionPlace {
     /// `client_assertion` (RFC 7521 section 4.2).
@@ -371,7 +392,7 @@ pub enum AssertionPlace {
 }
 
 /// Whether a key id is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyIdRule {
     /// It helps.
@@ -381,7 +402,7 @@ pub enum KeyIdRule {
 }
 
 /// What a token response looks like.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Response {
@@ -428,7 +449,7 @@ impl Default for Response {
 }
 
 /// The unit of a life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// As RFC 6749 says.
@@ -438,7 +459,7 @@ pub enum Unit {
 }
 
 /// Where an error body that is not RFC 6749's holds what (JSON pointers, RFC 6901).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ErrorPointers {
@@ -449,7 +470,7 @@ pub struct ErrorPointers {
 }
 
 /// How quotas are told.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Quota {
@@ -459,7 +480,7 @@ pub struct Quota {
 
 /// What an error of this service really means. All conditions that are there
 /// must hold.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Hint {
@@ -485,7 +506,7 @@ pub struct Hint {
 }
 
 /// What people get wrong.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Trap {

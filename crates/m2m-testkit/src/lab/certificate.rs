@@ -101,3 +101,35 @@ pub(super) fn config(chooser: Arc<impl ByName + 'static>) -> ServerConfig {
     config.send_tls13_tickets = 0;
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Certificates, ServerCertificate};
+    use crate::ManualClock;
+
+    #[test]
+    fn a_certificate_ends_when_it_should_and_is_made_once() {
+        let certificates = Certificates::new();
+        let make = |name, kind| certificates.of(name, kind, ManualClock::START);
+        let holds = |kind, text: &str| {
+            let made = make(Some("as.example"), kind);
+            made.cert[0].windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        // START is 22 November 2026, 10:40.
+        assert!(holds(ServerCertificate::EndsInDays(0), "261123000000Z"));
+        assert!(holds(ServerCertificate::EndsInDays(9), "261202000000Z"));
+        assert!(holds(ServerCertificate::Expired, "010101000000Z"));
+        assert!(
+            holds(ServerCertificate::Valid, "as.example") && !holds(ServerCertificate::Valid, "01010100")
+        );
+        assert!(holds(ServerCertificate::WrongName, "wrong.invalid"));
+        assert!(!holds(ServerCertificate::WrongName, "as.example"));
+        let same = |name| {
+            std::sync::Arc::ptr_eq(
+                &make(name, ServerCertificate::Valid),
+                &make(None, ServerCertificate::Valid),
+            )
+        };
+        assert!(same(None) && !same(Some("as.example")));
+    }
+}

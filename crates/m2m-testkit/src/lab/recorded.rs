@@ -13,9 +13,18 @@ use super::answer::Answer;
 /// If the text is not such a file.
 #[must_use]
 pub fn recorded(text: &str) -> Vec<(String, Answer)> {
-    let file: Table = text.parse().unwrap_or_else(|error| panic!("recorded answers: {error}"));
+    let file = parse(text);
     let answers = file.get("answers").and_then(Value::as_array).map(Vec::as_slice);
     answers.unwrap_or_default().iter().map(|answer| one(answer.as_table().expect("a table"))).collect()
+}
+
+/// The authentication method of the client to whom they were said, if the file tells.
+pub(super) fn method(text: &str) -> Option<String> {
+    parse(text).get("profile")?.get("method")?.as_str().map(str::to_owned)
+}
+
+fn parse(text: &str) -> Table {
+    text.parse().unwrap_or_else(|error| panic!("recorded answers: {error}"))
 }
 
 fn one(table: &Table) -> (String, Answer) {

@@ -1,12 +1,12 @@
 //! The six services that most people meet first, as they answer: Auth0, Okta (both of its servers), Entra, Google
 //! service accounts, Cognito and Salesforce.
 //!
-//! Each [`Service`] is a behaviour and the one client that it knows. What services say in their own words stands here
+//! Each [`Provider`] is a behaviour and the one client that it knows. What services say in their own words stands here
 //! as far as it is documented; where it is not, they answer in the form of RFC 6749. With
-//! [`Service::with_recorded`] they use the words of the catalogue's recorded answers instead.
+//! [`Provider::with_recorded`] they use the words of the catalogue's recorded answers instead.
 //!
 //! A test that asks as `service` says gets a token. It gets the service's errors with another secret or key, without
-//! the audience or scope, and from [`Service::unauthorized`] and [`Service::clock_off`].
+//! the audience or scope, and from [`Provider::unauthorized`] and [`Provider::clock_off`].
 
 mod identity;
 mod platform;
@@ -16,8 +16,9 @@ use std::sync::OnceLock;
 use m2m_proto::jose::Algorithm;
 use rcgen::{CertificateParams, DnType, KeyPair};
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, GrantProof};
 use super::errors::Situation;
+use super::recorded;
 use crate::FixedKeys;
 use crate::certificates::Identity;
 
@@ -26,7 +27,7 @@ pub const SECRET: &str = "s3cret-for-tests";
 
 /// A service and the one client that it knows.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub struct Provider {
     /// Its id in the catalogue.
     pub id: &'static str,
     /// Its host, for tests that go through a [`Tunnel`](super::Tunnel).
@@ -47,7 +48,7 @@ pub struct Service {
     pub behaviour: Behaviour,
 }
 
-impl Service {
+impl Provider {
     /// Where tokens are asked for under the real host.
     #[must_use]
     pub fn token_url(&self) -> String {
@@ -61,7 +62,7 @@ impl Service {
     }
 
     /// With the words of these recorded answers, in the form of the catalogue's files. Tokens are still made by the
-    /// behaviour.
+    /// behaviour. What was recorded for a secret is not said to a client with a key: `wrong_key` is, if there is one.
     ///
     /// # Panics
     ///
@@ -69,9 +70,28 @@ impl Service {
     #[must_use]
     pub fn with_recorded(mut self, text: &str) -> Self {
         let success = self.behaviour.success.clone();
-        self.behaviour = self.behaviour.recorded(super::recorded(text));
+        let (wrong, others): (Vec<_>, Vec<_>) = super::recorded(text)
+            .into_iter()
+            .partition(|(name, _)| name == "wrong_secret" || name == "wrong_key");
+        let same = recorded::method(text).is_none_or(|method| method.ends_with("_jwt") == self.shows_key());
+        let fitting = if same { "wrong_secret" } else { "wrong_key" };
+        let situation = match self.behaviour.grant.proof {
+            GrantProof::None => Situation::WrongClient,
+            _ => Situation::WrongGrant,
+        };
+        self.behaviour = self.behaviour.recorded(others);
         self.behaviour.success = success;
+        for (name, answer) in wrong {
+            if name == fitting {
+                self.behaviour.errors.set(situation.clone(), answer.clone());
+            }
+            self.behaviour.named.insert(name, answer);
+        }
         self
+    }
+
+    fn shows_key(&self) -> bool {
+        self.method.ends_with("_jwt")
     }
 
     /// The service before anybody has allowed the client to call the API.
@@ -92,7 +112,7 @@ impl Service {
 
 /// All of them, once for each method that is usual there.
 #[must_use]
-pub fn all() -> Vec<Service> {
+pub fn all() -> Vec<Provider> {
     vec![
         identity::auth0(),
         identity::auth0_with_key(),
@@ -113,7 +133,7 @@ pub fn all() -> Vec<Service> {
 ///
 /// If there is none.
 #[must_use]
-pub fn find(id: &str, method: &str) -> Service {
+pub fn find(id: &str, method: &str) -> Provider {
     let found = all().into_iter().find(|service| service.id == id && service.method == method);
     found.unwrap_or_else(|| panic!("no {id} by {method}"))
 }

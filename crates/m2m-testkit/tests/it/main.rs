@@ -6,6 +6,7 @@ mod demo_fails;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
+mod lab;
 #[cfg(feature = "roles")]
 mod peer;
 #[cfg(feature = "roles")]

@@ -69,7 +69,7 @@ impl<'a> Row<'a> {
     }
 
     fn server(&self) -> Option<&'a str> {
-        [Field::Issuer, Field::TokenUrl].into_iter().find_map(|field| self.text(field))
+        [Field::Issuer, Field::TokenUrl, Field::Provider].into_iter().find_map(|field| self.text(field))
     }
 
     fn is_default(&self) -> bool {
@@ -83,6 +83,7 @@ impl<'a> Row<'a> {
             "trust": self.file.trust.as_str(),
             "default": self.is_default(),
             "shadowed": self.shadowed,
+            "provider": self.text(Field::Provider),
             "issuer": self.text(Field::Issuer),
             "token_url": self.text(Field::TokenUrl),
             "client_id": self.text(Field::ClientId),

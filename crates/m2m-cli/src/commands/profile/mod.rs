@@ -3,7 +3,11 @@
 //! A profile never holds a secret: what is typed, pasted or imported goes to a place of its own ([`kept`]), and the
 //! profile refers to it.
 
+mod add;
 mod asker;
+mod conversation;
+mod credential;
+mod import;
 mod kept;
 mod list;
 mod remove;
@@ -11,6 +15,7 @@ mod show;
 mod test;
 mod trial;
 mod trust;
+mod wish;
 mod written;
 
 use crate::Surroundings;
@@ -19,12 +24,12 @@ use crate::exit::{Exit, Failure};
 
 pub(crate) async fn run(typed: &Profile, around: &Surroundings) -> Result<Exit, Failure> {
     match &typed.command {
-        ProfileCommand::Add(_) => Err(Failure::internal("later")),
+        ProfileCommand::Add(typed) => add::run(typed, around).await,
         ProfileCommand::List(_) => list::run(around),
         ProfileCommand::Show(typed) => show::run(typed, around),
         ProfileCommand::Test(typed) => test::run(typed, around).await,
         ProfileCommand::Remove(typed) => remove::run(typed, around).await,
-        ProfileCommand::Import(_) => Err(Failure::internal("later")),
+        ProfileCommand::Import(typed) => import::run(typed, around).await,
         ProfileCommand::Trust(typed) => trust::run(typed, around),
     }
 }

@@ -50,6 +50,14 @@ impl Trial {
         } else {
             self.sentences(around)?;
         }
+        self.exit()
+    }
+
+    /// How the command ends.
+    ///
+    /// # Errors
+    /// The failure of the request.
+    pub(super) fn exit(&self) -> Result<Exit, Failure> {
         match &self.outcome {
             Ok(_) => Ok(Exit::Ok),
             Err(error) => Err(error.clone().into()),

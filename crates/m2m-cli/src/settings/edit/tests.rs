@@ -65,6 +65,8 @@ fn the_head_of_a_file_is_not_its_first_profiles() {
 fn every_value_is_read_back() {
     let reference = |reference| Value::Secret(reference);
     let all = profile(&[
+        (Field::Provider, Value::Text("auth0".into())),
+        (Field::Variables, Value::Pairs(vec![("domain".into(), "a.example".into())])),
         (Field::Issuer, Value::Text("https://i/\"\u{1}ä".into())),
         (Field::ClientSecret, reference(SecretReference::Env("A".into()))),
         (Field::NextClientSecret, reference(SecretReference::Keyring("k".into()))),

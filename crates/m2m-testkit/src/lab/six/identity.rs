@@ -5,7 +5,7 @@ use std::sync::Arc;
 use m2m_proto::jose::{Algorithm, VerifyingKey};
 use serde_json::{Value, json};
 
-use super::{SECRET, Service};
+use super::{Provider, SECRET};
 use crate::FixedKeys;
 use crate::lab::{
     Answer, ApiRule, AssertionRule, BasicReading, Behaviour, ClientProof, Discovery, ExpiresIn, JtiRule,
@@ -18,7 +18,7 @@ const OKTA_CLIENT: &str = "0oa1orders";
 const OKTA_SERVICE_APP: &str = "0oa1service";
 const OPENID: &str = "/.well-known/openid-configuration";
 
-/// Fills the last call on a quota header as the service writes it.
+/// The quota header as the service writes it: what is left by the hour and by the day.
 const QUOTA: &str = "b=per_hour;q=10;r=7;t=3540,b=per_day;q=100;r=97;t=82740";
 const NO_QUOTA: &str = "b=per_hour;q=10;r=0;t=1200,b=per_day;q=100;r=90;t=82740";
 
@@ -27,22 +27,22 @@ pub(super) fn rsa() -> Arc<VerifyingKey> {
 }
 
 /// The body parameters; `access_denied` where others say `invalid_client`.
-pub(super) fn auth0() -> Service {
+pub(super) fn auth0() -> Provider {
     let client = ClientProof::Parameters(SharedSecret::new(AUTH0_CLIENT, SECRET), Place::Form);
     let behaviour = auth0_behaviour(client)
         .error(Situation::WrongClient, Answer::oauth(401, "access_denied", "Unauthorized"));
     auth0_service("client_secret_post", None, behaviour)
 }
 
-pub(super) fn auth0_with_key() -> Service {
+pub(super) fn auth0_with_key() -> Provider {
     let mut rule = AssertionRule::private_key_jwt(AUTH0_CLIENT, rsa(), "{origin}/");
     rule.algorithms = vec![Algorithm::Rs256, Algorithm::Rs384, Algorithm::Ps256];
     let behaviour = auth0_behaviour(ClientProof::Assertion(rule));
     auth0_service("private_key_jwt", Some(Algorithm::Rs256), behaviour)
 }
 
-fn auth0_service(method: &'static str, algorithm: Option<Algorithm>, behaviour: Behaviour) -> Service {
-    Service {
+fn auth0_service(method: &'static str, algorithm: Option<Algorithm>, behaviour: Behaviour) -> Provider {
+    Provider {
         id: "auth0",
         host: "acme.eu.auth0.com",
         variables: vec![("domain", "acme.eu.auth0.com")],
@@ -88,17 +88,17 @@ fn auth0_behaviour(client: ClientProof) -> Behaviour {
 }
 
 /// Basic, compared as it is.
-pub(super) fn okta_custom() -> Service {
+pub(super) fn okta_custom() -> Provider {
     let client = ClientProof::Basic(SharedSecret::new(OKTA_CLIENT, SECRET), BasicReading::Raw);
     okta_custom_service("client_secret_basic", None, client)
 }
 
-pub(super) fn okta_custom_with_key() -> Service {
+pub(super) fn okta_custom_with_key() -> Provider {
     let rule = okta_rule(OKTA_CLIENT, "{origin}/oauth2/default/v1/token");
     okta_custom_service("private_key_jwt", Some(Algorithm::Rs256), ClientProof::Assertion(rule))
 }
 
-fn okta_custom_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Service {
+fn okta_custom_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Provider {
     let mut behaviour = okta_behaviour(client, "/oauth2/default", &["orders.read", "orders.write"]);
     let token = SignedToken::new("{origin}/oauth2/default", "api://default")
         .claim("client_id", Value::Null)
@@ -108,7 +108,7 @@ fn okta_custom_service(method: &'static str, algorithm: Option<Algorithm>, clien
     behaviour.success = okta_success().signed(SignedToken { typ: None, ..token });
     let methods = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
     let discovery = Discovery::default().issuer("{origin}/oauth2/default").methods(&methods);
-    Service {
+    Provider {
         id: "okta-custom",
         host: "acme.okta.com",
         variables: vec![("domain", "acme.okta.com"), ("auth_server", "default")],
@@ -125,13 +125,13 @@ fn okta_custom_service(method: &'static str, algorithm: Option<Algorithm>, clien
 }
 
 /// A key is the only method; the token is opaque.
-pub(super) fn okta_org() -> Service {
+pub(super) fn okta_org() -> Provider {
     let rule = okta_rule(OKTA_SERVICE_APP, "{origin}/oauth2/v1/token");
     let scopes = ["okta.users.read", "okta.groups.read"];
     let mut behaviour = okta_behaviour(ClientProof::Assertion(rule), "/oauth2", &scopes);
     behaviour.success = okta_success();
     let discovery = Discovery::default().methods(&["private_key_jwt"]);
-    Service {
+    Provider {
         id: "okta-org",
         host: "acme.okta.com",
         variables: vec![("domain", "acme.okta.com")],

@@ -4,7 +4,7 @@ use m2m_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::identity::rsa;
-use super::{SECRET, Service, certificate_thumbprint};
+use super::{Provider, SECRET, certificate_thumbprint};
 use crate::lab::{
     Answer, AssertionRule, BasicReading, Behaviour, ClientProof, Discovery, ExpiresIn, GrantRule, Place,
     Required, ScopePlace, SharedSecret, SignedToken, Situation, Success, TokenText, TypRule,
@@ -19,13 +19,13 @@ const COGNITO_CLIENT: &str = "1example23456789";
 const POOL: &str = "eu-west-1_example";
 const SALESFORCE_CLIENT: &str = "3MVG9orders";
 
-pub(super) fn entra() -> Service {
+pub(super) fn entra() -> Provider {
     let client = ClientProof::Parameters(SharedSecret::new(ENTRA_CLIENT, SECRET), Place::Form);
     entra_service("client_secret_post", None, client)
 }
 
 /// A certificate's key; its thumbprint stands in the header, and the assertion may live as long as it likes.
-pub(super) fn entra_with_certificate() -> Service {
+pub(super) fn entra_with_certificate() -> Provider {
     let audience = format!("{{origin}}/{TENANT}/oauth2/v2.0/token");
     let rule = AssertionRule {
         max_lifetime: None,
@@ -37,8 +37,8 @@ pub(super) fn entra_with_certificate() -> Service {
     entra_service("private_key_jwt", Some(Algorithm::Ps256), ClientProof::Assertion(rule))
 }
 
-fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Service {
-    let mut behaviour = Behaviour::new(client);
+fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: ClientProof) -> Provider {
+    let mut behaviour = entra_errors(Behaviour::new(client), algorithm);
     behaviour.token_path = format!("/{TENANT}/oauth2/v2.0/token");
     let client_id = Some(ENTRA_CLIENT.to_owned());
     behaviour.required.push(Required { name: "client_id".to_owned(), value: client_id, place: None });
@@ -48,33 +48,9 @@ fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: Cli
     behaviour.scope.known = vec![ENTRA_SCOPE.to_owned()];
     behaviour.success = Success::bearer().expires_in(ExpiresIn::Seconds(3920));
     let methods = ["client_secret_post", "private_key_jwt", "client_secret_basic"];
-    let issuer = format!("{{origin}}/{TENANT}/v2.0");
-    let discovery = Discovery::default().issuer(&issuer).methods(&methods);
-    let secret =
-        "AADSTS7000215: Invalid client secret provided. Ensure that it is the secret's value, not its id.";
-    let scope = "AADSTS70011: The provided value for the input parameter 'scope' is not valid.";
-    let behaviour = behaviour
-        .discovery(&format!("/{TENANT}/v2.0/.well-known/openid-configuration"), &discovery)
-        .error(Situation::UnknownScope, entra_error(400, "invalid_scope", scope, Some(70011)))
-        .error(
-            Situation::MissingParameter("scope".to_owned()),
-            entra_error(400, "invalid_request", "The parameter 'scope' is missing.", None),
-        )
-        .error(
-            Situation::UnauthorizedApi,
-            entra_error(400, "unauthorized_client", "The application has no permission for this API.", None),
-        )
-        .error(Situation::RateLimited, entra_throttled());
-    let behaviour = if algorithm.is_none() {
-        behaviour.error(Situation::WrongClient, entra_error(401, "invalid_client", secret, Some(7_000_215)))
-    } else {
-        let clock = "The client assertion is not within its valid time range.";
-        let wrong = "The client assertion is not acceptable.";
-        behaviour
-            .error(Situation::WrongClient, entra_error(401, "invalid_client", wrong, None))
-            .error(Situation::Clock, entra_error(401, "invalid_client", clock, None))
-    };
-    Service {
+    let discovery = Discovery::default().issuer(&format!("{{origin}}/{TENANT}/v2.0")).methods(&methods);
+    let metadata = format!("/{TENANT}/v2.0/.well-known/openid-configuration");
+    Provider {
         id: "entra",
         host: "login.microsoftonline.com",
         variables: vec![("tenant", TENANT)],
@@ -83,8 +59,29 @@ fn entra_service(method: &'static str, algorithm: Option<Algorithm>, client: Cli
         scopes: vec![ENTRA_SCOPE],
         audience: None,
         algorithm,
-        behaviour,
+        behaviour: behaviour.discovery(&metadata, &discovery),
     }
+}
+
+fn entra_errors(behaviour: Behaviour, algorithm: Option<Algorithm>) -> Behaviour {
+    let scope = "AADSTS70011: The provided value for the input parameter 'scope' is not valid.";
+    let missing = entra_error(400, "invalid_request", "The parameter 'scope' is missing.", None);
+    let permission = "The application has no permission for this API.";
+    let behaviour = behaviour
+        .error(Situation::UnknownScope, entra_error(400, "invalid_scope", scope, Some(70_011)))
+        .error(Situation::MissingParameter("scope".to_owned()), missing)
+        .error(Situation::UnauthorizedApi, entra_error(400, "unauthorized_client", permission, None))
+        .error(Situation::RateLimited, entra_throttled());
+    if algorithm.is_some() {
+        let clock = "The client assertion is not within its valid time range.";
+        let wrong = "The client assertion is not acceptable.";
+        return behaviour
+            .error(Situation::WrongClient, entra_error(401, "invalid_client", wrong, None))
+            .error(Situation::Clock, entra_error(401, "invalid_client", clock, None));
+    }
+    let secret =
+        "AADSTS7000215: Invalid client secret provided. Ensure that it is the secret's value, not its id.";
+    behaviour.error(Situation::WrongClient, entra_error(401, "invalid_client", secret, Some(7_000_215)))
 }
 
 /// Several lines of description, and members that others do not have.
@@ -107,7 +104,7 @@ fn entra_throttled() -> Answer {
 }
 
 /// The assertion is the grant: scopes are in it, and there is no client beside it.
-pub(super) fn google_service_account() -> Service {
+pub(super) fn google_service_account() -> Provider {
     let rule = AssertionRule {
         algorithms: vec![Algorithm::Rs256],
         ..AssertionRule::jwt_bearer(ACCOUNT, rsa(), "{origin}/token")
@@ -124,7 +121,7 @@ pub(super) fn google_service_account() -> Service {
     let missing = Situation::MissingParameter("scope".to_owned());
     let mut discovery = Discovery::default();
     discovery.members.insert("token_endpoint".to_owned(), "https://oauth2.googleapis.com/token".into());
-    Service {
+    Provider {
         id: "google-sa",
         host: "oauth2.googleapis.com",
         variables: Vec::new(),
@@ -136,14 +133,13 @@ pub(super) fn google_service_account() -> Service {
         behaviour: behaviour
             .discovery("/.well-known/openid-configuration", &discovery)
             .error(Situation::Clock, Answer::oauth(400, "invalid_grant", clock))
-            .error(Situation::WrongGrant, Answer::oauth(400, "invalid_grant", "Invalid JWT Signature."))
             .error(missing, Answer::oauth(400, "invalid_scope", "no scope was asked for"))
             .error(Situation::UnauthorizedApi, Answer::oauth(401, "unauthorized_client", unauthorized)),
     }
 }
 
 /// The issuer has another host than the token endpoint; the token has no audience.
-pub(super) fn cognito() -> Service {
+pub(super) fn cognito() -> Provider {
     let client = ClientProof::Basic(SharedSecret::new(COGNITO_CLIENT, SECRET), BasicReading::FormDecoded);
     let mut behaviour = Behaviour::new(client);
     behaviour.token_path = "/oauth2/token".to_owned();
@@ -157,7 +153,7 @@ pub(super) fn cognito() -> Service {
     let mut discovery = Discovery::default().issuer(&issuer);
     let endpoint = "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/token";
     discovery.members.insert("token_endpoint".to_owned(), endpoint.into());
-    Service {
+    Provider {
         id: "cognito",
         host: "acme.auth.eu-west-1.amazoncognito.com",
         variables: vec![("domain", "acme.auth.eu-west-1.amazoncognito.com")],
@@ -176,7 +172,7 @@ pub(super) fn cognito() -> Service {
 }
 
 /// No scope, no lifetime, a token that is not token68, and the API's address beside it.
-pub(super) fn salesforce() -> Service {
+pub(super) fn salesforce() -> Provider {
     let client = ClientProof::Parameters(SharedSecret::new(SALESFORCE_CLIENT, SECRET), Place::Form);
     let mut behaviour = Behaviour::new(client);
     behaviour.token_path = "/services/oauth2/token".to_owned();
@@ -190,7 +186,7 @@ pub(super) fn salesforce() -> Service {
         .member("issued_at", "{now_ms}".into());
     let discovery = Discovery::default();
     let no_user = "no client credentials user enabled";
-    Service {
+    Provider {
         id: "salesforce-cc",
         host: "acme.my.salesforce.com",
         variables: vec![("my_domain", "acme.my.salesforce.com")],

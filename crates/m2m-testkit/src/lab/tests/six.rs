@@ -11,8 +11,8 @@ use m2m_proto::jose::base64url;
 use serde_json::{Value, json};
 
 use super::{FORM, body, direct, now, send, signed};
-use crate::lab::six::{self, SECRET, Service};
-use crate::lab::{Answer, Lab, Outcome, ProxyManner, Situation, Tunnel};
+use crate::lab::six::{self, Provider, SECRET};
+use crate::lab::{Lab, Outcome, ProxyManner, Situation, Tunnel};
 
 /// What a client sends; tests change one thing.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn good(service: &Service) -> Self {
+    fn good(service: &Provider) -> Self {
         Self {
             secret: SECRET,
             scopes: service.scopes.clone(),
@@ -36,7 +36,7 @@ impl Sent {
     }
 
     /// As the service's documentation says, written by hand.
-    fn request(&self, service: &Service, origin: &str) -> (Vec<(String, String)>, Bytes) {
+    fn request(&self, service: &Provider, origin: &str) -> (Vec<(String, String)>, Bytes) {
         let url = format!("{origin}{}", service.behaviour.token_path);
         let google = service.id == "google-sa";
         let mut form = FormWriter::new();
@@ -66,7 +66,7 @@ impl Sent {
         (headers, form.finish())
     }
 
-    fn client_assertion(&self, service: &Service, origin: &str, url: &str) -> String {
+    fn client_assertion(&self, service: &Provider, origin: &str, url: &str) -> String {
         let audience = if service.id == "auth0" { format!("{origin}/") } else { url.to_owned() };
         self.sign(&json!({
             "iss": service.client_id, "sub": service.client_id, "aud": audience, "iat": self.issued,
@@ -74,7 +74,7 @@ impl Sent {
         }))
     }
 
-    fn grant_assertion(&self, service: &Service, url: &str) -> String {
+    fn grant_assertion(&self, service: &Provider, url: &str) -> String {
         let mut claims =
             json!({"iss": service.client_id, "aud": url, "iat": self.issued, "exp": self.issued + 3600});
         if !self.scopes.is_empty() {
@@ -94,7 +94,7 @@ impl Sent {
     }
 }
 
-async fn ask(service: Service, sent: &Sent) -> (Outcome, Response<Bytes>) {
+async fn ask(service: Provider, sent: &Sent) -> (Outcome, Response<Bytes>) {
     let lab = Lab::start(service.behaviour.clone()).await;
     let (headers, form) = sent.request(&service, &lab.http_origin());
     let request = headers
@@ -145,7 +145,7 @@ fn said(response: &Response<Bytes>) -> (String, String) {
     (text(["error", "errorCode"]), text(["error_description", "errorSummary"]))
 }
 
-async fn check(service: Service, sent: Sent, situation: Situation, (status, code, text): (u16, &str, &str)) {
+async fn check(service: Provider, sent: Sent, situation: Situation, (status, code, text): (u16, &str, &str)) {
     let name = format!("{} {} {situation:?}", service.id, service.method);
     let (outcome, response) = ask(service, &sent).await;
     assert_eq!(outcome, refused(situation), "{name}");
@@ -177,7 +177,7 @@ async fn a_wrong_secret_or_key_is_refused_in_own_words() {
     let entra = six::find("entra", "private_key_jwt");
     let sent = Sent { thumbprint: "of another certificate".to_owned(), ..Sent::good(&entra) };
     check(entra, sent, Situation::WrongClient, (401, "invalid_client", "")).await;
-    let okta = Service { client_id: "0oanobody", ..six::find("okta-custom", "client_secret_basic") };
+    let okta = Provider { client_id: "0oanobody", ..six::find("okta-custom", "client_secret_basic") };
     let sent = Sent::good(&okta);
     check(okta, sent, Situation::UnknownClient, (401, "invalid_client", "'client_id' parameter")).await;
 }
@@ -251,25 +251,51 @@ async fn a_clock_five_minutes_off_is_noticed_where_something_is_signed() {
     }
 }
 
+const RECORDED: &str = r#"
+    [profile]
+    method = "client_secret_post"
+    [[answers]]
+    name = "success"
+    status = 200
+    body = '{"access_token":"recorded"}'
+    [[answers]]
+    name = "wrong_secret"
+    status = 499
+    headers = { content-type = "application/json" }
+    body = '{"error":"recorded"}'
+    [[answers]]
+    name = "clock"
+    status = 499
+    headers = { content-type = "application/json" }
+    body = '{"error":"clock"}'
+"#;
+
 #[tokio::test]
 async fn recorded_answers_are_said_instead() {
-    let text = r#"
-        [[answers]]
-        name = "success"
-        status = 200
-        body = '{"access_token":"recorded"}'
-        [[answers]]
-        name = "wrong_secret"
-        status = 499
-        headers = { content-type = "application/json" }
-        body = '{"error":"recorded"}'
-    "#;
-    let service = six::find("auth0", "client_secret_post").with_recorded(text);
+    let service = six::find("auth0", "client_secret_post").with_recorded(RECORDED);
     let wrong = Sent { secret: "other", ..Sent::good(&service) };
     check(service.clone(), wrong, Situation::WrongClient, (499, "recorded", "")).await;
     let (_, response) = ask(service.clone(), &Sent::good(&service)).await;
     assert_ne!(body(&response)["access_token"], "recorded", "tokens are still made");
     assert_eq!(service.behaviour.named["success"].body, r#"{"access_token":"recorded"}"#);
+    let google =
+        six::find("google-sa", "none").with_recorded(&RECORDED.replace("client_secret_post", "none"));
+    let wrong = Sent { secret: "other", ..Sent::good(&google) };
+    check(google, wrong, Situation::WrongGrant, (499, "recorded", "")).await;
+}
+
+#[tokio::test]
+async fn what_was_said_to_a_secret_is_not_said_to_a_key() {
+    let service = six::find("auth0", "private_key_jwt").with_recorded(RECORDED);
+    let wrong = Sent { secret: "other", ..Sent::good(&service) };
+    check(service.clone(), wrong.clone(), Situation::WrongClient, (401, "invalid_client", "")).await;
+    check(service.clone().clock_off(), Sent::good(&service), Situation::Clock, (499, "clock", "")).await;
+    assert_eq!(service.behaviour.named["wrong_secret"].status, 499);
+    let service = service.with_recorded(&RECORDED.replace("\"wrong_secret\"", "\"wrong_key\""));
+    check(service, wrong.clone(), Situation::WrongClient, (499, "recorded", "")).await;
+    let by_key = RECORDED.replace("client_secret_post", "private_key_jwt");
+    let service = six::find("okta-org", "private_key_jwt").with_recorded(&by_key);
+    check(service, wrong, Situation::WrongClient, (499, "recorded", "")).await;
 }
 
 #[tokio::test]
@@ -283,8 +309,7 @@ async fn quotas_are_told() {
 #[tokio::test]
 async fn each_is_reached_under_its_own_name() {
     for service in six::all() {
-        let lab =
-            Lab::start(service.behaviour.clone().error(Situation::WrongClient, Answer::html(400, ""))).await;
+        let lab = Lab::start(service.behaviour.clone()).await;
         let tunnel = Tunnel::start(&lab, ProxyManner::Tunnels).await;
         let proxy = m2m_io::reqwest::ProxyFrom::Url(tunnel.proxy_url());
         let http = direct().proxy(proxy).ca_file(&tunnel.ca_file()).unwrap().build().unwrap();

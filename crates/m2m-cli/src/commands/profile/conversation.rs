@@ -1,0 +1,323 @@
+//! The conversation of `m2m profile add`: it asks for what the flags leave open, and nothing else.
+//!
+//! Where tokens come from (a provider by search, or an issuer, or a token endpoint), the provider's variables, the
+//! client, how it proves who it is (one line of consequences each), where its secret is (references before any typing),
+//! what to ask for. A wrong answer is asked again with the reason.
+
+use m2m_client::provider::{self, PresetError, Provider};
+use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::names::{auth_method, grant_type};
+use m2m_proto::scope::Scope;
+use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp, ResourceUri};
+
+use super::asker::Asker;
+use super::credential;
+use super::wish::Wish;
+use crate::args::Destination;
+use crate::exit::Failure;
+use crate::settings::field::{Field, Group};
+use crate::settings::provider::FEDERATED;
+use crate::settings::value::Value;
+
+/// Asks until a client can be made of the wish.
+///
+/// # Errors
+/// Exit 2: the answers end, or the provider cannot be used. Exit 3: a variable that was typed as a flag is wrong.
+pub(super) fn run(
+    asker: &mut dyn Asker,
+    wish: &mut Wish,
+    destination: &mut Destination,
+) -> Result<(), Failure> {
+    let provider = server(asker, wish)?;
+    if let Some(provider) = provider {
+        variables(asker, wish, provider)?;
+    }
+    if !wish.has(Field::ClientId) {
+        let id = until(asker, "client id", |text| {
+            ClientId::parse(text).map(|id| id.as_str().to_owned()).map_err(|error| error.to_string())
+        })?;
+        wish.set(Field::ClientId, Value::Text(id));
+    }
+    let need = method(asker, wish, provider)?;
+    credential::ask(asker, wish, destination, need)?;
+    request(asker, wish, provider)
+}
+
+/// Asks until `read` takes the answer.
+pub(super) fn until<T>(
+    asker: &mut dyn Asker,
+    question: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Failure> {
+    loop {
+        match read(&asker.ask(question)?) {
+            Ok(value) => return Ok(value),
+            Err(why) => asker.say(&format!("  {why}")),
+        }
+    }
+}
+
+fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Provider>, Failure> {
+    if let Some(name) = wish.text(Field::Provider) {
+        return Ok(provider::find(name));
+    }
+    if wish.has(Field::Issuer) || wish.has(Field::TokenUrl) {
+        return Ok(None);
+    }
+    asker.say("where do tokens come from? part of a provider's name (auth0, azure, salesforce …), or a URL:");
+    asker.say("the issuer's, whose metadata names the rest, or that of a token endpoint");
+    loop {
+        let answer = asker.ask("provider or URL")?;
+        if answer.contains("://") {
+            match url(asker, wish, &answer)? {
+                Some(provider) => return Ok(provider),
+                None => continue,
+            }
+        }
+        if let Some(provider) = search(asker, &answer)? {
+            wish.set(Field::Provider, Value::Text(provider.id.clone()));
+            return Ok(Some(provider));
+        }
+    }
+}
+
+/// The outer `None`: another answer is needed.
+fn url(
+    asker: &mut dyn Asker,
+    wish: &mut Wish,
+    text: &str,
+) -> Result<Option<Option<&'static Provider>>, Failure> {
+    let endpoint = EndpointUri::parse(text)
+        .and_then(|endpoint| endpoint.check_transport(PlainHttp::LoopbackOnly).map(|()| endpoint));
+    if let Err(error) = endpoint {
+        asker.say(&format!("  {error}"));
+        return Ok(None);
+    }
+    if let Some(found) = provider::recognise(text).into_iter().next() {
+        let question = format!("this is the token endpoint of {}", found.provider.name);
+        let choices = ["use what is known about it", "use the URL and nothing else"];
+        if asker.choose(&question, &choices.map(str::to_owned))? == 0 {
+            wish.set(Field::Provider, Value::Text(found.provider.id.clone()));
+            wish.set(Field::Variables, Value::Pairs(found.variables));
+            return Ok(Some(Some(found.provider)));
+        }
+        wish.set(Field::TokenUrl, Value::Text(text.to_owned()));
+        return Ok(Some(None));
+    }
+    let choices = ["the issuer: its metadata names the endpoints", "the token endpoint itself"];
+    let field = match asker.choose("that URL is", &choices.map(str::to_owned))? {
+        0 => Field::Issuer,
+        _ => Field::TokenUrl,
+    };
+    if let (Field::Issuer, Err(error)) = (field, Issuer::parse(text)) {
+        asker.say(&format!("  {error}"));
+        return Ok(None);
+    }
+    wish.set(field, Value::Text(text.to_owned()));
+    Ok(Some(None))
+}
+
+fn search(asker: &mut dyn Asker, text: &str) -> Result<Option<&'static Provider>, Failure> {
+    let found = matching(text);
+    let chosen = match found.as_slice() {
+        [] => {
+            asker.say("  no provider has that in its name; m2m providers lists them");
+            return Ok(None);
+        }
+        [only] => *only,
+        several => {
+            let mut choices: Vec<String> =
+                several.iter().map(|provider| format!("{} ({})", provider.name, provider.id)).collect();
+            choices.push("none of these".to_owned());
+            match several.get(asker.choose("which one?", &choices)?) {
+                Some(provider) => provider,
+                None => return Ok(None),
+            }
+        }
+    };
+    if let Some(reason) = &chosen.reason {
+        asker.say(&format!("  {}: {reason}", chosen.name));
+        return Ok(None);
+    }
+    asker.say(&format!("  {}: {}", chosen.name, chosen.summary));
+    for trap in chosen.traps.iter().take(3) {
+        asker.say(&format!("  - {}", trap.text));
+    }
+    Ok(Some(chosen))
+}
+
+/// The provider of that id or alias; else all that have the text in id, name or alias.
+fn matching(text: &str) -> Vec<&'static Provider> {
+    let text = text.to_lowercase();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    if let Some(provider) = provider::find(&text) {
+        let kin = |other: &&Provider| other.id != provider.id && other.id.starts_with(&provider.id);
+        return std::iter::once(provider).chain(provider::all().iter().filter(kin)).collect();
+    }
+    let has = |provider: &&Provider| {
+        let mut names = provider.aliases.iter().chain([&provider.id, &provider.name]);
+        names.any(|name| name.to_lowercase().contains(&text))
+    };
+    provider::all().iter().filter(has).collect()
+}
+
+fn variables(asker: &mut dyn Asker, wish: &mut Wish, provider: &Provider) -> Result<(), Failure> {
+    // With a URL of their own choice, people need no variables that only make the URL.
+    let stated = wish.values.keys().any(|field| field.group() == Some(Group::Server));
+    for variable in &provider.variables {
+        let mut given = wish.pairs(Field::Variables);
+        if given.iter().any(|(name, _)| *name == variable.name) || (stated && variable.pattern.is_none()) {
+            continue;
+        }
+        let (name, help, example) = (&variable.name, &variable.help, &variable.example);
+        let default = variable.default.as_deref();
+        let end = default.map_or_else(|| format!("such as {example}"), |default| format!("[{default}]"));
+        let value = until(asker, &format!("{name} ({help}) {end}"), |text| match (text, default) {
+            ("", Some(_)) => Ok(None),
+            (text, _) => {
+                let mut given = given.clone();
+                given.push((name.clone(), text.to_owned()));
+                match provider.resolve(&given) {
+                    Err(error @ PresetError::Invalid { .. }) => Err(error.to_string()),
+                    _ if text.is_empty() => Err("it is needed".to_owned()),
+                    _ => Ok(Some(text.to_owned())),
+                }
+            }
+        })?;
+        if let Some(value) = value {
+            given.push((name.clone(), value));
+            wish.set(Field::Variables, Value::Pairs(given));
+        }
+    }
+    Ok(())
+}
+
+/// What a method needs to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Secret,
+    Key,
+    Certificate,
+    WorkloadToken,
+    Nothing,
+}
+
+fn method(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<Need, Failure> {
+    let of = |method: &str| need(method, provider);
+    if let Some(method) = wish.text(Field::ClientAuthMethod) {
+        return Ok(of(method));
+    }
+    for (field, need) in [
+        (Field::ClientSecret, Need::Secret),
+        (Field::PrivateKey, Need::Key),
+        (Field::WorkloadToken, Need::WorkloadToken),
+    ] {
+        if wish.has(field) {
+            return Ok(need);
+        }
+    }
+    let known = ClientAuthMethod::ALL.map(|method| method.as_str().to_owned());
+    let methods = provider.map_or(&known[..], |provider| &provider.auth.methods);
+    let chosen = match methods {
+        [] => return Ok(Need::Nothing),
+        [only] => only,
+        several => {
+            let line = |method: &String| format!("{method}: {}", consequence(method));
+            let choices: Vec<String> = several.iter().map(line).collect();
+            match several.get(asker.choose("how does the client prove who it is?", &choices)?) {
+                Some(chosen) => chosen,
+                None => return Ok(Need::Nothing),
+            }
+        }
+    };
+    let need = of(chosen);
+    // What holds anyway need not be written down.
+    if methods.first() != Some(chosen) {
+        wish.set(Field::ClientAuthMethod, Value::Text(chosen.clone()));
+    }
+    Ok(need)
+}
+
+fn need(method: &str, provider: Option<&Provider>) -> Need {
+    let signs = provider.is_some_and(|provider| provider.assertion.grant || provider.assertion.self_signed);
+    let exchanges = provider.is_some_and(|provider| provider.request.grant == grant_type::TOKEN_EXCHANGE);
+    match ClientAuthMethod::parse(method) {
+        _ if signs => Need::Key,
+        Some(ClientAuthMethod::PrivateKeyJwt) => Need::Key,
+        Some(method) if method.uses_certificate() => Need::Certificate,
+        Some(_) => Need::Secret,
+        None if method == FEDERATED || exchanges => Need::WorkloadToken,
+        None => Need::Nothing,
+    }
+}
+
+/// One line for who has to choose.
+fn consequence(method: &str) -> &'static str {
+    match ClientAuthMethod::parse(method) {
+        Some(ClientAuthMethod::ClientSecretBasic) => "the secret goes to the server, in a header",
+        Some(ClientAuthMethod::ClientSecretPost) => "the secret goes to the server, in the body",
+        Some(ClientAuthMethod::ClientSecretJwt) => {
+            "the secret signs and does not travel; the server knows it too"
+        }
+        Some(ClientAuthMethod::PrivateKeyJwt) => "your key signs; the server knows its public half only",
+        Some(ClientAuthMethod::TlsClientAuth) => "a certificate of an authority that the server trusts",
+        Some(ClientAuthMethod::SelfSignedTlsClientAuth) => "your own certificate, registered at the server",
+        None if method == FEDERATED => "a token of the platform stands for a secret: nothing to keep",
+        None if method == auth_method::NONE => "nothing is shown besides the grant itself",
+        None => "as the provider's documentation says",
+    }
+}
+
+fn request(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<(), Failure> {
+    let asks = provider.map(|provider| &provider.request);
+    let needed = |is: bool| if is { "" } else { " [none]" };
+    if !wish.has(Field::Scopes) {
+        let required = asks.is_some_and(|asks| asks.scope_required && asks.scopes.is_empty());
+        let default = asks.map(|asks| asks.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
+        let end = default.map_or_else(|| needed(required).to_owned(), |scopes| format!(" [{scopes}]"));
+        let scopes = until(asker, &format!("scopes, with spaces between{end}"), |text| match text {
+            "" if required => Err("this provider wants at least one".to_owned()),
+            "" => Ok(Vec::new()),
+            text => Scope::parse(text)
+                .map(|_| text.split_whitespace().map(str::to_owned).collect())
+                .map_err(|error| error.to_string()),
+        })?;
+        if !scopes.is_empty() {
+            wish.set(Field::Scopes, Value::List(scopes));
+        }
+    }
+    if !wish.has(Field::Audience) && asks.is_none_or(|asks| !asks.audience.is_empty()) {
+        let required = asks.is_some_and(|asks| asks.audience_required);
+        let question = format!("audience: the API that tokens are for{}", needed(required));
+        let audience = until(asker, &question, |text| match text {
+            "" if required => Err("this provider wants one".to_owned()),
+            text => Ok(text.to_owned()),
+        })?;
+        if !audience.is_empty() {
+            wish.set(Field::Audience, Value::Text(audience));
+        }
+    }
+    if !wish.has(Field::Resource) && asks.is_some_and(|asks| asks.resource_required) {
+        let resource = until(asker, "resource: the API as a URI", |text| {
+            ResourceUri::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+        })?;
+        wish.set(Field::Resource, Value::List(vec![resource]));
+    }
+    for name in asks.into_iter().flat_map(|asks| &asks.required_params) {
+        let mut params = wish.pairs(Field::Params);
+        if params.iter().all(|(known, _)| known != name) {
+            let value = until(asker, &format!("{name}: this provider wants it as a parameter"), |text| {
+                if text.is_empty() { Err("it is needed".to_owned()) } else { Ok(text.to_owned()) }
+            })?;
+            params.push((name.clone(), value));
+            wish.set(Field::Params, Value::Pairs(params));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

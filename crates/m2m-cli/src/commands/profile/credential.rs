@@ -1,0 +1,133 @@
+//! Where a credential is: references before any typing, and what is typed goes to a place of its own.
+
+use super::asker::{Asker, no_answer};
+use super::conversation::{Need, until};
+use super::wish::Wish;
+use crate::args::Destination;
+use crate::exit::Failure;
+use crate::settings::field::Field;
+use crate::settings::secret::{SecretReference, split_command};
+use crate::settings::value::Value;
+
+/// A way to say where a secret is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Variable,
+    File,
+    Command,
+    Typed,
+    TypedForKeyring,
+    Kubernetes,
+    Spiffe,
+    Job,
+}
+
+const SECRET: &[Way] = &[Way::Variable, Way::File, Way::Command, Way::Typed, Way::TypedForKeyring];
+const KEY: &[Way] = &[Way::File, Way::Variable, Way::Command];
+const WORKLOAD: &[Way] = &[Way::Kubernetes, Way::Spiffe, Way::Job, Way::File, Way::Command];
+
+/// Asks for what the method needs and the wish has not.
+///
+/// # Errors
+/// Exit 2: the answers end.
+pub(super) fn ask(
+    asker: &mut dyn Asker,
+    wish: &mut Wish,
+    destination: &mut Destination,
+    need: Need,
+) -> Result<(), Failure> {
+    let fields: &[(Field, &str, &[Way])] = match need {
+        Need::Secret => &[(Field::ClientSecret, "the client secret", SECRET)],
+        Need::Key => &[(Field::PrivateKey, "the private key (PEM or JWK)", KEY)],
+        Need::Certificate => &[
+            (Field::Certificate, "the certificate chain (PEM)", KEY),
+            (Field::CertificateKey, "the certificate's private key (PEM)", KEY),
+        ],
+        Need::WorkloadToken => &[(Field::WorkloadToken, "the workload token", WORKLOAD)],
+        Need::Nothing => &[],
+    };
+    for (field, what, ways) in fields {
+        if !wish.has(*field) {
+            one(asker, wish, destination, (*field, what, ways))?;
+        }
+    }
+    if need == Need::Key && !wish.has(Field::KeyId) {
+        let id = asker.ask("key id at the server [none]")?;
+        if !id.is_empty() {
+            wish.set(Field::KeyId, Value::Text(id));
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    asker: &mut dyn Asker,
+    wish: &mut Wish,
+    destination: &mut Destination,
+    (field, what, ways): (Field, &str, &[Way]),
+) -> Result<(), Failure> {
+    let choices: Vec<String> = ways.iter().map(|way| way.line().to_owned()).collect();
+    let index = asker.choose(&format!("where is {what}?"), &choices)?;
+    let way = ways.get(index).copied().ok_or_else(|| no_answer("no such choice"))?;
+    if matches!(way, Way::Typed | Way::TypedForKeyring) {
+        loop {
+            let secret = asker.ask_secret(what)?;
+            if secret.expose().trim().is_empty() {
+                asker.say("  it is empty");
+                continue;
+            }
+            destination.keyring |= way == Way::TypedForKeyring;
+            wish.set_secret(field, secret);
+            return Ok(());
+        }
+    }
+    let reference = until(asker, way.question(), |text| way.reference(text))?;
+    wish.set(field, Value::Secret(reference));
+    Ok(())
+}
+
+impl Way {
+    fn line(self) -> &'static str {
+        match self {
+            Self::Variable => "in an environment variable",
+            Self::File => "in a file, read again when it changes",
+            Self::Command => "printed by a command: op, vault, pass, aws …",
+            Self::Typed => "here: I type it, and m2m keeps it in a file of mode 0600",
+            Self::TypedForKeyring => "here: I type it, and m2m keeps it in the system's keyring",
+            Self::Kubernetes => "a projected service account token of Kubernetes",
+            Self::Spiffe => "a JWT-SVID file that an agent keeps fresh",
+            Self::Job => "a job of GitHub Actions asks for it",
+        }
+    }
+
+    fn question(self) -> &'static str {
+        match self {
+            Self::Variable => "name of the variable",
+            Self::Command => "command, such as op read op://vault/item",
+            Self::Job => "audience of that token",
+            _ => "path of the file",
+        }
+    }
+
+    fn reference(self, text: &str) -> Result<SecretReference, String> {
+        if text.is_empty() {
+            return Err("it is needed".to_owned());
+        }
+        // A relative path would lead elsewhere from another directory.
+        let path = || std::path::absolute(text).map_err(|error| error.to_string());
+        Ok(match self {
+            Self::Variable if text.contains(['=', ' ', '$']) => {
+                return Err("the name alone, such as ORDERS_SECRET".to_owned());
+            }
+            Self::Variable => SecretReference::Env(text.to_owned()),
+            Self::Command => {
+                let argv = split_command(text).map_err(|failure| failure.message().to_owned())?;
+                SecretReference::Command(argv)
+            }
+            Self::Job => SecretReference::GithubActions(text.to_owned()),
+            Self::Kubernetes => SecretReference::Kubernetes(path()?),
+            Self::Spiffe => SecretReference::Spiffe(path()?),
+            Self::File | Self::Typed | Self::TypedForKeyring => SecretReference::File(path()?),
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! The members of somebody else's JSON as values of a profile.
+//!
+//! Keys may be camelCase or ours; every one is known or an error that names the nearest. A secret that stands there
+//! itself is set apart, to be put into a place of its own; one that names a variable becomes a reference.
+
+use std::path::Path;
+
+use m2m_client::provider::{self, Provider};
+use m2m_proto::json::{JsonLimits, parse_object};
+use m2m_proto::secret::SecretString;
+use serde_json::{Map, Value as Json, json};
+
+use super::literal;
+use crate::commands::profile::wish::Wish;
+use crate::exit::Failure;
+use crate::settings::field::{Field, Shape, nearest};
+use crate::settings::file::Profile;
+use crate::settings::{json as reader, value::Value};
+
+/// What stands beside a client's settings in programs and is none.
+const STATE: [&str; 7] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "token_type",
+    "expires_in",
+    "expires_at",
+    "token_expires_at",
+];
+
+/// Members of a service account's key file that no client needs.
+const KEY_FILE_ONLY: [&str; 7] = [
+    "type",
+    "project_id",
+    "client_id",
+    "auth_uri",
+    "auth_provider_x509_cert_url",
+    "client_x509_cert_url",
+    "universe_domain",
+];
+
+/// What a text says.
+#[derive(Debug, Default)]
+pub(super) struct Imported {
+    pub(super) name: Option<String>,
+    pub(super) wish: Wish,
+    /// Members that were passed over, as they are written.
+    pub(super) ignored: Vec<String>,
+}
+
+/// Reads a text. `typed` is what flags say: a member that they override is passed over.
+///
+/// # Errors
+/// Exit 3: no object, an unknown member, a value of the wrong shape, a placeholder that nothing fills.
+pub(super) fn read(path: &Path, text: &str, typed: &Profile) -> Result<Imported, Failure> {
+    let wrong =
+        |line: usize, why: String| Failure::configuration(format!("{}:{line}: {why}", path.display()));
+    let members = match parse_object(text.as_bytes(), &JsonLimits::DOCUMENT) {
+        Ok(members) => members,
+        // A text that begins as JSON does is told what JSON lacks.
+        Err(error) if text.trim_start().starts_with("{\"") => {
+            return Err(Failure::configuration(format!("{}: {error}", path.display())));
+        }
+        Err(_) => literal::object(text).map_err(|(line, why)| wrong(line, why.to_owned()))?,
+    };
+    let members = match members.get("type").and_then(Json::as_str) {
+        Some("service_account") => return key_file(path, members, typed),
+        _ => members,
+    };
+    Translation { path, typed, ours: Map::new(), imported: Imported::default() }.all(members)
+}
+
+/// Google's key file of a service account.
+fn key_file(path: &Path, members: Map<String, Json>, typed: &Profile) -> Result<Imported, Failure> {
+    let pick = |theirs: &str| members.get(theirs).filter(|value| value.is_string()).cloned();
+    let missing = |theirs: &str| {
+        Failure::configuration(format!("{}: {theirs}: expected a string", path.display()))
+            .hint("a service account's key file has client_email, private_key, private_key_id and token_uri")
+    };
+    let known = ["client_email", "private_key", "private_key_id", "token_uri"];
+    if let Some(key) =
+        members.keys().find(|key| !known.contains(&key.as_str()) && !KEY_FILE_ONLY.contains(&key.as_str()))
+    {
+        return Err(unknown(path, key, known.into_iter()));
+    }
+    let mut ours = Map::new();
+    ours.insert(
+        Field::ClientId.key().to_owned(),
+        pick("client_email").ok_or_else(|| missing("client_email"))?,
+    );
+    ours.insert(
+        Field::PrivateKey.key().to_owned(),
+        pick("private_key").ok_or_else(|| missing("private_key"))?,
+    );
+    for (theirs, field) in [("private_key_id", Field::KeyId), ("token_uri", Field::TokenUrl)] {
+        if let Some(value) = pick(theirs) {
+            ours.insert(field.key().to_owned(), value);
+        }
+    }
+    let provider = pick("project_id").and_then(|_| provider::find("google"));
+    let mut imported =
+        Translation { path, typed, ours: Map::new(), imported: Imported::default() }.all(ours)?;
+    if let Some(provider) = provider.filter(|_| !typed.contains_key(&Field::Provider)) {
+        imported.wish.set(Field::Provider, Value::Text(provider.id.clone()));
+    }
+    Ok(imported)
+}
+
+struct Translation<'a> {
+    path: &'a Path,
+    typed: &'a Profile,
+    /// Members under our own keys.
+    ours: Map<String, Json>,
+    imported: Imported,
+}
+
+impl Translation<'_> {
+    fn all(mut self, members: Map<String, Json>) -> Result<Imported, Failure> {
+        let provider = self.provider(&members);
+        for (key, value) in members {
+            self.member(&key, value, provider)?;
+        }
+        let text = Json::Object(std::mem::take(&mut self.ours)).to_string();
+        let read = reader::parse(self.path, &text)?;
+        self.imported.name = read.name;
+        for (field, sourced) in read.values {
+            self.imported.wish.values.entry(field).or_insert(sourced);
+        }
+        Ok(self.imported)
+    }
+
+    fn provider(&self, members: &Map<String, Json>) -> Option<&'static Provider> {
+        let named = members.get(Field::Provider.key()).and_then(Json::as_str);
+        let typed = self.typed.get(&Field::Provider).map(|sourced| &sourced.value);
+        match typed {
+            Some(Value::Text(name)) => provider::find(name),
+            _ => provider::find(named?),
+        }
+    }
+
+    fn member(&mut self, theirs: &str, value: Json, provider: Option<&Provider>) -> Result<(), Failure> {
+        let key = match snake(theirs).as_str() {
+            "scope" => Field::Scopes.key().to_owned(),
+            other => other.to_owned(),
+        };
+        if STATE.contains(&key.as_str()) {
+            self.imported.ignored.push(theirs.to_owned());
+            return Ok(());
+        }
+        let is_variable =
+            provider.is_some_and(|provider| provider.variables.iter().any(|variable| variable.name == key));
+        let Some(field) = Field::of_key(&key) else {
+            if key == reader::NAME || is_variable {
+                self.ours.insert(key, value);
+                return Ok(());
+            }
+            let variables = provider.into_iter().flat_map(|provider| &provider.variables);
+            let names = variables.map(|variable| variable.name.as_str());
+            return Err(unknown(self.path, theirs, Field::ALL.iter().map(|field| field.key()).chain(names)));
+        };
+        if self.is_overridden(field) {
+            return Ok(());
+        }
+        let text = value.as_str().map(str::to_owned);
+        let value = match (field.shape(), text) {
+            (Shape::Secret, Some(text)) => match variable(&text) {
+                Some(name) => json!({"env": name}),
+                None => {
+                    let secret = if field == Field::PrivateKey { lines(&text) } else { text };
+                    if secret.is_empty() {
+                        return Err(self.wrong(theirs, "it is empty"));
+                    }
+                    self.imported.wish.set_secret(field, SecretString::new(secret));
+                    return Ok(());
+                }
+            },
+            (Shape::List, Some(text)) => json!(text.split_whitespace().collect::<Vec<_>>()),
+            (_, Some(text)) => Json::String(self.filled(theirs, field, &text)?),
+            (_, None) => value,
+        };
+        self.ours.insert(key, value);
+        Ok(())
+    }
+
+    /// A flag for this field, or for another one of its group.
+    fn is_overridden(&self, field: Field) -> bool {
+        self.typed.contains_key(&field)
+            || (field.group() == Some(crate::settings::field::Group::Credential)
+                && self.typed.keys().any(|typed| typed.group() == field.group()))
+    }
+
+    /// A value with its `{placeholders}` filled by `--var`.
+    fn filled(&self, theirs: &str, field: Field, text: &str) -> Result<String, Failure> {
+        if variable(text).is_some() {
+            let failure = self.wrong(theirs, "a variable of the environment cannot stand here");
+            return Err(match field.flag() {
+                "" => failure,
+                flag => failure.hint(format!("give the value: {flag}")),
+            });
+        }
+        let is_url =
+            matches!(field, Field::TokenUrl | Field::Issuer | Field::IntrospectionUrl | Field::RevocationUrl);
+        let (mut filled, mut rest) = (String::new(), text);
+        while let Some((before, after)) = rest.split_once('{').filter(|_| is_url) {
+            let (name, after) =
+                after.split_once('}').ok_or_else(|| self.wrong(theirs, "a brace that is not closed"))?;
+            let name = name.trim();
+            let value = self.typed_variable(name).ok_or_else(|| {
+                self.wrong(theirs, &format!("{{{name}}} is left open"))
+                    .hint(format!("fill it: --var {name}=…"))
+            })?;
+            filled.push_str(before);
+            filled.push_str(value);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn typed_variable(&self, name: &str) -> Option<&str> {
+        match &self.typed.get(&Field::Variables)?.value {
+            Value::Pairs(pairs) => pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()),
+            _ => None,
+        }
+    }
+
+    fn wrong(&self, theirs: &str, why: &str) -> Failure {
+        Failure::configuration(format!("{}: {theirs}: {why}", self.path.display()))
+    }
+}
+
+fn unknown<'n>(path: &Path, theirs: &str, known: impl Iterator<Item = &'n str>) -> Failure {
+    let failure = Failure::configuration(format!("{}: {theirs}: unknown member", path.display()));
+    let camel = theirs.chars().any(|c| c.is_ascii_uppercase());
+    match nearest(&snake(theirs), known) {
+        Some(name) => {
+            failure.hint(format!("did you mean {}", if camel { self::camel(name) } else { name.to_owned() }))
+        }
+        None => failure.hint("m2m profile import --help says what is understood; take the rest out"),
+    }
+}
+
+/// `tokenUrl`, `tokenURL` and `token_url` are `token_url`.
+fn snake(key: &str) -> String {
+    let mut text = String::new();
+    let mut before = '_';
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+            text.push('_');
+        }
+        text.push(c.to_ascii_lowercase());
+        before = c;
+    }
+    text
+}
+
+fn camel(key: &str) -> String {
+    let mut words = key.split('_');
+    let mut text = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        text.push_str(letters.as_str());
+    }
+    text
+}
+
+/// The variable that a text names instead of being a value: `${NAME}`, `process.env.NAME`, `${process.env.NAME}`,
+/// `process.env["NAME"]`.
+fn variable(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let braced = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).map(str::trim);
+    let inner = braced.unwrap_or(text);
+    let name = match inner.strip_prefix("process.env") {
+        Some(rest) => rest
+            .strip_prefix('.')
+            .or_else(|| rest.strip_prefix("[\"")?.strip_suffix("\"]"))
+            .or_else(|| rest.strip_prefix("['")?.strip_suffix("']"))?,
+        None => {
+            let name = braced?;
+            name.strip_prefix("env:").unwrap_or(name)
+        }
+    };
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (letters && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')).then_some(name)
+}
+
+/// PEM text whose line ends were escaped twice on the way.
+fn lines(text: &str) -> String {
+    if text.contains('\n') { text.to_owned() } else { text.replace("\\n", "\n") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! What a profile shall say, before it is written: values, and secrets that still need a place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use m2m_proto::secret::SecretString;
+use serde_json::{Map, Value as Json, json};
+
+use super::kept::{self, Keep, Place};
+use super::written::Target;
+use crate::Surroundings;
+use crate::args::{Destination, ProfileFlags};
+use crate::connect;
+use crate::exit::Failure;
+use crate::settings::field::Field;
+use crate::settings::file::Profile;
+use crate::settings::secret::SecretReference;
+use crate::settings::value::{Origin, Sourced, Value};
+use crate::settings::{self, Settings};
+
+/// A profile in the making.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    /// What it says; a secret that needs a place is [`SecretReference::Stdin`] here.
+    pub(super) values: Profile,
+    /// Secrets that need a place.
+    pub(super) secrets: BTreeMap<Field, SecretString>,
+}
+
+/// Where a wish ended.
+pub(super) struct Written {
+    pub(super) path: PathBuf,
+    /// Where its secrets were put.
+    pub(super) kept: Vec<(Field, SecretReference)>,
+}
+
+impl Wish {
+    /// What was typed. Paths become absolute, for the profile may be used elsewhere; `--secret-stdin` is read.
+    ///
+    /// # Errors
+    /// Exit 2: a value that its flag cannot take. Exit 4: standard input holds no secret.
+    pub(super) async fn typed(flags: &ProfileFlags, around: &Surroundings) -> Result<Self, Failure> {
+        let mut wish = Self { values: settings::typed(flags)?, secrets: BTreeMap::new() };
+        for (field, sourced) in &mut wish.values {
+            match &mut sourced.value {
+                Value::Secret(SecretReference::File(path)) => *path = around.directory.join(&*path),
+                Value::Text(path) if *field == Field::CaFile => {
+                    *path = around.directory.join(&*path).to_string_lossy().into_owned();
+                }
+                _ => {}
+            }
+        }
+        if wish.secret(Field::ClientSecret) == Some(&SecretReference::Stdin) {
+            let read = SecretReference::Stdin.read(&around.environment, around.clock.as_ref()).await?;
+            wish.secrets.insert(Field::ClientSecret, read.secret);
+        }
+        Ok(wish)
+    }
+
+    /// States a value.
+    pub(super) fn set(&mut self, field: Field, value: Value) {
+        self.values.insert(field, Sourced { value, origin: Origin::Default });
+    }
+
+    /// States a secret that needs a place.
+    pub(super) fn set_secret(&mut self, field: Field, secret: SecretString) {
+        self.set(field, Value::Secret(SecretReference::Stdin));
+        self.secrets.insert(field, secret);
+    }
+
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.values.contains_key(&field)
+    }
+
+    pub(super) fn text(&self, field: Field) -> Option<&str> {
+        match &self.values.get(&field)?.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn pairs(&self, field: Field) -> Vec<(String, String)> {
+        match self.values.get(&field).map(|sourced| &sourced.value) {
+            Some(Value::Pairs(pairs)) => pairs.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn secret(&self, field: Field) -> Option<&SecretReference> {
+        match &self.values.get(&field)?.value {
+            Value::Secret(reference) => Some(reference),
+            _ => None,
+        }
+    }
+
+    /// Whether a client can be made of it, as far as that can be told without reading a secret.
+    ///
+    /// # Errors
+    /// Exit 2 or 3: what is missing or cannot be.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        connect::check(&Settings::of(self.values.clone())?)
+    }
+
+    /// Puts the secrets into their places, then the profile into its file.
+    ///
+    /// # Errors
+    /// Exit 3: a file cannot be written. Exit 4: the keyring refuses.
+    pub(super) async fn write(
+        mut self,
+        name: &str,
+        target: Target,
+        typed: &Destination,
+        around: &Surroundings,
+    ) -> Result<Written, Failure> {
+        let place = if typed.keyring { Place::Keyring } else { Place::File };
+        let before = target.before().unwrap_or_default();
+        let former = |field: Field| match before.get(&field).map(|sourced| &sourced.value) {
+            Some(Value::Secret(reference)) => Some(reference),
+            _ => None,
+        };
+        let mut kept = Vec::new();
+        for (field, secret) in std::mem::take(&mut self.secrets) {
+            let name = format!("{name}{}", ending(field));
+            let keep = Keep { name: &name, place, before: former(field) };
+            let reference = keep.put(&secret, around).await?;
+            self.set(field, Value::Secret(reference.clone()));
+            kept.push((field, reference));
+        }
+        let path = target.put(&self.values, around)?;
+        for field in before.keys() {
+            if let Some(SecretReference::File(left)) = former(*field)
+                && kept::is_ours(left, around)
+                && !self
+                    .values
+                    .values()
+                    .any(|sourced| sourced.value == Value::Secret(SecretReference::File(left.clone())))
+            {
+                around
+                    .output
+                    .note(&format!("the secret of the replaced profile stays in {}", left.display()));
+            }
+        }
+        Ok(Written { path, kept })
+    }
+}
+
+impl Written {
+    /// `{"client_secret": {"file": …}}`
+    pub(super) fn secrets_json(&self) -> Json {
+        let pair = |(field, reference): &(Field, SecretReference)| {
+            let place = match reference {
+                SecretReference::Keyring(name) => json!({"keyring": name}),
+                SecretReference::File(path) => json!({"file": path.display().to_string()}),
+                other => json!(other.to_string()),
+            };
+            (field.key().to_owned(), place)
+        };
+        Json::Object(self.kept.iter().map(pair).collect::<Map<_, _>>())
+    }
+}
+
+/// What follows the profile's name in the name of its secret.
+fn ending(field: Field) -> &'static str {
+    match field {
+        Field::NextClientSecret => ".next",
+        Field::PrivateKey => ".key",
+        Field::Certificate => ".cert",
+        Field::CertificateKey => ".cert-key",
+        _ => "",
+    }
+}
