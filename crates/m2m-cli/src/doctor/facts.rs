@@ -78,6 +78,8 @@ pub struct Asked {
     pub scopes: Vec<String>,
     /// Audiences and resources asked for.
     pub audiences: Vec<String>,
+    /// The life assumed where the answer names none, if somebody set it, in seconds.
+    pub fallback: Option<u64>,
     /// Origins that may receive the token.
     pub destinations: Vec<String>,
     /// Whether tokens are to be bound to a key.

@@ -27,7 +27,7 @@ use super::facts::{
     SecretFacts, Server, Trouble, Variant,
 };
 use super::probe::Probe;
-use super::record::{Exchange, Expects, Names, Record, SecretRead};
+use super::record::{Dictionary, Exchange, Expects, Readable, Record, SecretRead};
 use super::{Effort, way};
 use crate::Surroundings;
 use crate::args::ProfileFlags;
@@ -52,7 +52,7 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
     };
     facts.settings = asked(&settings);
     facts.files = files(&settings);
-    let expects = Expects::Tokens(names(&settings));
+    let expects = Expects::Tokens(dictionary(&settings));
     let record = Record::new(expects, Arc::clone(&around.clock));
     let client = connect::observed_client(&settings, around, Arc::new(record.clone())).await;
     let reads = record.reads();
@@ -79,14 +79,18 @@ async fn outcome(client: &Client) -> Result<(), Trouble> {
 }
 
 /// How the service calls the members of its answer.
-fn names(settings: &Settings) -> Names {
-    let Some(preset) = settings.preset() else { return Names::default() };
+fn dictionary(settings: &Settings) -> Dictionary {
+    let off = settings.text(Field::Inspect) == Some("off");
+    let tokens = if off { Readable::Nothing } else { Readable::Jwt };
+    let Some(preset) = settings.preset() else { return Dictionary { tokens, ..Dictionary::default() } };
     let response = &preset.provider().response;
-    Names {
+    Dictionary {
         token: response.token.clone(),
         expires_in: response.expires_in.clone(),
         per_second: if response.unit == Unit::Milliseconds { 1000.0 } else { 1.0 },
         expires_at: response.expires_at.clone(),
+        quota: preset.provider().quota.headers.clone(),
+        tokens: if response.opaque { Readable::Nothing } else { tokens },
     }
 }
 
@@ -115,6 +119,7 @@ fn asked(settings: &Settings) -> Asked {
         scopes: settings.list(Field::Scopes).to_vec(),
         destinations: if named.is_empty() { origins(&audiences) } else { named.to_vec() },
         audiences,
+        fallback: settings.time(Field::FallbackLifetime).map(|life| life.as_secs()),
         binding: if bound { Binding::Dpop } else { Binding::None },
         ..Asked::default()
     }
@@ -306,9 +311,12 @@ impl Run<'_> {
     /// A server whose token URL is configured may publish metadata all the same; it counts if it names that URL.
     async fn beside(&self) -> Option<Metadata> {
         let issuer = Issuer::parse(&self.server.origin().to_string()).ok()?;
-        for url in well_known::urls(&issuer) {
-            let fetched = self.get(&url, Reach::Configured).await?;
-            let document = fetched.answer().filter(|answer| answer.status.is_success())?.document().cloned();
+        let known = self.settings.preset().map(Preset::discovery_urls).unwrap_or_default();
+        let known = known.iter().filter_map(|url| EndpointUri::parse(url).ok());
+        for url in known.chain(well_known::urls(&issuer)) {
+            let Some(fetched) = self.get(&url, Reach::Configured).await else { continue };
+            let answer = fetched.answer().filter(|answer| answer.status.is_success());
+            let document = answer.and_then(|answer| answer.document()).cloned();
             let names = |members: &serde_json::Map<String, serde_json::Value>| {
                 members.get(member::TOKEN_ENDPOINT).and_then(|url| url.as_str()) == Some(self.server.as_str())
             };

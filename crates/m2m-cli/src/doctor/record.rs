@@ -46,12 +46,12 @@ pub enum Expects {
     /// Public documents.
     Documents,
     /// Tokens, and documents at well-known locations only.
-    Tokens(Names),
+    Tokens(Dictionary),
 }
 
-/// What the members of a token answer are called.
+/// What a service calls the members of its token answer, and what else is its own.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Names {
+pub struct Dictionary {
     /// The token.
     pub token: String,
     /// Its life.
@@ -60,9 +60,22 @@ pub struct Names {
     pub per_second: f64,
     /// The member with its end as a point in time; empty if there is none.
     pub expires_at: String,
+    /// Headers that speak of its quota.
+    pub quota: Vec<String>,
+    /// Whether tokens may be looked into.
+    pub tokens: Readable,
 }
 
-impl Default for Names {
+/// Whether a token may be looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// If it is a JWT.
+    Jwt,
+    /// Never: the service or the settings say so.
+    Nothing,
+}
+
+impl Default for Dictionary {
     /// Those of RFC 6749 section 5.1.
     fn default() -> Self {
         Self {
@@ -70,6 +83,8 @@ impl Default for Names {
             expires_in: param::EXPIRES_IN.to_owned(),
             per_second: 1.0,
             expires_at: String::new(),
+            quota: Vec::new(),
+            tokens: Readable::Jwt,
         }
     }
 }
@@ -186,7 +201,7 @@ impl Record {
     }
 
     /// How the token's members are called; `None` where a public document is expected.
-    fn names_for(&self, url: &str) -> Option<&Names> {
+    fn names_for(&self, url: &str) -> Option<&Dictionary> {
         match &*self.expects {
             Expects::Tokens(names) if !url.contains(WELL_KNOWN) => Some(names),
             _ => None,
@@ -256,7 +271,7 @@ impl Exchange {
 }
 
 impl Answer {
-    fn of(names: Option<&Names>, response: &Response<Bytes>) -> Self {
+    fn of(names: Option<&Dictionary>, response: &Response<Bytes>) -> Self {
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let age = text(header::AGE)
@@ -267,7 +282,7 @@ impl Answer {
             status: response.status(),
             date: text(header::DATE).and_then(http_date).map(|date| date.saturating_add(age)),
             content_type: media.map(|media| short(media.trim())),
-            quota: quota(headers),
+            quota: quota(headers, names.map_or(&[], |names| &names.quota)),
             bytes: response.body().len(),
             body: Body::of(names, response.body()),
         }
@@ -291,7 +306,7 @@ impl Answer {
 }
 
 impl Body {
-    fn of(names: Option<&Names>, body: &[u8]) -> Self {
+    fn of(names: Option<&Dictionary>, body: &[u8]) -> Self {
         match (parse_object(body, &JsonLimits::DOCUMENT), names) {
             (Ok(document), None) => Self::Document(document),
             (Ok(members), Some(names)) => Self::Token(Box::new(TokenAnswer::of(&members, names))),
@@ -303,7 +318,7 @@ impl Body {
 }
 
 impl TokenAnswer {
-    fn of(members: &Map<String, Value>, names: &Names) -> Self {
+    fn of(members: &Map<String, Value>, names: &Dictionary) -> Self {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let scope = match members.get(param::SCOPE) {
             Some(Value::String(text)) => Some(short(text)),
@@ -328,7 +343,10 @@ impl TokenAnswer {
             other => other,
         };
         Self {
-            token: text(&names.token).map(TokenShape::of),
+            token: text(&names.token).map(|token| match names.tokens {
+                Readable::Jwt => TokenShape::of(token),
+                Readable::Nothing => TokenShape::Opaque,
+            }),
             error: text(param::ERROR).filter(|code| !code.is_empty()).map(short),
             token_type: text(param::TOKEN_TYPE).map(short),
             expires_in,
@@ -354,9 +372,10 @@ impl TokenShape {
 }
 
 /// Headers of RFC 9110 section 10.2.3 and of what services send until there is a standard.
-fn quota(headers: &HeaderMap) -> Vec<(String, String)> {
+fn quota(headers: &HeaderMap, own: &[String]) -> Vec<(String, String)> {
     let speaks = |name: &str| {
         ["retry-after", "ratelimit", "rate-limit", "quota"].iter().any(|word| name.contains(word))
+            || own.iter().any(|own| own.eq_ignore_ascii_case(name))
     };
     let pairs = headers.iter().filter(|(name, _)| speaks(name.as_str()));
     pairs.map(|(name, value)| (name.to_string(), short(&String::from_utf8_lossy(value.as_bytes())))).collect()
@@ -383,7 +402,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(names: Option<&Names>, headers: &[(&str, &str)], body: &str) -> Answer {
+    fn answer(names: Option<&Dictionary>, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
         for (name, value) in headers {
             let name = header::HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -394,7 +413,7 @@ mod tests {
 
     #[test]
     fn bodies() {
-        let names = Names::default();
+        let names = Dictionary::default();
         let (token, document) = (Some(&names), None);
         let check = |names, body: &str, expect: Body| {
             assert_eq!(answer(names, &[], body).body, expect, "{body}");
@@ -417,7 +436,7 @@ mod tests {
             "access_token": format!("{header}.{claims}.hunter2"), "token_type": "Bearer", "expires_in": "60",
             "scope": ["a", "b"], "refresh_token": "hunter2", "error": "",
         });
-        let answer = answer(Some(&Names::default()), &[], &body.to_string());
+        let answer = answer(Some(&Dictionary::default()), &[], &body.to_string());
         let kept = answer.token().unwrap();
         assert_eq!(kept.expires_in, Some(json!("60")));
         assert_eq!((kept.scope.as_deref(), kept.error.as_deref()), (Some("a b"), None));
@@ -430,17 +449,20 @@ mod tests {
 
     #[test]
     fn members_may_have_other_names() {
-        let names = Names {
+        let names = Dictionary {
             token: "accessToken".to_owned(),
             expires_in: "expiresIn".to_owned(),
             per_second: 1000.0,
             expires_at: "expireTime".to_owned(),
+            quota: vec!["X-Left".to_owned()],
+            tokens: Readable::Nothing,
         };
-        let body = r#"{"accessToken":"t","expiresIn":"600000","expireTime":"2026-11-25T00:00:00Z"}"#;
-        let answer = answer(Some(&names), &[], body);
+        let body = r#"{"accessToken":"e30.e30.x","expiresIn":"600000","expireTime":"2026-11-25T00:00:00Z"}"#;
+        let answer = answer(Some(&names), &[("x-left", "7")], body);
         let kept = answer.token().unwrap();
         assert_eq!((&kept.token, &kept.expires_in), (&Some(TokenShape::Opaque), &Some(json!(600.0))));
         assert!(kept.has_end);
+        assert_eq!(answer.quota, [("x-left".to_owned(), "7".to_owned())]);
     }
 
     #[test]

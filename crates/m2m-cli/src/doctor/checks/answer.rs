@@ -51,10 +51,11 @@ pub(super) fn offset(facts: &Facts) -> Option<Offset> {
 }
 
 pub(super) fn clock(facts: &Facts) -> Option<Finding> {
-    let refused = facts.makes_assertions() && facts.client_is_refused();
-    let exit = if refused { Exit::ClientRefused } else { Exit::VerificationFailed };
+    // Who signs with a wrong clock is refused; who shows a secret gets a token that seems odd.
+    let refused = facts.trouble().filter(|trouble| facts.makes_assertions() && trouble.code.is_some());
+    let exit = refused.map_or(Exit::VerificationFailed, |trouble| trouble.exit);
     let Some(offset) = offset(facts) else {
-        let trouble = facts.trouble().filter(|_| refused)?;
+        let trouble = refused?;
         let words =
             ["expired", "not yet valid", "in the future", "too far", "clock", "iat", "nbf", "'exp'", "exp "];
         return trouble
@@ -180,6 +181,9 @@ pub(super) fn expires_in(facts: &Facts) -> Option<Finding> {
             if let Some((service, life)) = known {
                 let evidence = format!("absent, as {} does it; its tokens live {life} s", service.name);
                 return Some(Finding::pass(evidence));
+            }
+            if let Some(life) = facts.settings.fallback {
+                return Some(Finding::pass(format!("absent; fallback_lifetime is {life} s")));
             }
             return Some(Finding::warn("expires_in is absent", &EXPIRES_ABSENT, &[]));
         }

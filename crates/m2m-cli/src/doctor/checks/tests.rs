@@ -569,6 +569,10 @@ fn tokens() {
     });
     fine(|facts| {
         answered(facts).expires_in = None;
+        facts.settings.fallback = Some(7200);
+    });
+    fine(|facts| {
+        answered(facts).expires_in = None;
         let (name, methods) = ("Example".to_owned(), Vec::new());
         facts.settings.service = Some(Known { name, methods, lifetime: Some(7200) });
     });
