@@ -128,6 +128,14 @@ fn every_short_help_fits_a_screen() {
         "keygen",
         "serve",
         "providers",
+        "profile",
+        "profile add",
+        "profile list",
+        "profile show",
+        "profile test",
+        "profile remove",
+        "profile import",
+        "profile trust",
     ] {
         let (exit, long, _) = place.shell(&format!("m2m {command} --help"));
         assert_eq!(exit, 0);

@@ -106,6 +106,8 @@ fn a_strange_url_is_nobodys() {
     for url in ["https://login.example.com/oauth/token", "https://evil.test/oauth2/v2.0/token", "", "x"] {
         assert!(recognise(url).is_empty(), "{url}");
     }
+    let found = recognise("https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token");
+    assert_eq!(found.first().map(|found| found.provider.id.as_str()), Some("entra"), "the default host");
     let found = recognise("https://acme.eu.auth0.com/oauth/token");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].variables, [("domain".to_owned(), "acme.eu.auth0.com".to_owned())]);
