@@ -3,6 +3,7 @@
 mod canary;
 #[cfg(feature = "roles")]
 mod demo_fails;
+mod doctor;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
