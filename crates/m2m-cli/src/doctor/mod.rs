@@ -1,6 +1,6 @@
 //! `m2m doctor`: why it fails, in the order of causes.
 //!
-//! [`gather`] looks at the world and runs the production engine once; [`checks`] judges what was seen, in the order of
+//! `gather` looks at the world and runs the production engine once; `checks` judges what was seen, in the order of
 //! [`catalogue::TABLE`]; a [`finding::Report`] is the result. `docs/troubleshooting.md` is [`page::text`].
 
 pub mod catalogue;

@@ -28,8 +28,10 @@ pub(super) fn complete(facts: &Facts) -> Option<Finding> {
         None => {}
     }
     let method = facts.settings.method.map_or("", |method| method.as_str());
-    let server = facts.server.as_ref().map_or("", |server| server.origin.as_str());
-    let evidence = format!("{method} at {server}");
+    let evidence = match &facts.server {
+        Some(server) => format!("{method} at {}", server.origin),
+        None => "the client's own key makes its tokens".to_owned(),
+    };
     let unsure = facts.makes_assertions()
         && facts.settings.issuer.is_none()
         && facts.settings.assertion_audience.is_none();
