@@ -16,4 +16,6 @@ mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
 #[cfg(feature = "roles")]
+mod quirks;
+#[cfg(feature = "roles")]
 mod system;
