@@ -1,5 +1,8 @@
 //! Settings of a client: [`ClientBuilder`], with every default and its unit.
 
+mod rules;
+mod server;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +11,12 @@ use m2m_proto::client_auth::{AssertionType, BasicEncoding};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::names::typ;
 use m2m_proto::scope::Scope;
-use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
+use m2m_proto::uri::{EndpointUri, Origin, PlainHttp, ResourceUri};
+
+pub(crate) use rules::Tuning;
+pub use rules::{AssertionAudienceRule, Inspect};
+pub(crate) use server::ServerKind;
+pub use server::{Endpoints, Server};
 
 use crate::client::Client;
 use crate::credentials::{Credentials, HttpFactory};
@@ -19,138 +27,6 @@ use crate::grant::Grant;
 use crate::provider::{BasicForm, Preset};
 use crate::spec::TokenSpec;
 use crate::store::TokenStore;
-
-/// Which server issues the tokens.
-#[derive(Clone, Debug)]
-pub struct Server(pub(crate) ServerKind);
-
-#[derive(Clone, Debug)]
-pub(crate) enum ServerKind {
-    Issuer(Issuer),
-    Endpoints(Box<Endpoints>),
-}
-
-impl Server {
-    /// By its issuer identifier; endpoints come from its metadata (RFC 8414),
-    /// which must name this very issuer.
-    #[must_use]
-    pub fn issuer(issuer: Issuer) -> Self {
-        Self(ServerKind::Issuer(issuer))
-    }
-
-    /// By its endpoints, without discovery.
-    #[must_use]
-    pub fn endpoints(endpoints: Endpoints) -> Self {
-        Self(ServerKind::Endpoints(Box::new(endpoints)))
-    }
-
-    /// What stands for the server in cache keys.
-    pub(crate) fn identity(&self) -> &str {
-        match &self.0 {
-            ServerKind::Issuer(issuer) => issuer.as_str(),
-            ServerKind::Endpoints(endpoints) => endpoints.token.as_str(),
-        }
-    }
-}
-
-impl From<Issuer> for Server {
-    fn from(issuer: Issuer) -> Self {
-        Self::issuer(issuer)
-    }
-}
-
-impl From<Endpoints> for Server {
-    fn from(endpoints: Endpoints) -> Self {
-        Self::endpoints(endpoints)
-    }
-}
-
-/// A server's endpoints, where they are configured one by one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoints {
-    /// The token endpoint.
-    pub token: EndpointUri,
-    /// The introspection endpoint (RFC 7662).
-    pub introspection: Option<EndpointUri>,
-    /// The revocation endpoint (RFC 7009).
-    pub revocation: Option<EndpointUri>,
-}
-
-impl Endpoints {
-    /// A token endpoint and nothing else.
-    #[must_use]
-    pub fn token(token: EndpointUri) -> Self {
-        Self { token, introspection: None, revocation: None }
-    }
-}
-
-/// What happens when a fresh token is not what was asked for.
-///
-/// Compared: the granted scope; and of a token that is a JWT, its `aud`, `cnf`
-/// and `exp`. (RFC 9068 section 6 would have clients treat tokens as opaque; a
-/// readable one is looked at all the same, because the mistake shows here and
-/// not as a puzzle at the API.)
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Inspect {
-    /// `token_type` is checked, a narrowed scope is logged, and the token itself
-    /// is not looked at.
-    Off,
-    /// Differences are logged.
-    #[default]
-    Warn,
-    /// Differences are errors; the token is not used.
-    Error,
-}
-
-/// What client assertions carry in `aud`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum AssertionAudienceRule {
-    /// The issuer (RFC 10070); where only endpoints are configured, the token
-    /// endpoint.
-    #[default]
-    Issuer,
-    /// The endpoint that is called, for servers that know only this.
-    Endpoint,
-    /// This text.
-    Literal(String),
-    /// The host of the token endpoint, without scheme.
-    Host,
-}
-
-impl AssertionAudienceRule {
-    /// What this service of the catalogue wants.
-    #[must_use]
-    pub fn of(preset: &Preset) -> Self {
-        Self::parse(match (preset.assertion_audience(), preset.issuer()) {
-            ("issuer", Some(issuer)) => issuer,
-            (audience, _) => audience,
-        })
-    }
-
-    /// By its name: `issuer`, `token_endpoint`, `host`; anything else is the
-    /// text itself.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "issuer" => Self::Issuer,
-            "token_endpoint" => Self::Endpoint,
-            "host" => Self::Host,
-            text => Self::Literal(text.to_owned()),
-        }
-    }
-}
-
-/// What [`AssertionAudienceRule::parse`] reads.
-impl std::fmt::Display for AssertionAudienceRule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Issuer => "issuer",
-            Self::Endpoint => "token_endpoint",
-            Self::Host => "host",
-            Self::Literal(text) => text,
-        })
-    }
-}
 
 /// Collects the settings of a [`Client`]; [`ClientBuilder::build`] checks them.
 #[derive(Debug)]
@@ -170,52 +46,6 @@ pub struct ClientBuilder {
     pub(crate) http: Option<Arc<dyn HttpClient>>,
     pub(crate) http_factory: Option<HttpFactory>,
     pub(crate) store: Option<Arc<dyn TokenStore>>,
-}
-
-/// Numbers and switches.
-#[derive(Clone, Debug)]
-pub(crate) struct Tuning {
-    pub(crate) refresh_lead: Duration,
-    pub(crate) fallback_lifetime: Duration,
-    pub(crate) max_lifetime: Duration,
-    pub(crate) mint_deadline: Duration,
-    pub(crate) reject_floor: Duration,
-    pub(crate) assertion_lifetime: Duration,
-    pub(crate) max_keys: usize,
-    pub(crate) limits: Limits,
-    pub(crate) api_limits: Limits,
-    pub(crate) inspect: Inspect,
-    pub(crate) basic_encoding: BasicEncoding,
-    pub(crate) assertion_audience: AssertionAudienceRule,
-    pub(crate) assertion_type: AssertionType,
-    pub(crate) plain_http: PlainHttp,
-    pub(crate) dialect: Arc<Dialect>,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self {
-            refresh_lead: Duration::from_secs(300),
-            fallback_lifetime: Duration::from_secs(300),
-            max_lifetime: Duration::from_secs(30 * 24 * 3600),
-            mint_deadline: Duration::from_secs(10),
-            reject_floor: Duration::from_secs(10),
-            assertion_lifetime: Duration::from_secs(60),
-            max_keys: 10_000,
-            limits: Limits::default(),
-            api_limits: Limits {
-                max_body_bytes: 16 * 1024 * 1024,
-                timeout: Duration::from_secs(30),
-                ..Limits::default()
-            },
-            inspect: Inspect::default(),
-            basic_encoding: BasicEncoding::default(),
-            assertion_audience: AssertionAudienceRule::default(),
-            assertion_type: AssertionType::default(),
-            plain_http: PlainHttp::LoopbackOnly,
-            dialect: Arc::default(),
-        }
-    }
 }
 
 impl ClientBuilder {

@@ -10,7 +10,6 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::names::{media_type, param};
@@ -182,19 +181,46 @@ impl FormWriter {
     /// Nothing at all where there is no parameter.
     #[must_use]
     pub fn finish_json(self) -> Bytes {
-        let mut members: Map<String, Value> = Map::new();
+        let mut members: Vec<(String, Vec<Zeroizing<String>>)> = Vec::new();
         for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             // Our own encoding: it can be undone.
             let (Ok(name), Ok(value)) = (decode_component(name), decode_component(value)) else { continue };
-            match members.get_mut(&name) {
-                None => drop(members.insert(name, Value::String(value))),
-                Some(Value::Array(values)) => values.push(Value::String(value)),
-                Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+            let value = Zeroizing::new(value);
+            match members.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, values)) => values.push(value),
+                None => members.push((name, vec![value])),
             }
         }
-        if members.is_empty() { Bytes::new() } else { Bytes::from(Value::Object(members).to_string()) }
+        if members.is_empty() { Bytes::new() } else { json_object(&members, self.0.len()) }
     }
+}
+
+/// In one buffer that need not grow, for what it holds may be secret.
+fn json_object(members: &[(String, Vec<Zeroizing<String>>)], encoded: usize) -> Bytes {
+    // An escaped character takes six bytes, and each has taken one at least.
+    let mut out = Zeroizing::new(Vec::with_capacity(6 * encoded + 8 * members.len() + 2));
+    let text = |out: &mut Vec<u8>, text: &str| {
+        // Writing text to memory cannot fail.
+        let _written = serde_json::to_writer(out, text);
+    };
+    for (index, (name, values)) in members.iter().enumerate() {
+        out.push(if index == 0 { b'{' } else { b',' });
+        text(&mut out, name);
+        out.push(b':');
+        match values.as_slice() {
+            [value] => text(&mut out, value),
+            values => {
+                for (index, value) in values.iter().enumerate() {
+                    out.push(if index == 0 { b'[' } else { b',' });
+                    text(&mut out, value);
+                }
+                out.push(b']');
+            }
+        }
+    }
+    out.push(b'}');
+    Bytes::from(std::mem::take(&mut *out))
 }
 
 impl fmt::Debug for FormWriter {

@@ -14,14 +14,14 @@ const MORE: &str = "Connection and protocol";
 /// Flags that override environment and profile.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileFlags {
-    /// Token service of the catalogue: auth0, okta, entra, google, …
+    /// Token service of the catalogue, e.g. auth0
     ///
     /// It fills in what it can; `m2m providers` lists them all.
     ///
     /// [env: M2M_PROVIDER]
     #[arg(long, value_name = "NAME", help_heading = WHO)]
     pub provider: Option<String>,
-    /// Variable of the provider, such as domain=…; may be repeated
+    /// Variable of the provider; may be repeated
     ///
     /// [env: M2M_VAR]
     #[arg(long, value_name = "K=V", help_heading = WHO)]

@@ -62,6 +62,20 @@ impl Page {
         self.line(text);
     }
 
+    /// A command for a shell, on as many lines as it takes.
+    fn command(&mut self, parts: &[String]) {
+        let mut line = String::from(" ");
+        for part in parts {
+            if line.chars().count() + part.chars().count() > WIDTH - 3 {
+                self.line(&format!("{line} \\"));
+                line = "     ".to_owned();
+            }
+            line.push(' ');
+            line.push_str(part);
+        }
+        self.line(&line);
+    }
+
     /// `first` begins the first line; the others are indented as far.
     fn wrapped(&mut self, first: &str, text: &str) {
         let indent = " ".repeat(first.chars().count());
@@ -109,7 +123,7 @@ fn explain(provider: &Provider) -> Page {
         [] => String::new(),
         aliases => format!(", also {}", aliases.join(", ")),
     };
-    page.line(&format!("{} ({}{also})", provider.name, provider.id));
+    page.wrapped("", &format!("{} ({}{also})", provider.name, provider.id));
     page.wrapped("  ", &provider.summary);
     page.line(&format!("  {}", provider.docs));
     page.wrapped("  facts: ", &format!("{}: {}", provider.confidence.as_str(), provider.source));
@@ -127,7 +141,7 @@ fn explain(provider: &Provider) -> Page {
     errors(&mut page, provider);
     if provider.is_usable() {
         page.heading("To use it");
-        page.line(&format!("  {}", command(provider)));
+        page.command(&command(provider));
     }
     page
 }
@@ -239,34 +253,34 @@ fn condition(hint: &Hint) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// A command that makes a profile, with placeholders in capitals.
-fn command(provider: &Provider) -> String {
-    let mut command = format!("m2m profile add NAME --provider {}", provider.id);
+/// A command that makes a profile, with placeholders in capitals, in parts that stay on one line.
+fn command(provider: &Provider) -> Vec<String> {
+    let mut parts = vec![format!("m2m profile add NAME --provider {}", provider.id)];
     for variable in provider.variables.iter().filter(|variable| variable.default.is_none()) {
-        command.push_str(&format!(" \\\n      --var {}={}", variable.name, variable.example));
+        parts.push(format!("--var {}={}", variable.name, variable.example));
     }
     let signs = provider.assertion.grant || provider.assertion.self_signed;
     let method = provider.auth.methods.first().map_or("", String::as_str);
-    command.push_str(match method {
-        _ if signs => " \\\n      --client-id ID --private-key-file FILE",
-        "private_key_jwt" => " \\\n      --client-id ID --private-key-file FILE",
-        "none" | "federated" => " \\\n      --workload-token-file FILE",
-        _ => " \\\n      --client-id ID --secret-file FILE",
-    });
+    parts.extend(
+        match method {
+            _ if signs => &["--client-id ID", "--private-key-file FILE"][..],
+            "private_key_jwt" => &["--client-id ID", "--private-key-file FILE"],
+            "none" if provider.request.grant.is_empty() => &[],
+            "none" | "federated" => &["--workload-token-file FILE"],
+            _ => &["--client-id ID", "--secret-file FILE"],
+        }
+        .iter()
+        .map(ToString::to_string),
+    );
     let request = &provider.request;
-    if request.audience_required {
-        command.push_str(" --audience AUDIENCE");
-    }
-    if request.scope_required && request.scopes.is_empty() {
-        command.push_str(" --scope SCOPE");
-    }
-    if request.resource_required {
-        command.push_str(" --resource URI");
-    }
-    for name in &request.required_params {
-        command.push_str(&format!(" --param {name}=VALUE"));
-    }
-    command
+    let needed = [
+        (request.audience_required, "--audience AUDIENCE"),
+        (request.scope_required && request.scopes.is_empty(), "--scope SCOPE"),
+        (request.resource_required, "--resource URI"),
+    ];
+    parts.extend(needed.into_iter().filter(|(needed, _)| *needed).map(|(_, part)| part.to_owned()));
+    parts.extend(request.required_params.iter().map(|name| format!("--param {name}=VALUE")));
+    parts
 }
 
 #[cfg(test)]

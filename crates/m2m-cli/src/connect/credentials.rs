@@ -17,7 +17,7 @@ use crate::settings::value::Origin;
 
 /// How the client proves who it is: a registered method, or one of the two ways that have no name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub(super) enum Method {
     /// A method of RFC 7591.
     Registered(ClientAuthMethod),
     /// `federated`: a workload token is the client assertion (RFC 7523 section 2.2).
@@ -28,7 +28,7 @@ pub enum Method {
 
 impl Method {
     /// Its name in a profile.
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Registered(method) => method.as_str(),
             Self::Federated => provider::FEDERATED,

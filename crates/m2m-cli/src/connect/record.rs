@@ -36,7 +36,7 @@ pub struct Recorded {
     pub method: String,
     /// The URL; values in its query as in the body.
     pub url: String,
-    /// Header fields that we set, in order.
+    /// Header fields that we set, by name.
     pub headers: Vec<(String, String)>,
     /// Parameters of a form or members of a JSON object, in order.
     pub parameters: Vec<(String, String)>,
@@ -140,7 +140,9 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
         };
         (name.as_str().to_owned(), text)
     };
-    headers.iter().map(shown).collect()
+    let mut shown: Vec<_> = headers.iter().map(shown).collect();
+    shown.sort();
+    shown
 }
 
 #[derive(Debug)]

@@ -54,7 +54,9 @@ fn matched(provider: &Provider, template: &str, url: &str) -> Option<Vec<(String
     for (index, name) in names(template).enumerate() {
         let value = captures.get(index + 1)?.as_str();
         let variable = provider.variables.iter().find(|variable| variable.name == name)?;
-        if variable.kind == VariableKind::Host && !same_domain(value, &variable.example) {
+        // The vendor's own host may be the default and stand in no example.
+        let hosts = std::iter::once(&variable.example).chain(&variable.default);
+        if variable.kind == VariableKind::Host && !hosts.into_iter().any(|host| same_domain(value, host)) {
             return None;
         }
         variables.push((name.to_owned(), value.to_owned()));

@@ -138,3 +138,18 @@ proptest! {
         let _ = Form::parse(FORM, &body);
     }
 }
+
+#[test]
+fn the_same_parameters_as_json() {
+    let check = |pairs: &[(&str, &str)], expect: &str| {
+        let mut writer = FormWriter::new();
+        pairs.iter().for_each(|(name, value)| writer.push(name, value));
+        assert_eq!(writer.finish_json(), expect);
+    };
+    check(&[], "");
+    check(&[("a", "")], "");
+    check(&[("b", "1 & \"2\" é\n"), ("a", "x")], "{\"b\":\"1 & \\\"2\\\" é\\n\",\"a\":\"x\"}");
+    check(&[("resource", "x"), ("a", "1"), ("resource", "y")], r#"{"resource":["x","y"],"a":"1"}"#);
+    let worst = "\u{1}".repeat(200);
+    check(&[("s", &worst)], &format!("{{\"s\":\"{}\"}}", "\\u0001".repeat(200)));
+}

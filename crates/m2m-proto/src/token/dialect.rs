@@ -98,10 +98,10 @@ impl RequestDialect {
             ParameterPlace::Json => (body, content_type) = (form.finish_json(), Some(media_type::JSON)),
             ParameterPlace::Query => queries.push(form),
         }
-        headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
+        headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = with_queries(endpoint, queries)?;

@@ -16,7 +16,7 @@ use super::credential;
 use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
-use crate::settings::field::{Field, Group};
+use crate::settings::field::Field;
 use crate::settings::provider::FEDERATED;
 use crate::settings::value::Value;
 
@@ -166,7 +166,7 @@ fn matching(text: &str) -> Vec<&'static Provider> {
 
 fn variables(asker: &mut dyn Asker, wish: &mut Wish, provider: &Provider) -> Result<(), Failure> {
     // With a URL of their own choice, people need no variables that only make the URL.
-    let stated = wish.values.keys().any(|field| field.group() == Some(Group::Server));
+    let stated = wish.has(Field::Issuer) || wish.has(Field::TokenUrl);
     for variable in &provider.variables {
         let mut given = wish.pairs(Field::Variables);
         if given.iter().any(|(name, _)| *name == variable.name) || (stated && variable.pattern.is_none()) {

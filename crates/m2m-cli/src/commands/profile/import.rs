@@ -175,8 +175,7 @@ fn default_name(wish: &Wish, path: &Path) -> String {
         let url = wish.text(Field::TokenUrl).or(wish.text(Field::Issuer))?;
         let uri = EndpointUri::parse(url).ok()?;
         let host = uri.uri().host()?.to_owned();
-        let first = host.split('.').next().filter(|label| label.parse::<u8>().is_err()).map(str::to_owned);
-        first
+        host.split('.').next().filter(|label| label.parse::<u8>().is_err()).map(str::to_owned)
     };
     let stem = || path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
     let named = wish.text(Field::Provider).map(str::to_owned).or_else(host).or_else(stem);

@@ -86,3 +86,49 @@ pub(super) fn save(draft: &Draft, around: &Surroundings) -> Result<(), Failure> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use m2m_io::{OsRandom, SystemClock};
+
+    use super::*;
+    use crate::args::Global;
+    use crate::output::{Output, Stream};
+    use crate::settings::env::Environment;
+
+    #[test]
+    fn our_change_makes_no_found_file_trusted() {
+        let place = tempfile::tempdir().unwrap();
+        let work = place.path().join("work");
+        std::fs::create_dir(&work).unwrap();
+        let around = Surroundings {
+            output: Output::to(Box::new(std::io::sink()), Box::new(std::io::sink()), [Stream::Pipe; 2]),
+            environment: Environment::of([("XDG_CONFIG_HOME", place.path().to_str().unwrap())]),
+            directory: work.clone(),
+            global: Global::default(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+        };
+        let file = work.join(FILE_NAME);
+        let add = |name: &str, here| {
+            let typed = Destination { here, ..Destination::default() };
+            target(&typed, name, &around).unwrap().put(&Profile::new(), &around).unwrap();
+            let trusted = TrustedFiles::load(&around.environment).unwrap();
+            std::fs::read(&file).ok().map(|content| trusted.standing(&file, &content))
+        };
+        std::fs::write(&file, "# came with the repository\n").unwrap();
+        assert_eq!(add("a", true), Some(Trust::Found));
+        let mut trusted = TrustedFiles::load(&around.environment).unwrap();
+        trusted.add(&file, &std::fs::read(&file).unwrap());
+        trusted.save(&OsRandom).unwrap();
+        assert_eq!(add("b", true), Some(Trust::Trusted), "it was trusted before");
+        std::fs::write(&file, "# changed by somebody else\n").unwrap();
+        assert_eq!(add("c", true), Some(Trust::Changed));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(add("d", true), Some(Trust::Trusted), "it is ours");
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(add("e", false), None, "the user's own file");
+    }
+}

@@ -50,7 +50,27 @@ fn unknown_keys_name_file_line_key_and_the_nearest() {
     refuse(text, "/p/m2m.toml:3: profiles.a.client_idd: unknown key | did you mean client_id");
     refuse("profile = 1", "/p/m2m.toml:1: profile: unknown key | did you mean profiles");
     refuse("[egress]\nalow = []", "/p/m2m.toml:2: egress.alow: unknown key | did you mean allow");
-    refuse("[profiles.a]\nprovider = \"auth0\"", "profiles.a.provider: not supported by this version");
+}
+
+#[test]
+fn variables_of_the_provider_stand_beside_the_other_keys() {
+    let text = "[profiles.a]\ndomain = \"acme.eu.auth0.com\"\nprovider = \"auth0\"\nclient_id = \"c\"\n";
+    let document = parse(text).unwrap();
+    let variables = &document.profiles["a"][&Field::Variables];
+    assert_eq!(variables.value, Value::Pairs(vec![("domain".into(), "acme.eu.auth0.com".into())]));
+    assert_eq!(variables.origin.to_string(), "/p/m2m.toml:2");
+    let with = |lines: &str| format!("[profiles.a]\n{lines}");
+    refuse(
+        &with("provider = \"auth0\"\ndomian = \"x\""),
+        "profiles.a.domian: unknown key | did you mean domain",
+    );
+    refuse(&with("domain = \"x\""), "profiles.a.domain: unknown key");
+    refuse(
+        &with("provider = \"auth\""),
+        "profiles.a.provider: there is no provider \"auth\" | did you mean auth0",
+    );
+    refuse(&with("provider = \"auth0\"\ndomain = 1"), "profiles.a.domain: expected a string");
+    refuse(&with("variables = { domain = \"x\" }"), "profiles.a.variables: unknown key");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What every file of the catalogue has to keep.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use m2m_proto::jose::Algorithm;
 use toml::Value;
@@ -104,6 +106,8 @@ fn a_strange_url_is_nobodys() {
     for url in ["https://login.example.com/oauth/token", "https://evil.test/oauth2/v2.0/token", "", "x"] {
         assert!(recognise(url).is_empty(), "{url}");
     }
+    let found = recognise("https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token");
+    assert_eq!(found.first().map(|found| found.provider.id.as_str()), Some("entra"), "the default host");
     let found = recognise("https://acme.eu.auth0.com/oauth/token");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].variables, [("domain".to_owned(), "acme.eu.auth0.com".to_owned())]);
@@ -157,4 +161,39 @@ fn the_six_know_their_errors() {
         assert!(knows("wrong_secret") && knows("unauthorized_api") && knows("clock"), "{alias}");
         assert!(knows("missing_audience") || knows("missing_scope"), "{alias}");
     }
+}
+
+/// Which service does what is data. Code that knew one by name would be the
+/// first of many special cases.
+#[test]
+fn no_service_is_named_outside_the_catalogue() {
+    let names: BTreeSet<String> = all()
+        .iter()
+        .flat_map(Provider::names)
+        .map(str::to_lowercase)
+        // Words of Rust, and of the crypto library's name.
+        .filter(|name| name.len() > 2 && !name.contains('-') && !["aws", "box"].contains(&name.as_str()))
+        .chain(["cognito", "googleapis", "microsoft", "microsoftonline", "ping"].map(str::to_owned))
+        .collect();
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = vec![crates.join("m2m-proto/src"), crates.join("m2m-client/src")];
+    let mut seen = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        // Comments may tell where a lesson comes from, and tests use the catalogue.
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        if path.to_string_lossy().contains("tests") {
+            continue;
+        }
+        seen += 1;
+        for word in code.to_lowercase().split(|c: char| !c.is_alphanumeric()) {
+            assert!(!names.contains(word), "{}: {word}", path.display());
+        }
+    }
+    assert!(seen > 60, "{seen}");
 }

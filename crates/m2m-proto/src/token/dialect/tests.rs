@@ -50,8 +50,8 @@ fn every_switch_of_a_request() {
     check(
         &RequestDialect { place: ParameterPlace::Json, ..standard() },
         "POST https://login.example/token?tenant=t application/json \
-         {\"account_id\":\"7 &\",\"audience\":\"https://api.example\",\"grant_type\":\"client_credentials\",\
-         \"scope\":\"a b\"}",
+         {\"grant_type\":\"client_credentials\",\"scope\":\"a b\",\"audience\":\"https://api.example\",\
+         \"account_id\":\"7 &\"}",
     );
     check(
         &RequestDialect { grant_type: GrantTypePlace::Query, scope_separator: ',', ..standard() },

@@ -64,14 +64,14 @@ pub(super) fn read(path: &Path, text: &str, typed: &Profile) -> Result<Imported,
         Err(_) => literal::object(text).map_err(|(line, why)| wrong(line, why.to_owned()))?,
     };
     let members = match members.get("type").and_then(Json::as_str) {
-        Some("service_account") => return key_file(path, members, typed),
+        Some("service_account") => return key_file(path, &members, typed),
         _ => members,
     };
     Translation { path, typed, ours: Map::new(), imported: Imported::default() }.all(members)
 }
 
 /// Google's key file of a service account.
-fn key_file(path: &Path, members: Map<String, Json>, typed: &Profile) -> Result<Imported, Failure> {
+fn key_file(path: &Path, members: &Map<String, Json>, typed: &Profile) -> Result<Imported, Failure> {
     let pick = |theirs: &str| members.get(theirs).filter(|value| value.is_string()).cloned();
     let missing = |theirs: &str| {
         Failure::configuration(format!("{}: {theirs}: expected a string", path.display()))
@@ -158,7 +158,11 @@ impl Translation<'_> {
             let names = variables.map(|variable| variable.name.as_str());
             return Err(unknown(self.path, theirs, Field::ALL.iter().map(|field| field.key()).chain(names)));
         };
-        if self.is_overridden(field) {
+        // The file's token endpoint tells the provider even where another one is to be asked.
+        let overridden = self.is_overridden(field);
+        let tells = field == Field::TokenUrl
+            && value.as_str().is_some_and(|url| self.filled(theirs, field, url).is_ok());
+        if overridden && !tells {
             return Ok(());
         }
         let text = value.as_str().map(str::to_owned);
