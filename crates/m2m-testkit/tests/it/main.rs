@@ -18,4 +18,6 @@ mod peer_oidc_provider;
 #[cfg(feature = "roles")]
 mod quirks;
 #[cfg(feature = "roles")]
+mod six;
+#[cfg(feature = "roles")]
 mod system;
