@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use m2m_proto::client_auth::secret::{BasicEncoding, decode_basic, encode_basic};
-use m2m_proto::error::{Challenge, ErrorResponse};
+use m2m_proto::error::{Challenge, ErrorCode, ErrorResponse, ResponseError};
 use m2m_proto::form::{Form, FormWriter};
 use m2m_proto::jose::{Compact, Jwk, JwkSet};
 use m2m_proto::json::{self, JsonLimits};
@@ -12,6 +12,7 @@ use m2m_proto::metadata::ServerMetadata;
 use m2m_proto::names::{header as names, media_type};
 use m2m_proto::scope::Scope;
 use m2m_proto::token::presentation::{Presentation, authorization};
+use m2m_proto::token::{ErrorShape, LifetimeUnit, ResponseDialect};
 use m2m_proto::token::{TokenRequest, TokenResponse, TokenType, access_token};
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, ResourceUri};
 
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("server_metadata", server_metadata),
     ("token_request", token_request),
     ("token_response", token_response),
+    ("token_response_dialect", token_response_dialect),
     ("uri", uri),
     ("scope", scope),
 ];
@@ -157,6 +159,37 @@ pub fn token_response(data: &[u8]) {
         assert!(ErrorResponse::decode(&response).is_none());
         let again = TokenResponse::decode(&token.encode()).expect("own output");
         assert_eq!(again.access_token.expose(), token.access_token.expose());
+    }
+}
+
+/// A service that says everything otherwise changes no verdict into a success,
+/// and makes a code of any text only where it is one.
+pub fn token_response_dialect(data: &[u8]) {
+    let shape = |code: &str, description: &str| ErrorShape {
+        code: code.to_owned(),
+        description: Some(description.to_owned()),
+    };
+    let dialect = ResponseDialect {
+        token: "token".to_owned(),
+        expires_in: Some("life".to_owned()),
+        unit: LifetimeUnit::Milliseconds,
+        expires_at: Some("end".to_owned()),
+        bearer_names: vec!["Odd".to_owned()],
+        scope_separator: ',',
+        errors: vec![shape("/code", "/text"), shape("/errors/0/code", "/errors/0/message")],
+    };
+    for status in [200, 400, 429] {
+        let mut response = Response::new(Bytes::copy_from_slice(data));
+        *response.status_mut() = http::StatusCode::from_u16(status).expect("a status");
+        match TokenResponse::decode_as(&response, &dialect) {
+            Ok(token) => assert!(status == 200 && token.access_token.expose().is_ascii()),
+            Err(ResponseError::Refused { error, .. }) => {
+                let code = error.error.as_str();
+                assert!(status != 429 && !code.is_empty() && code.len() <= ErrorCode::MAX_BYTES);
+                assert!(error.error_description.is_none_or(|text| text.len() <= 1024));
+            }
+            Err(_) => {}
+        }
     }
 }
 

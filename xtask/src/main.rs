@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod deny;
+mod form;
 mod peers;
 mod run;
 mod test;

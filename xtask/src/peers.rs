@@ -1,8 +1,10 @@
 //! `cargo xtask peers`: fetches what the black-box tests talk to into
 //! `target/peers`, at the versions that the committed lock files name.
 //!
-//! A peer is a row of [`PEERS`] and a directory below `crates/m2m-testkit/peers`.
+//! A peer is a row of [`PEERS`] and a directory below `crates/m2m-testkit/peers`. The form that a test fills in is
+//! built beside them ([`form`]).
 
+use crate::form;
 use crate::run;
 use anyhow::{Context as _, Result};
 use std::fs;
@@ -19,7 +21,7 @@ const PEERS: &[Peer] = &[
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
 ];
 
-const NODE: Runtime = Runtime {
+pub(crate) const NODE: Runtime = Runtime {
     program: "node",
     also: ("npm", &["npm", "--version"]),
     lock: "package-lock.json",
@@ -44,7 +46,7 @@ struct Peer {
 }
 
 /// What runs a peer, and how its packages get there.
-struct Runtime {
+pub(crate) struct Runtime {
     program: &'static str,
     /// What else it takes, and the command that shows that it is there.
     also: (&'static str, &'static [&'static str]),
@@ -68,6 +70,7 @@ pub(crate) fn fetch() -> Result<Vec<&'static str>> {
             }
         }
     }
+    ready.extend(form::build().context("cannot build react-form")?);
     Ok(ready)
 }
 
@@ -75,24 +78,29 @@ impl Peer {
     fn fetch(&self) -> Result<()> {
         let source = run::root().join("crates/m2m-testkit/peers").join(self.name);
         let home = run::target().join("peers").join(self.name);
-        copy_all(&source, &home)?;
-        // Written last, so that what was interrupted starts again.
-        let done = home.join("installed.lock");
-        let lock = source.join(self.runtime.lock);
-        if same(&lock, &done) && home.join(self.runtime.installed).is_dir() {
-            println!("{}: fetched before", self.name);
-            return Ok(());
-        }
-        (self.runtime.install)(&home)?;
-        copy(&lock, &done)?;
-        println!("{}: fetched", self.name);
-        Ok(())
+        install(self.runtime, self.name, &source, &home)
     }
+}
+
+/// Copies the files of the source directory and fetches the packages of its lock file.
+pub(crate) fn install(runtime: &Runtime, name: &str, source: &Path, home: &Path) -> Result<()> {
+    copy_all(source, home)?;
+    // Written last, so that what was interrupted starts again.
+    let done = home.join("installed.lock");
+    let lock = source.join(runtime.lock);
+    if same(&lock, &done) && home.join(runtime.installed).is_dir() {
+        println!("{name}: fetched before");
+        return Ok(());
+    }
+    (runtime.install)(home)?;
+    copy(&lock, &done)?;
+    println!("{name}: fetched");
+    Ok(())
 }
 
 impl Runtime {
     /// What is missing, for people; `None` if nothing is.
-    fn lacks(&self, oldest: (u32, u32)) -> Option<String> {
+    pub(crate) fn lacks(&self, oldest: (u32, u32)) -> Option<String> {
         let (also, [program, arguments @ ..]) = self.also else { return None };
         let text = run::output(Command::new(self.program).arg("--version")).ok();
         let found = text.as_deref().and_then(version);
@@ -130,11 +138,15 @@ fn install_python(home: &Path) -> Result<()> {
 
 const PYTHON_IN_VENV: &str = if cfg!(windows) { "venv/Scripts/python.exe" } else { "venv/bin/python" };
 
-fn copy_all(from: &Path, to: &Path) -> Result<()> {
+/// The files of a directory; not what is below its directories.
+pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
     for entry in entries {
         let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            continue;
+        }
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())

@@ -10,6 +10,7 @@ const PACKAGES: &[(&[&str], &str)] = &[
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"), // brings python3 along
+    (&["chromium", "--version"], "chromium"),                       // fills in examples/react-form
 ];
 
 /// What was asked for on the command line.
@@ -78,7 +79,7 @@ fn packages(options: &Options) -> Result<()> {
         return Ok(());
     }
     if !options.install || !run::exists("apt-get") {
-        println!("skipped: some peers, for want of: apt-get install --yes {}", missing.join(" "));
+        println!("skipped: some peers or the form, for want of: apt-get install --yes {}", missing.join(" "));
         return Ok(());
     }
     run::succeed(Command::new("apt-get").arg("update"))?;

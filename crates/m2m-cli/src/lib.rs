@@ -15,6 +15,7 @@ pub mod listen;
 mod log;
 pub mod output;
 pub mod quote;
+pub mod schema;
 pub mod settings;
 mod usage;
 

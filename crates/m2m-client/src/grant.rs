@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use m2m_proto::grant::token_exchange::{SecurityToken, TokenExchange, TokenTypeUri};
 use m2m_proto::jose::{Algorithm, SigningKey};
-use m2m_proto::names::grant_type;
+use m2m_proto::names::{grant_type, param};
 use m2m_proto::secret::SecretString;
 use m2m_proto::token::GrantKind;
 
 use crate::credentials::{KeySource, SecretSource};
 use crate::error::Error;
+use crate::provider::Preset;
 
 /// The ground of a token request. The default is the client's own credentials.
 pub struct Grant(Source);
@@ -82,6 +83,41 @@ impl Grant {
         match name.as_str() {
             grant_type::CLIENT_CREDENTIALS => Self::client_credentials(),
             _ => Self(Source::Named(name)),
+        }
+    }
+
+    /// The ground on which this service of the catalogue gives tokens: under
+    /// `key` is signed what it wants signed, or `workload_token` is shown.
+    ///
+    /// # Errors
+    /// `Misconfigured`: the grant needs one of them and there is none.
+    pub fn of(
+        preset: &Preset,
+        key: Option<KeySource>,
+        workload_token: Option<Arc<dyn SecretSource>>,
+    ) -> Result<Self, Error> {
+        let provider = preset.provider();
+        let (request, assertion) = (&provider.request, &provider.assertion);
+        let needs = |what: &str| Error::misconfigured(format!("{} needs {what}", provider.name));
+        let of_type = |name: &str| {
+            let stated = preset.params().iter().find(|(param, _)| param == name);
+            stated.map(|(_, value)| TokenTypeUri::parse(value))
+        };
+        match request.grant.as_str() {
+            _ if assertion.self_signed => key.map(Self::self_signed).ok_or_else(|| needs("a private key")),
+            grant_type::JWT_BEARER => match (key, workload_token) {
+                (Some(key), _) => Ok(Self::jwt_bearer(key)),
+                (None, Some(token)) => Ok(Self::assertion(token)),
+                (None, None) => Err(needs("a private key")),
+            },
+            grant_type::TOKEN_EXCHANGE => {
+                let token = workload_token.ok_or_else(|| needs("a workload token"))?;
+                let subject = of_type(param::SUBJECT_TOKEN_TYPE).unwrap_or(TokenTypeUri::Jwt);
+                Ok(Self::token_exchange(token, subject, of_type(param::REQUESTED_TOKEN_TYPE)))
+            }
+            // The dialect sends none; what is asked for is a token for the client itself.
+            "" => Ok(Self::client_credentials()),
+            other => Ok(Self::named(other)),
         }
     }
 

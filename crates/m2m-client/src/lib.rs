@@ -54,6 +54,7 @@ pub mod reqwest;
 mod source;
 mod spec;
 mod store;
+mod template;
 #[cfg(test)]
 mod testing;
 mod token;

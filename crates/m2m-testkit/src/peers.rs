@@ -129,6 +129,25 @@ impl Peer {
     }
 }
 
+/// The directory of something else that `cargo xtask peers` put into `target/peers`, if it has this file.
+///
+/// `None`, said on stderr, where it has not, as with [`Peer::start`].
+///
+/// # Panics
+///
+/// If it is required and absent.
+#[must_use]
+pub fn fetched(name: &str, file: &str) -> Option<PathBuf> {
+    let home = home(name);
+    if home.join(file).is_file() {
+        return Some(home);
+    }
+    let lack = format!("{name} is not in {}; run cargo xtask peers", home.display());
+    assert!(!required(name), "required: {lack}");
+    eprintln!("skipped: {lack}");
+    None
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         self.stop();

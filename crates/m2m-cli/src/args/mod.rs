@@ -1,5 +1,6 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
+mod exports;
 mod keys;
 mod profile;
 mod profiles;
@@ -9,6 +10,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
+pub use exports::{ExportForm, ProfileExport, ProfileSchema};
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
 pub use profiles::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ProfileFlags;
+use super::{ProfileExport, ProfileFlags, ProfileSchema};
 
 const WHERE: &str = "Where it is written";
 
@@ -38,6 +38,10 @@ pub enum ProfileCommand {
     Remove(ProfileRemove),
     /// Make a profile of somebody else's JSON
     Import(ProfileImport),
+    /// Print a profile in another form: a command line, code, a deployment
+    Export(Box<ProfileExport>),
+    /// Print the JSON Schema of a profile, and how a form shows it
+    Schema(ProfileSchema),
     /// Let the commands of a found m2m.toml run
     Trust(ProfileTrust),
 }
@@ -225,6 +229,8 @@ impl Profile {
             ProfileCommand::Test(typed) => typed.json,
             ProfileCommand::Remove(typed) => typed.json,
             ProfileCommand::Import(typed) => typed.json,
+            ProfileCommand::Export(typed) => typed.json,
+            ProfileCommand::Schema(_) => false,
             ProfileCommand::Trust(typed) => typed.json,
         }
     }

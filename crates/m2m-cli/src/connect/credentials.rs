@@ -17,7 +17,7 @@ use crate::settings::value::Origin;
 
 /// How the client proves who it is: a registered method, or one of the two ways that have no name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub enum Method {
     /// A method of RFC 7591.
     Registered(ClientAuthMethod),
     /// `federated`: a workload token is the client assertion (RFC 7523 section 2.2).
@@ -28,7 +28,7 @@ pub(super) enum Method {
 
 impl Method {
     /// Its name in a profile.
-    pub(super) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Registered(method) => method.as_str(),
             Self::Federated => provider::FEDERATED,
@@ -45,7 +45,8 @@ impl Method {
     }
 }
 
-/// Adds credential and grant, as the settings name them.
+/// Adds credential and grant, as the settings name them. With a stand-in no secret is read: it takes the place of
+/// each.
 ///
 /// # Errors
 /// Exit 2 or 3: no credential, or one that does not fit method or grant. Exit 4: it cannot be read.
@@ -53,9 +54,10 @@ pub(super) async fn attach(
     settings: &Settings,
     around: &Surroundings,
     builder: ClientBuilder,
+    stand_in: Option<Source>,
 ) -> Result<ClientBuilder, Failure> {
     let method = method(settings)?;
-    let read = Reader { settings, around, method };
+    let read = Reader { settings, around, method, stand_in };
     let credentials = match method {
         Method::None => Credentials::none(),
         Method::Federated => read.workload().await?,
@@ -102,7 +104,10 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
 
 /// The stated method, or the provider's; else what the grant leaves open; else `private_key_jwt` when there is a key
 /// or a workload token; else `client_secret_basic`.
-pub(super) fn method(settings: &Settings) -> Result<Method, Failure> {
+///
+/// # Errors
+/// Exit 2 or 3: no such method, or a certificate alone, which fits two.
+pub fn method(settings: &Settings) -> Result<Method, Failure> {
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
         return Method::parse(text).ok_or_else(|| {
             let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
@@ -153,6 +158,25 @@ pub(super) fn is_self_signed(settings: &Settings) -> bool {
     grant_name(settings) == SELF_SIGNED
 }
 
+/// What makes a signature of ours part of every request: the method, or else the grant. `None` when nothing does.
+///
+/// # Errors
+/// As [`method`].
+pub fn signs(settings: &Settings) -> Result<Option<&str>, Failure> {
+    let has = |field| settings.secret(field).is_some();
+    let method = method(settings)?;
+    Ok(match method {
+        Method::Registered(ClientAuthMethod::ClientSecretJwt) => Some(method.as_str()),
+        Method::Registered(ClientAuthMethod::PrivateKeyJwt)
+            if has(Field::PrivateKey) || !has(Field::WorkloadToken) =>
+        {
+            Some(method.as_str())
+        }
+        _ => Some(grant_name(settings))
+            .filter(|grant| matches!(*grant, JWT_BEARER | SELF_SIGNED) && has(Field::PrivateKey)),
+    })
+}
+
 /// Whether nothing in the request or in an assertion of ours names the client.
 pub(super) fn goes_without_client(settings: &Settings) -> Result<bool, Failure> {
     let signs = matches!(grant_name(settings), JWT_BEARER | SELF_SIGNED)
@@ -170,6 +194,7 @@ struct Reader<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,
     method: Method,
+    stand_in: Option<Source>,
 }
 
 impl Reader<'_> {
@@ -234,7 +259,7 @@ impl Reader<'_> {
         };
         let of_provider = matches!(self.settings.origin(Field::Grant), Origin::Provider(_));
         match (self.settings.preset().filter(|_| of_provider), grant_name(self.settings)) {
-            (Some(preset), _) => preset.grant(key, token).map_err(|error| {
+            (Some(preset), _) => Grant::of(preset, key, token).map_err(|error| {
                 Failure::from(error)
                     .hint(format!("m2m providers {} tells what it needs", preset.provider().id))
             }),
@@ -280,7 +305,10 @@ impl Reader<'_> {
     }
 
     async fn read(&self, field: Field, reference: &SecretReference) -> Result<Source, Failure> {
-        source::open(self.settings, self.around, field, reference).await
+        match &self.stand_in {
+            Some(source) => Ok(Source::clone(source)),
+            None => source::open(self.settings, self.around, field, reference).await,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use m2m_client::{
     AssertionAudienceRule, Client, ClientBuilder, Dpop, EncryptedFileStore, Endpoints, HttpFactory, Inspect,
-    Server,
+    SecretSource, Server,
 };
 use m2m_io::reqwest::{ReqwestHttp, ReqwestHttpBuilder};
 use m2m_io::{EgressRules, HttpClient, HttpError, Limits};
@@ -26,6 +26,8 @@ use crate::args::{Global, ProfileFlags};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 use crate::settings::{Inputs, Settings};
+
+pub use credentials::{Method, method, signs};
 
 /// Where tokens are kept between runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +100,20 @@ pub async fn recorded_client(
     build(settings, around, need, Some(recorder)).await
 }
 
+/// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each.
+///
+/// # Errors
+/// As [`client`].
+pub async fn with_stand_in(
+    settings: &Settings,
+    around: &Surroundings,
+    secret: Arc<dyn SecretSource>,
+) -> Result<ClientBuilder, Failure> {
+    let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
+    let builder = credentials::attach(settings, around, builder, Some(secret)).await?;
+    transport(settings, around, builder, None)
+}
+
 /// Whether a client can be made of these settings, as far as that can be told without reading a secret.
 ///
 /// # Errors
@@ -114,7 +130,7 @@ async fn build(
     recorder: Option<&Arc<Recorder>>,
 ) -> Result<Client, Failure> {
     let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
-    let builder = credentials::attach(settings, around, builder).await?;
+    let builder = credentials::attach(settings, around, builder, None).await?;
     let builder = dpop(settings, around, builder).await?;
     let builder = transport(settings, around, builder, recorder)?;
     let builder = destinations(settings, builder, need.destination.as_ref())?;
@@ -281,6 +297,15 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for one answer of the token service.
 pub fn timeout(settings: &Settings) -> Duration {
     settings.time(Field::Timeout).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+/// An HTTP client without a client certificate.
+///
+/// # Errors
+/// As [`http_builder`].
+pub fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {
+    let http = http_builder(settings)?.build();
+    Ok(Arc::new(http.map_err(|error| Failure::configuration(error.to_string()))?))
 }
 
 /// The HTTP client's settings: roots of `ca_file`, egress rules.

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::field::{Field, Shape, nearest};
 use super::provider;
 use super::secret::SecretReference;
+pub use super::value::Profile;
 use super::value::{Origin, Sourced, Value, parse_time};
 use crate::exit::Failure;
 
@@ -19,9 +20,6 @@ use crate::exit::Failure;
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
 const TOP_LEVEL: [&str; 3] = ["default", "profiles", "egress"];
-
-/// The values that one profile states.
-pub type Profile = BTreeMap<Field, Sourced<Value>>;
 
 /// A whole file.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -12,17 +12,21 @@ use crate::exit::Failure;
 const SERVICE: &str = "m2m";
 const MACOS: bool = cfg!(target_os = "macos");
 
+/// The program that prints the secret of an entry.
+pub(crate) fn lookup_command(name: &str) -> Vec<&str> {
+    if MACOS {
+        ["security", "find-generic-password", "-s", SERVICE, "-a", name, "-w"].to_vec()
+    } else {
+        ["secret-tool", "lookup", "service", SERVICE, "name", name].to_vec()
+    }
+}
+
 /// The secret of an entry.
 ///
 /// # Errors
 /// Exit 4: no such entry, the keyring is locked, or its program is not installed.
 pub(crate) async fn lookup(name: &str, clock: &dyn Clock) -> Result<SecretBytes, Failure> {
-    let argv = if MACOS {
-        ["security", "find-generic-password", "-s", SERVICE, "-a", name, "-w"].to_vec()
-    } else {
-        ["secret-tool", "lookup", "service", SERVICE, "name", name].to_vec()
-    };
-    program::output(&argv, clock).await.map_err(|failed| match failed {
+    program::output(&lookup_command(name), clock).await.map_err(|failed| match failed {
         Failed::Status(status) if status.code().is_some() => {
             failure(name, "there is no such entry, or the keyring is locked").hint(format!(
                 "put it there: {}",

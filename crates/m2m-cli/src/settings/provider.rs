@@ -7,8 +7,7 @@ use m2m_proto::names::{auth_method, grant_type};
 
 use super::Settings;
 use super::field::{Field, nearest};
-use super::file::Profile;
-use super::value::{Origin, Sourced, Value};
+use super::value::{Origin, Profile, Sourced, Value};
 use crate::exit::Failure;
 
 /// `client_auth_method` of a client that shows a workload token as its assertion (RFC 7523 section 2.2).

@@ -1,9 +1,11 @@
 //! A value and where it came from.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::field::Field;
 use super::secret::SecretReference;
 
 /// Where a value came from, so that messages and `doctor` can say so.
@@ -45,6 +47,9 @@ pub struct Sourced<T> {
     /// Where it came from.
     pub origin: Origin,
 }
+
+/// The values that one profile states.
+pub type Profile = BTreeMap<Field, Sourced<Value>>;
 
 /// A value in the shape that its field has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +97,26 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).filter(|span| *span <= year).map(Duration::from_millis).ok_or_else(expected)
 }
 
+/// A time span as [`parse_time`] reads it back.
+pub fn time_text(time: Duration) -> String {
+    match (time.as_millis(), time.as_secs()) {
+        (millis, _) if !millis.is_multiple_of(1_000) => format!("{millis}ms"),
+        (_, seconds) if seconds > 0 && seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        (_, seconds) if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        (_, seconds) => format!("{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_read_back() {
+        for text in ["10s", "500ms", "5m", "1h", "90s", "0s", "24h"] {
+            assert_eq!(time_text(parse_time(text).unwrap()), text);
+        }
+    }
 
     #[test]
     fn times() {

@@ -3,10 +3,12 @@
 //! Each `.txt` file beside this one is a transcript that reads as documentation and runs as a test: see
 //! [`transcript`] for its form.
 
+mod export;
 mod place;
 mod process;
 mod servers;
 mod transcript;
+mod yaml;
 
 use place::Place;
 
@@ -33,5 +35,5 @@ macro_rules! transcripts {
 
 transcripts! {
     token request introspect_and_revoke inspect_and_verify failures settings keygen usage
-    profile profile_trust profile_keyring profile_import profile_provider
+    profile profile_export profile_trust profile_keyring profile_import profile_provider workload
 }

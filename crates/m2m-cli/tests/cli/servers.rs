@@ -5,7 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 /// Answers to every request, by variable name.
-const ANSWERS: [(&str, &str); 7] = [
+const ANSWERS: [(&str, &str); 8] = [
+    (
+        "JOB",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\"count\":1,\"value\":\"eyJ0.eyJ9.c2ln\"}",
+    ),
     (
         "HTML",
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>Welcome to our portal eyJsecret</html>",

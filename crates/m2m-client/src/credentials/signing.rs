@@ -18,8 +18,9 @@ use m2m_proto::time::UnixTime;
 
 use crate::dialect::{AssertionRules, Dialect, Jti, ScopePlace, Thumbprint};
 use crate::error::Error;
-use crate::provider::{KeyIdRule, fill};
+use crate::provider::KeyIdRule;
 use crate::spec::TokenSpec;
+use crate::template::fill;
 
 /// What a proof depends on besides the credential. Fresh for every attempt.
 pub(crate) struct ProofInput<'a> {

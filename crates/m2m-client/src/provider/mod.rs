@@ -17,7 +17,6 @@
 mod entry;
 mod preset;
 mod recognise;
-mod template;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +29,6 @@ pub use entry::{
 };
 pub use preset::{Preset, PresetError};
 pub use recognise::{Recognised, recognise};
-pub(crate) use template::fill;
 
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/providers.rs"));
 

@@ -2,20 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::grant::token_exchange::TokenTypeUri;
-use m2m_proto::names::{grant_type, param};
 use m2m_proto::uri::Origin;
 use regex_lite::Regex;
 
 use super::entry::{Hint, Provider, Variable, VariableKind};
-use super::template::{fill, names};
-use crate::credentials::{KeySource, SecretSource};
-use crate::error::Error;
-use crate::grant::Grant;
+use crate::template::{fill, names};
 
 /// Placeholders that are filled when a request is made, not from variables.
 const LATE: [&str; 2] = ["client_id", "subject"];
@@ -179,6 +173,12 @@ impl Preset {
         self.mtls_token.as_deref().filter(|_| mtls).or(self.token.as_deref())
     }
 
+    /// Parameters that are always sent, variables filled in.
+    #[must_use]
+    pub fn params(&self) -> &[(String, String)] {
+        &self.params
+    }
+
     /// The introspection endpoint.
     #[must_use]
     pub fn introspection_url(&self) -> Option<&str> {
@@ -208,40 +208,6 @@ impl Preset {
     #[must_use]
     pub fn methods(&self) -> &[String] {
         &self.provider.auth.methods
-    }
-
-    /// The ground on which this service gives tokens: with `key` it signs what
-    /// the service wants signed, with `workload_token` it shows that.
-    ///
-    /// # Errors
-    /// `Misconfigured`: the grant needs one of them and there is none.
-    pub fn grant(
-        &self,
-        key: Option<KeySource>,
-        workload_token: Option<Arc<dyn SecretSource>>,
-    ) -> Result<Grant, Error> {
-        let (request, assertion) = (&self.provider.request, &self.provider.assertion);
-        let needs = |what: &str| Error::misconfigured(format!("{} needs {what}", self.provider.name));
-        let of_type = |name: &str| {
-            let stated = self.params.iter().find(|(param, _)| param == name);
-            stated.map(|(_, value)| TokenTypeUri::parse(value))
-        };
-        match request.grant.as_str() {
-            _ if assertion.self_signed => key.map(Grant::self_signed).ok_or_else(|| needs("a private key")),
-            grant_type::JWT_BEARER => match (key, workload_token) {
-                (Some(key), _) => Ok(Grant::jwt_bearer(key)),
-                (None, Some(token)) => Ok(Grant::assertion(token)),
-                (None, None) => Err(needs("a private key")),
-            },
-            grant_type::TOKEN_EXCHANGE => {
-                let token = workload_token.ok_or_else(|| needs("a workload token"))?;
-                let subject = of_type(param::SUBJECT_TOKEN_TYPE).unwrap_or(TokenTypeUri::Jwt);
-                Ok(Grant::token_exchange(token, subject, of_type(param::REQUESTED_TOKEN_TYPE)))
-            }
-            // The dialect sends none; what is asked for is a token for the client itself.
-            "" => Ok(Grant::client_credentials()),
-            other => Ok(Grant::named(other)),
-        }
     }
 
     /// The life of tokens whose answer says nothing.

@@ -4,7 +4,7 @@ use regex_lite::Regex;
 
 use super::all;
 use super::entry::{Provider, VariableKind};
-use super::template::names;
+use crate::template::names;
 
 /// A provider that has this token endpoint.
 #[derive(Clone, Debug)]

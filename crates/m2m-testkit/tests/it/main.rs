@@ -15,6 +15,7 @@ mod peer_authlib;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+mod react_form;
 #[cfg(feature = "roles")]
 mod quirks;
 #[cfg(feature = "roles")]

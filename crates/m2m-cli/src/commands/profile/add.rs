@@ -13,7 +13,6 @@ use crate::Surroundings;
 use crate::args::{Destination, Global, ProfileAdd, ProfileFlags};
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
-use crate::settings::field::Field;
 use crate::settings::{self, Inputs, Settings};
 
 pub(super) async fn run(typed: &ProfileAdd, around: &Surroundings) -> Result<Exit, Failure> {
@@ -96,8 +95,7 @@ fn alone(name: &str, path: &Path, around: &Surroundings) -> Result<Settings, Fai
 /// The test passes them by, other commands do not.
 pub(super) fn warn_of_variables(around: &Surroundings) -> Result<(), Failure> {
     let layer = settings::variables(&around.environment)?;
-    let names: Vec<&str> =
-        layer.keys().map(|field: &Field| field.env()).filter(|name| !name.is_empty()).collect();
+    let names: Vec<String> = layer.values().map(|sourced| sourced.origin.to_string()).collect();
     if !names.is_empty() {
         let names = names.join(", ");
         around.output.warn(&format!("set in this shell, and stronger than any profile: {names}"));

@@ -34,14 +34,33 @@ pub(super) fn run(
         variables(asker, wish, provider)?;
     }
     if !wish.has(Field::ClientId) {
-        let id = until(asker, "client id", |text| {
-            ClientId::parse(text).map(|id| id.as_str().to_owned()).map_err(|error| error.to_string())
-        })?;
-        wish.set(Field::ClientId, Value::Text(id));
+        client(asker, wish, provider)?;
     }
     let need = method(asker, wish, provider)?;
     credential::ask(asker, wish, destination, need)?;
     request(asker, wish, provider)
+}
+
+/// A service that goes by where we are, or by a token that we show, needs no client id.
+fn client(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<(), Failure> {
+    let optional =
+        provider.is_some_and(|provider| provider.auth.methods == [auth_method::NONE] && !signs(provider));
+    let question = if optional { "client id [none]" } else { "client id" };
+    let id = until(asker, question, |text| match text {
+        "" if optional => Ok(None),
+        text => {
+            ClientId::parse(text).map(|id| Some(id.as_str().to_owned())).map_err(|error| error.to_string())
+        }
+    })?;
+    if let Some(id) = id {
+        wish.set(Field::ClientId, Value::Text(id));
+    }
+    Ok(())
+}
+
+/// Whether a key signs the request itself.
+fn signs(provider: &Provider) -> bool {
+    provider.assertion.grant || provider.assertion.self_signed
 }
 
 /// Asks until `read` takes the answer.
@@ -242,7 +261,7 @@ fn method(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -
 }
 
 fn need(method: &str, provider: Option<&Provider>) -> Need {
-    let signs = provider.is_some_and(|provider| provider.assertion.grant || provider.assertion.self_signed);
+    let signs = provider.is_some_and(signs);
     let exchanges = provider.is_some_and(|provider| provider.request.grant == grant_type::TOKEN_EXCHANGE);
     match ClientAuthMethod::parse(method) {
         _ if signs => Need::Key,

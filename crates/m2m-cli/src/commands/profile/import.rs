@@ -22,6 +22,7 @@ use crate::args::ProfileImport;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings::field::{Field, Group};
+use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
 
 const MAX_BYTES: u64 = 256 * 1024;
@@ -37,9 +38,12 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
         false => around.directory.join(&typed.file),
     };
     let text = read(&typed.file, &path)?;
-    let Imported { name, mut wish, ignored } = members::read(&path, &text, &flags.values)?;
+    let read =
+        members::read(&path, &text, &flags.values).map_err(|failure| renamed(failure, typed, &path))?;
+    let Imported { name, mut wish, ignored, token_url } = read;
     let holds_secret = !wish.secrets.is_empty();
-    recognise(&mut wish, &flags, around);
+    let commands = commands(&wish);
+    recognise(&mut wish, token_url.as_deref(), &flags, around);
     overlay(&mut wish, flags);
     settle_grant(&mut wish);
     let name = typed.name.clone().or(name).or_else(|| around.global.profile.clone());
@@ -50,6 +54,11 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     })?;
     wish.check()?;
     let written = wish.write(&name, target, &typed.destination, around).await?;
+    for (field, program) in commands {
+        around
+            .output
+            .warn(&format!("for {field} the profile runs {program}, as the file says; is that right?"));
+    }
     for member in ignored {
         around.output.note(&format!("{member} is passed over: it is no setting"));
     }
@@ -64,6 +73,24 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     }
     add::tell(&name, &written, None, around)?;
     Ok(Exit::Ok)
+}
+
+/// What somebody else's file makes us run: from our own file it will run without being asked about again.
+fn commands(wish: &Wish) -> Vec<(Field, String)> {
+    let command = |field: &Field| match wish.secret(*field)? {
+        SecretReference::Command(argv) => Some((*field, argv.first().cloned().unwrap_or_default())),
+        _ => None,
+    };
+    wish.values.keys().filter_map(command).collect()
+}
+
+/// Standard input has no path.
+fn renamed(failure: Failure, typed: &ProfileImport, path: &Path) -> Failure {
+    if typed.file != Path::new(STDIN) {
+        return failure;
+    }
+    let message = failure.message().replace(&path.display().to_string(), "standard input");
+    Failure::configuration(message).hint(failure.advice().unwrap_or_default())
 }
 
 fn read(file: &Path, path: &Path) -> Result<String, Failure> {
@@ -105,9 +132,12 @@ fn overlay(wish: &mut Wish, flags: Wish) {
 }
 
 /// The provider behind the token endpoint, where nobody named one.
-fn recognise(wish: &mut Wish, flags: &Wish, around: &Surroundings) {
+fn recognise(wish: &mut Wish, written: Option<&str>, flags: &Wish, around: &Surroundings) {
     let Some(url) = wish.text(Field::TokenUrl).map(str::to_owned) else { return };
-    let found = provider::recognise(&url);
+    let mut found = provider::recognise(&url);
+    if let (true, Some(written)) = (found.is_empty(), written) {
+        found = by_examples(written);
+    }
     if let Some(name) = flags.text(Field::Provider).or(wish.text(Field::Provider)) {
         // The provider's own endpoint need not be stated.
         let named = provider::find(name);
@@ -120,9 +150,29 @@ fn recognise(wish: &mut Wish, flags: &Wish, around: &Surroundings) {
     }
     let Some(chosen) = choose(&found, wish) else { return };
     take(wish, chosen);
-    let variables: Vec<String> =
-        wish.pairs(Field::Variables).iter().map(|(name, value)| format!(", {name} {value}")).collect();
+    let typed = flags.pairs(Field::Variables);
+    let variables = wish.pairs(Field::Variables).into_iter();
+    let variables: Vec<String> = variables
+        .filter(|(name, _)| typed.iter().all(|(known, _)| known != name))
+        .map(|(name, value)| format!(", {name} {value}"))
+        .collect();
     around.output.note(&format!("recognised {}{}", chosen.provider.name, variables.concat()));
+}
+
+/// The providers whose token endpoint this is when its `{placeholders}` are the examples of their variables. What fills
+/// them really is known by the flags.
+fn by_examples(written: &str) -> Vec<Recognised> {
+    let mut all = Vec::new();
+    for provider in provider::all().iter().filter(|provider| provider.is_usable()) {
+        let filled = provider.variables.iter().fold(written.to_owned(), |text, variable| {
+            text.replace(&format!("{{{}}}", variable.name), &variable.example)
+        });
+        if filled != written {
+            let own = |found: &Recognised| found.provider.id == provider.id;
+            all.extend(provider::recognise(&filled).into_iter().filter(own));
+        }
+    }
+    all
 }
 
 fn take(wish: &mut Wish, found: &Recognised) {

@@ -7,10 +7,12 @@ mod add;
 mod asker;
 mod conversation;
 mod credential;
+mod export;
 mod import;
 mod kept;
 mod list;
 mod remove;
+mod schema;
 mod show;
 mod test;
 mod trial;
@@ -30,6 +32,8 @@ pub(crate) async fn run(typed: &Profile, around: &Surroundings) -> Result<Exit, 
         ProfileCommand::Test(typed) => test::run(typed, around).await,
         ProfileCommand::Remove(typed) => remove::run(typed, around).await,
         ProfileCommand::Import(typed) => import::run(typed, around).await,
+        ProfileCommand::Export(typed) => export::run(typed, around).await,
+        ProfileCommand::Schema(typed) => schema::run(typed, around),
         ProfileCommand::Trust(typed) => trust::run(typed, around),
     }
 }

@@ -74,6 +74,31 @@ fn variables_of_the_provider_stand_beside_the_other_keys() {
 }
 
 #[test]
+fn a_platforms_token_is_a_workload_token_and_nothing_else() {
+    for (form, reference) in [
+        ("kubernetes = \"t\"", SecretReference::Kubernetes("/p/t".into())),
+        ("spiffe = \"/svid\"", SecretReference::Spiffe("/svid".into())),
+        ("github_actions = \"api://x\"", SecretReference::GithubActions("api://x".into())),
+        ("env = \"T\"", SecretReference::Env("T".into())),
+    ] {
+        let document = parse(&format!("[profiles.a]\nworkload_token = {{ {form} }}")).unwrap();
+        assert_eq!(document.profiles["a"][&Field::WorkloadToken].value, Value::Secret(reference));
+    }
+    refuse(
+        "[profiles.a]\nclient_secret = { kubernetes = \"t\" }",
+        "profiles.a.client_secret.kubernetes: unknown key",
+    );
+    refuse(
+        "[profiles.a]\nworkload_token = \"eyJhunter2\"",
+        "profiles.a.workload_token: a secret in a file is refused",
+    );
+    refuse(
+        "[profiles.a]\nworkload_token = { kubernetes = 1 }",
+        "profiles.a.workload_token: expected a string",
+    );
+}
+
+#[test]
 fn a_literal_secret_is_refused_and_not_repeated() {
     for key in ["client_secret", "next_client_secret", "private_key", "certificate_key", "dpop"] {
         let text = format!("[profiles.a]\n{key} = \"hunter2\"");

@@ -8,8 +8,8 @@ use m2m_proto::jose::Algorithm;
 use toml::Value;
 
 use crate::provider::preset::whole;
-use crate::provider::template::names;
 use crate::provider::{FILES, Provider, all, find, recognise};
+use crate::template::names;
 
 const SIX: [&str; 6] = ["auth0", "okta", "azure", "google", "aws-cognito", "salesforce"];
 const SITUATIONS: [&str; 6] =

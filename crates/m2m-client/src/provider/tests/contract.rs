@@ -24,8 +24,8 @@ use serde::Deserialize;
 use crate::provider::{Provider, all};
 use crate::testing::{FakeServer, TestClock, TestRandom, secret};
 use crate::{
-    CertificateSource, Client, ClientBuilder, Credentials, Endpoints, Error, KeySource, SecretSource, Server,
-    Token, TokenSpec,
+    CertificateSource, Client, ClientBuilder, Credentials, Endpoints, Error, Grant, KeySource, SecretSource,
+    Server, Token, TokenSpec,
 };
 
 const SECRET: &str = "s3cret-for-tests";
@@ -124,7 +124,7 @@ fn builder(
         None => Server::issuer(Issuer::parse("https://nobody.example").unwrap()),
     };
     let workload: Arc<dyn SecretSource> = secret(WORKLOAD_TOKEN);
-    let grant = preset.grant(Some(key(provider)), Some(workload)).unwrap();
+    let grant = Grant::of(&preset, Some(key(provider)), Some(workload)).unwrap();
     let mut builder = Client::builder(place)
         .preset(&preset)
         .unwrap()

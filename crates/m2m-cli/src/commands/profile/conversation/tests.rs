@@ -122,6 +122,15 @@ fn a_key_that_signs_the_grant_is_asked_for() {
 }
 
 #[test]
+fn a_place_in_the_network_is_proof_enough() {
+    let mut wish = Wish::default();
+    let answers = ["entra-managed-identity", "", "", "https://vault.example/"];
+    let (result, _, heard) = converse(&mut wish, &answers);
+    assert_eq!((result, wish.check()), (Ok(()), Ok(())), "{heard:#?}");
+    assert!(!wish.has(Field::ClientId));
+}
+
+#[test]
 fn what_flags_say_is_not_asked() {
     let mut wish = Wish::default();
     wish.set(Field::TokenUrl, Value::Text("https://t.example/token".into()));
@@ -143,8 +152,7 @@ fn a_conversation_that_ends_early_leaves_nothing() {
 fn every_provider_has_a_conversation() {
     for provider in provider::all().iter().filter(|provider| provider.is_usable()) {
         let need = provider.auth.methods.first().map_or(Need::Nothing, |method| need(method, Some(provider)));
-        let signs = provider.assertion.grant || provider.assertion.self_signed;
-        assert!(!signs || need == Need::Key, "{}", provider.id);
+        assert!(!signs(provider) || need == Need::Key, "{}", provider.id);
         for method in &provider.auth.methods {
             assert!(!consequence(method).starts_with("as the"), "{}: {method}", provider.id);
         }

@@ -46,6 +46,8 @@ pub(super) struct Imported {
     pub(super) wish: Wish,
     /// Members that were passed over, as they are written.
     pub(super) ignored: Vec<String>,
+    /// The token endpoint as it stands there, placeholders and all.
+    pub(super) token_url: Option<String>,
 }
 
 /// Reads a text. `typed` is what flags say: a member that they override is passed over.
@@ -166,6 +168,9 @@ impl Translation<'_> {
             return Ok(());
         }
         let text = value.as_str().map(str::to_owned);
+        if field == Field::TokenUrl {
+            self.imported.token_url.clone_from(&text);
+        }
         let value = match (field.shape(), text) {
             (Shape::Secret, Some(text)) => match variable(&text) {
                 Some(name) => json!({"env": name}),
@@ -214,7 +219,12 @@ impl Translation<'_> {
                     .hint(format!("fill it: --var {name}=…"))
             })?;
             filled.push_str(before);
-            filled.push_str(value);
+            match value.trim_end_matches('/').split_once("://") {
+                // A host that was pasted with its scheme brings that along.
+                Some((scheme, host)) if filled == "https://" => filled = format!("{scheme}://{host}"),
+                Some((_, host)) => filled.push_str(host),
+                None => filled.push_str(value),
+            }
             rest = after;
         }
         filled.push_str(rest);

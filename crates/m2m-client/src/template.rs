@@ -1,4 +1,4 @@
-//! `{name}` in texts of the catalogue.
+//! `{name}` in texts: URLs of the catalogue, claims of assertions.
 
 /// Replaces every `{name}` by what `value` knows for it.
 pub(crate) fn fill<'v>(

@@ -1,0 +1,146 @@
+//! `m2m profile export`: the settings of a profile in other words, one file for each form.
+//!
+//! A secret is named, never read: no form holds one, so that the output can be committed and sent around. What a form
+//! cannot say is a comment in it. `curl` and `envoy` repeat a request, so they are made from the very request that
+//! the client would send ([`request`]).
+
+mod cli;
+mod compose;
+mod curl;
+mod env;
+mod envoy;
+mod kubernetes;
+mod mounted;
+mod request;
+mod rust;
+mod toml;
+
+use std::path::Path;
+
+use crate::Surroundings;
+use crate::args::{ExportForm, ProfileExport};
+use crate::connect;
+use crate::exit::{Exit, Failure};
+use crate::quote::shell_word;
+use crate::settings::Settings;
+use crate::settings::field::Field;
+use crate::settings::keyring;
+use crate::settings::secret::SecretReference;
+use crate::settings::value::{Origin, Value};
+
+pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<Exit, Failure> {
+    let global = super::named(&around.global, typed.name.as_deref());
+    let settings = connect::settings_for(&global, &typed.flags, around)?;
+    let plan = Plan { settings: &settings, directory: &around.directory };
+    let text = match typed.form {
+        ExportForm::Cli => cli::write(&plan),
+        ExportForm::Curl => curl::write(&plan, &request::capture(&settings, around).await?)?,
+        ExportForm::Env => env::write(&plan),
+        ExportForm::Rust => rust::write(&plan)?,
+        ExportForm::Toml => toml::write(&plan),
+        ExportForm::Kubernetes => kubernetes::write(&plan),
+        ExportForm::Compose => compose::write(&plan),
+        ExportForm::Envoy => envoy::write(&plan, &request::capture(&settings, around).await?)?,
+    };
+    around.output.bytes(text.as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+/// What every form is made of.
+struct Plan<'a> {
+    settings: &'a Settings,
+    /// Where relative paths that were typed begin.
+    directory: &'a Path,
+}
+
+impl Plan<'_> {
+    /// The profile's name, or a stand-in where flags and variables stood alone.
+    fn name(&self) -> &str {
+        self.settings.profile().unwrap_or("m2m")
+    }
+
+    /// The name in letters, digits and hyphens, as hosts, containers and objects of Kubernetes are called.
+    fn label(&self) -> String {
+        let letters = self.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+        let label: String = letters.collect::<String>().to_ascii_lowercase().chars().take(50).collect();
+        match label.trim_matches('-') {
+            "" => "m2m".to_owned(),
+            label => label.to_owned(),
+        }
+    }
+
+    /// Every value that was stated, with the directory of paths made plain. What the catalogue fills in is filled in
+    /// again by whoever reads the form.
+    fn stated(&self) -> impl Iterator<Item = (Field, Value)> {
+        let stated =
+            self.settings.values().filter(|(_, sourced)| !matches!(sourced.origin, Origin::Provider(_)));
+        stated.map(|(field, sourced)| (field, self.absolute(field, &sourced.value)))
+    }
+
+    /// A text that was stated, not filled in.
+    fn stated_text(&self, field: Field) -> Option<&str> {
+        match self.settings.origin(field) {
+            Origin::Provider(_) => None,
+            _ => self.settings.text(field),
+        }
+    }
+
+    /// The program that prints a secret; `None` where no program does.
+    fn program(reference: &SecretReference) -> Option<Vec<&str>> {
+        match reference {
+            SecretReference::Command(argv) => Some(argv.iter().map(String::as_str).collect()),
+            SecretReference::Keyring(name) => Some(keyring::lookup_command(name)),
+            _ => None,
+        }
+    }
+
+    /// What a shell reads a secret with, as one word; `None` for a secret that only m2m can get.
+    fn shell(&self, reference: &SecretReference) -> Option<String> {
+        use SecretReference as R;
+        if let Some(argv) = Self::program(reference) {
+            let words: Vec<String> = argv.into_iter().map(shell_word).collect();
+            return Some(format!("\"$({})\"", words.join(" ")));
+        }
+        match reference {
+            R::Env(name) => Some(format!("\"${{{name}:?}}\"")),
+            R::File(path) | R::Kubernetes(path) | R::Spiffe(path) => {
+                Some(format!("\"$(cat {})\"", shell_word(&self.directory.join(path).to_string_lossy())))
+            }
+            R::Systemd(name) => Some(format!("\"$(cat {})\"", systemd(name))),
+            _ => None,
+        }
+    }
+
+    fn absolute(&self, field: Field, value: &Value) -> Value {
+        match value {
+            Value::Secret(SecretReference::File(path)) => {
+                Value::Secret(SecretReference::File(self.directory.join(path)))
+            }
+            Value::Text(path) if field == Field::CaFile => Value::path(path, Some(self.directory)),
+            other => other.clone(),
+        }
+    }
+}
+
+/// The path of a credential of the unit, as a shell finds it.
+fn systemd(name: &str) -> String {
+    format!("\"$CREDENTIALS_DIRECTORY\"/{}", shell_word(name))
+}
+
+/// What a form cannot say, as comments.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Notes {
+    fn add(&mut self, note: impl Into<String>) {
+        self.0.push(note.into());
+    }
+
+    /// One line each, after this mark.
+    fn comments(&self, mark: &str) -> String {
+        self.0.iter().map(|note| format!("{mark} {note}\n")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

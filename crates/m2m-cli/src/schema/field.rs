@@ -1,0 +1,113 @@
+//! One field of a profile as JSON Schema: its shape, its title, its sentence.
+
+use m2m_proto::jose::Algorithm;
+use m2m_proto::names::grant_type;
+use serde_json::{Map, Value, json};
+
+use super::{method, server};
+use crate::settings::field::{Field, Shape};
+
+/// The places where a secret can be, with the title of the place and of its one member.
+const PLACES: [(&str, &str, &str); 8] = [
+    ("env", "Environment variable", "Variable"),
+    ("file", "File", "Path"),
+    ("command", "What a program prints", "Program and arguments"),
+    ("systemd", "Credential of the systemd unit", "Credential"),
+    ("keyring", "Entry of the system's keyring", "Entry"),
+    ("kubernetes", "Service account token of Kubernetes", "Path"),
+    ("github_actions", "Token of a GitHub Actions job", "Audience"),
+    ("spiffe", "JWT-SVID", "Path"),
+];
+
+/// In the order of a choice: for secrets a variable is the usual place, for keys a file.
+const SECRETS: [&str; 5] = ["env", "file", "command", "systemd", "keyring"];
+const KEYS: [&str; 5] = ["file", "env", "command", "systemd", "keyring"];
+const WORKLOADS: [&str; 5] = ["kubernetes", "github_actions", "spiffe", "file", "command"];
+
+/// A span of time, as `m2m.toml` takes it as text.
+const TIME: &str = "^[0-9]+ *(ms|s|m|h|d)?$";
+
+/// Grants in the words of a profile; any other `grant_type` is sent as it is stated.
+const GRANTS: [&str; 4] = [grant_type::CLIENT_CREDENTIALS, "jwt_bearer", "token_exchange", "self_signed"];
+
+/// Whether a form may leave a secret out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It must be named.
+    Required,
+    /// "None" is the first choice.
+    Optional,
+}
+
+/// The schema of a field that may be left out.
+pub(super) fn of(field: Field) -> Value {
+    described(field, shape(field))
+}
+
+/// The schema of a secret.
+pub(super) fn secret(field: Field, need: Need) -> Value {
+    described(field, json!({"oneOf": references(field, need)}))
+}
+
+/// What the references point at.
+pub(super) fn definitions() -> Value {
+    let definition = |(key, title, member): &(&str, &str, &str)| {
+        let place = match *key {
+            "command" => json!({"type": "array", "items": text(), "minItems": 1, "title": member,
+                                "description": "One word for each argument; no shell reads them."}),
+            "env" => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "title": member}),
+            _ => json!({"type": "string", "minLength": 1, "title": member}),
+        };
+        let schema = json!({"type": "object", "title": title, "properties": {*key: place},
+                            "required": [key], "additionalProperties": false});
+        ((*key).to_owned(), schema)
+    };
+    PLACES.iter().map(definition).collect()
+}
+
+pub(super) fn described(field: Field, shape: Value) -> Value {
+    let mut schema = Map::new();
+    schema.insert("title".to_owned(), field.title().into());
+    schema.insert("description".to_owned(), field.help().into());
+    schema.extend(shape.as_object().cloned().unwrap_or_default());
+    schema.into()
+}
+
+fn shape(field: Field) -> Value {
+    match (field, field.shape()) {
+        (Field::ClientAuthMethod, _) => method::choice(&method::ALL),
+        (Field::Provider, _) => server::choice(),
+        (Field::Algorithm, _) => json!({"type": "string", "enum": Algorithm::ALL.map(Algorithm::name)}),
+        (Field::BasicEncoding, _) => json!({"type": "string", "enum": ["form", "raw"]}),
+        (Field::Inspect, _) => json!({"type": "string", "enum": ["off", "warn", "error"]}),
+        (Field::Grant, _) => json!({"type": "string", "enum": GRANTS}),
+        (Field::Issuer | Field::TokenUrl | Field::IntrospectionUrl | Field::RevocationUrl, _) => {
+            json!({"type": "string", "format": "uri", "pattern": "^https?://"})
+        }
+        (_, Shape::Text | Shape::Path) => text(),
+        (_, Shape::List) => json!({"type": "array", "items": text(), "uniqueItems": true}),
+        (_, Shape::Time) => json!({"type": "string", "pattern": TIME}),
+        (_, Shape::Switch) => json!({"type": "boolean"}),
+        (_, Shape::Pairs) => json!({"type": "object", "additionalProperties": text()}),
+        (_, Shape::Secret) => json!({"oneOf": references(field, Need::Optional)}),
+        (_, Shape::KeyOrEphemeral) => {
+            let mut choices = references(field, Need::Optional);
+            choices.insert(1, json!({"const": "ephemeral", "title": "A fresh key for each run"}));
+            json!({"oneOf": choices})
+        }
+    }
+}
+
+pub(super) fn text() -> Value {
+    json!({"type": "string", "minLength": 1})
+}
+
+fn references(field: Field, need: Need) -> Vec<Value> {
+    let none = (need == Need::Optional).then(|| json!({"type": "null", "title": "None"}));
+    let places = match field {
+        Field::ClientSecret | Field::NextClientSecret => SECRETS,
+        Field::WorkloadToken => WORKLOADS,
+        _ => KEYS,
+    };
+    none.into_iter().chain(places.map(|key| json!({"$ref": format!("#/definitions/{key}")}))).collect()
+}
