@@ -18,4 +18,8 @@ mod peer_mock_server;
 mod peer_oidc_provider;
 mod react_form;
 #[cfg(feature = "roles")]
+mod quirks;
+#[cfg(feature = "roles")]
+mod six;
+#[cfg(feature = "roles")]
 mod system;
