@@ -46,6 +46,22 @@ impl Exit {
         self as u8
     }
 
+    /// The kind that `--json` names beside this code.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Usage => "usage",
+            Self::Configuration => "misconfigured",
+            Self::SecretUnavailable => "secret_unavailable",
+            Self::Unreachable | Self::Tls | Self::RateLimited => "unreachable",
+            Self::ClientRefused | Self::RequestRefused => "refused",
+            Self::Malformed => "peer_misbehaved",
+            Self::VerificationFailed | Self::Inactive => "verification_failed",
+            Self::ApiStatus => "api_status",
+            Self::Internal => "internal",
+        }
+    }
+
     /// The code for an error of the client library. A 429 is always "rate limited" and a TLS failure always
     /// "TLS", whatever the kind; the rest goes by kind.
     pub fn of(error: &Error) -> Self {

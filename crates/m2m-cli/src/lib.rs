@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod commands;
 pub mod connect;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod harden;
 pub mod listen;
@@ -79,6 +80,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Revoke(typed) => commands::revoke::run(&typed, around).await,
         Command::Inspect(typed) => commands::inspect::run(&typed, around),
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
+        Command::Doctor(typed) => commands::doctor::run(&typed, around).await,
         Command::Profile(typed) => commands::profile::run(&typed, around).await,
         Command::Providers(typed) => commands::providers::run(&typed, around),
         Command::Keygen(typed) => commands::keygen::run(&typed, around),

@@ -159,16 +159,25 @@ impl Output {
 
     /// The text in a colour (SGR parameters) when a person looks at standard error and colours are allowed.
     fn paint(&self, text: &str, sgr: &str) -> String {
-        match (self.err_is, self.color) {
-            (Stream::Terminal, Color::Auto) => format!("\x1b[{sgr}m{text}\x1b[0m"),
-            _ => text.to_owned(),
-        }
+        painted(text, sgr, self.err_is, self.color)
+    }
+
+    /// The same for a part of a result, when a person looks at standard output.
+    pub fn paint_result(&self, text: &str, sgr: &str) -> String {
+        painted(text, sgr, self.out_is, self.color)
     }
 
     fn error_line(&self, line: &str) {
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
         // Nowhere is left to report to when standard error itself is gone.
         let _closed = writeln!(err, "{line}").and_then(|()| err.flush());
+    }
+}
+
+fn painted(text: &str, sgr: &str, stream: Stream, color: Color) -> String {
+    match (stream, color) {
+        (Stream::Terminal, Color::Auto) => format!("\x1b[{sgr}m{text}\x1b[0m"),
+        _ => text.to_owned(),
     }
 }
 

@@ -3,13 +3,16 @@
 //! source.
 
 use http::{HeaderName, HeaderValue, Method};
+use m2m_proto::jose::Algorithm;
 use m2m_proto::names::{claim, param};
 use m2m_proto::token::{
     ErrorShape, GrantTypePlace, LifetimeUnit, ParameterPlace, RequestDialect, ResponseDialect,
 };
 
 use crate::error::Error;
-use crate::provider::{AssertionPlace, GrantPlace, Hint, HttpMethod, Preset, RequestPlace, Response, Unit};
+use crate::provider::{
+    AssertionPlace, GrantPlace, Hint, HttpMethod, KeyIdRule, Preset, RequestPlace, Response, Unit,
+};
 
 /// Where the client id is, besides in what the method says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +72,9 @@ pub(crate) struct AssertionRules {
     pub(crate) scope: ScopePlace,
     pub(crate) claims: Vec<(String, String)>,
     pub(crate) thumbprint: Thumbprint,
+    /// What the service takes, the preferred one first; empty: anything.
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) key_id: KeyIdRule,
 }
 
 /// Whether assertions have a `jti`.
@@ -106,6 +112,8 @@ impl Default for AssertionRules {
             scope: ScopePlace::Parameter,
             claims: Vec::new(),
             thumbprint: Thumbprint::Absent,
+            algorithms: Vec::new(),
+            key_id: KeyIdRule::Optional,
         }
     }
 }
@@ -225,6 +233,9 @@ fn assertion_rules(preset: &Preset) -> AssertionRules {
         jti: if assertion.jti { Jti::Fresh } else { Jti::Absent },
         scope: if assertion.scope_claim { ScopePlace::Claim } else { ScopePlace::Parameter },
         claims: preset.claims.clone(),
+        // Those that we do not know cannot be used either.
+        algorithms: assertion.algorithms.iter().filter_map(|name| Algorithm::parse(name)).collect(),
+        key_id: assertion.key_id,
         thumbprint: if assertion.x5t_s256 { Thumbprint::Certificate } else { Thumbprint::Absent },
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use m2m_proto::grant::token_exchange::{SecurityToken, TokenExchange, TokenTypeUri};
-use m2m_proto::jose::SigningKey;
+use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::names::{grant_type, param};
 use m2m_proto::secret::SecretString;
 use m2m_proto::token::GrantKind;
@@ -130,6 +130,13 @@ impl Grant {
             Source::Exchange(_) => grant_type::TOKEN_EXCHANGE,
             Source::SelfSigned(_) => "self_signed",
             Source::Named(name) => name,
+        }
+    }
+
+    /// What the service takes of a key whose algorithm nobody has stated.
+    pub(crate) fn accept(&mut self, algorithms: &[Algorithm]) {
+        if let Source::Signed(key) | Source::SelfSigned(key) = &mut self.0 {
+            key.accept(algorithms);
         }
     }
 

@@ -31,8 +31,19 @@ pub(crate) struct Asked<'a> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     findings: Vec<String>,
+    pub(crate) clocks: Clocks,
     /// The life that the token states itself. It may only shorten.
     pub(crate) life: Option<Duration>,
+}
+
+/// What a fresh token tells about this machine's clock and the server's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Clocks {
+    /// Nothing.
+    #[default]
+    NothingSeen,
+    /// A fresh token is over: they cannot both be right.
+    Differ,
 }
 
 impl Seen {
@@ -96,6 +107,7 @@ fn life(expires_in: ExpiresIn, claims: &Claims, now: UnixTime, seen: &mut Seen) 
     let by_server = claims.iat.map(|iat| exp.since(iat)).filter(|life| !life.is_zero());
     let by_us = exp.since(now);
     if by_us.is_zero() {
+        seen.clocks = Clocks::Differ;
         seen.findings.push("exp is in the past by this machine's clock".to_owned());
     }
     seen.life = [by_server, Some(by_us).filter(|life| !life.is_zero())].into_iter().flatten().min();

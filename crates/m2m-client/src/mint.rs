@@ -17,9 +17,9 @@ use m2m_proto::token::{ExpiresIn, Parameters, TokenRequest, TokenResponse, Token
 use crate::cache::{Job, Minted, Minter, RenewalReason};
 use crate::config::Inspect;
 use crate::dialect::ScopePlace;
-use crate::error::{Error, Fault};
+use crate::error::{Advice, Error, Fault};
 use crate::exchange::{Exchange, Message, Target};
-use crate::inspect::{self, Asked};
+use crate::inspect::{self, Asked, Clocks};
 use crate::store::{Sealing, Vault};
 use crate::token::{Token, TokenOrigin, TokenParts};
 
@@ -206,13 +206,18 @@ impl TokenMinter {
             Inspect::Warn | Inspect::Error => inspect::look(&asked, answer, now.wall),
         };
         let Some(finding) = seen.finding() else { return Ok(seen.life) };
+        let advice = match seen.clocks {
+            Clocks::Differ => Advice::about_clocks(&self.exchange.tuning.dialect.hints),
+            Clocks::NothingSeen => None,
+        };
         if mode == Inspect::Error {
-            return Err(Error::of(Fault::Inspection { finding }));
+            return Err(Error::of(Fault::Inspection { finding }).advised(advice));
         }
         tracing::warn!(
             client = %self.exchange.label,
             key = %job.spec.label,
             finding,
+            hint = advice.map(|advice| advice.text),
             "the token is not quite what was asked for"
         );
         Ok(seen.life)

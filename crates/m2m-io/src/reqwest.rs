@@ -22,6 +22,7 @@ use self::builder::Settings;
 pub use self::builder::{ProxyFrom, ReqwestHttpBuilder};
 use self::classify::classify;
 use self::proxies::Proxies;
+pub use self::proxies::ProxyHop;
 use crate::egress::Dial;
 use crate::{BoxFuture, Clock as _, HttpClient, HttpError, Limits, SystemClock};
 
@@ -56,6 +57,12 @@ impl ReqwestHttp {
     #[must_use]
     pub fn builder() -> ReqwestHttpBuilder {
         ReqwestHttpBuilder::default()
+    }
+
+    /// The proxy that a request to `uri` goes through; `None` if it goes straight.
+    #[must_use]
+    pub fn proxy_of(&self, uri: &Uri) -> Option<ProxyHop> {
+        self.proxies.hop(uri)
     }
 
     fn new(settings: Settings) -> Result<Self, HttpError> {

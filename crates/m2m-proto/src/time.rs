@@ -73,6 +73,36 @@ impl UnixTime {
         self.0
     }
 
+    /// From a date (year, month, day) and a time of day (hours, minutes, seconds), both UTC, in the Gregorian
+    /// calendar. `None` outside the years 1970 to 9999 and for numbers that no calendar has; a 31st of every
+    /// month and a leap second are let through.
+    #[must_use]
+    pub fn from_calendar([year, month, day]: [u64; 3], [hour, minute, second]: [u64; 3]) -> Option<Self> {
+        let in_range = (1970..=9999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=31).contains(&day)
+            && hour <= 23
+            && minute <= 59
+            && second <= 60;
+        let days = || days_since_1970(year, month, day);
+        in_range.then(|| Self::from_seconds(days() * 86_400 + hour * 3600 + minute * 60 + second))
+    }
+
+    /// The date in UTC, as `2026-11-25`.
+    #[must_use]
+    pub fn date(self) -> String {
+        // Days since 0000-03-01, in eras of 400 years, so that the leap day comes last.
+        let days = self.seconds() / 86_400 + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let of_era_year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        let year = era * 400 + of_era_year + u64::from(month <= 2);
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
     /// This time plus `duration`, at most the largest time.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
@@ -120,7 +150,7 @@ fn clock_of(text: &str) -> Option<[u64; 3]> {
 
 /// Days from 1970-01-01 in the Gregorian calendar, counting years from March
 /// so that the leap day comes last. Years before 1970 must not be given.
-pub(crate) fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
+fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let (era, of_era) = (y / 400, y % 400);
     let of_year = (153 * m + 2) / 5 + day - 1;
@@ -171,6 +201,32 @@ mod tests {
         assert_eq!(t.saturating_sub(Duration::from_secs(11)), UnixTime::from_seconds(0));
         assert_eq!(t.saturating_add(Duration::MAX).millis(), u64::MAX);
         assert_eq!(UnixTime::from_seconds(u64::MAX).millis(), u64::MAX);
+    }
+
+    #[test]
+    fn the_calendar_goes_both_ways() {
+        let check = |date: [u64; 3], seconds: u64, text: &str| {
+            let time = UnixTime::from_calendar(date, [0, 0, 0]).unwrap();
+            assert_eq!((time.seconds(), time.date().as_str()), (seconds, text));
+            assert_eq!(time.saturating_add(Duration::from_secs(86_399)).date(), text);
+        };
+        check([1970, 1, 1], 0, "1970-01-01");
+        check([2000, 2, 29], 951_782_400, "2000-02-29");
+        check([2000, 3, 1], 951_868_800, "2000-03-01");
+        check([2026, 11, 25], 1_795_564_800, "2026-11-25");
+        check([9999, 12, 31], 253_402_214_400, "9999-12-31");
+        for (date, clock) in [
+            ([1969, 12, 31], [0, 0, 0]),
+            ([10_000, 1, 1], [0, 0, 0]),
+            ([2026, 0, 1], [0, 0, 0]),
+            ([2026, 13, 1], [0, 0, 0]),
+            ([2026, 1, 32], [0, 0, 0]),
+            ([2026, 1, 1], [24, 0, 0]),
+            ([2026, 1, 1], [0, 60, 0]),
+            ([2026, 1, 1], [0, 0, 61]),
+        ] {
+            assert_eq!(UnixTime::from_calendar(date, clock), None, "{date:?} {clock:?}");
+        }
     }
 
     #[test]

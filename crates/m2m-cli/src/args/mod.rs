@@ -1,5 +1,6 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
+mod doctor;
 mod exports;
 mod keys;
 mod profile;
@@ -10,6 +11,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
+pub use doctor::Doctor;
 pub use exports::{ExportForm, ProfileExport, ProfileSchema};
 pub use keys::{Keygen, KeygenKind};
 pub use profile::ProfileFlags;
@@ -28,6 +30,7 @@ Examples:
   m2m profile add orders                              keep settings by name
   m2m request GET https://api.example.com/orders      call an API
   m2m token | m2m verify --issuer URL --audience AUD  check a token
+  m2m doctor                                          why it fails, what to do
 
 Secrets never go on the command line, into logs or into core files. A secret is
 named: --secret-file, --secret-env, --secret-stdin, --secret-command, or a
@@ -91,7 +94,9 @@ pub enum Command {
     Inspect(Inspect),
     /// Check a token: signature, issuer, audience, times, scope
     Verify(Verify),
-    /// Keep settings by name: add, list, show, test, remove, import
+    /// Find out why no token comes, and what to do
+    Doctor(Doctor),
+    /// Keep settings by name: add, list, show, test, remove, import, export
     Profile(Profile),
     /// List the token services known by name, or explain one
     Providers(Providers),
@@ -173,6 +178,7 @@ impl Cli {
                 Command::Revoke(command) => command.json,
                 Command::Inspect(command) => command.json,
                 Command::Verify(command) => command.json,
+                Command::Doctor(command) => command.json,
                 Command::Profile(command) => command.wants_json(),
                 Command::Providers(command) => command.json,
                 Command::Keygen(command) => command.json,

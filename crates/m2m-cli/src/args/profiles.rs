@@ -16,7 +16,8 @@ Examples:
   m2m profile add orders --issuer https://login.example.com \\
       --client-id svc --secret-stdin < secret.txt
   m2m profile import client.json
-  m2m profile test orders")]
+  m2m profile test orders
+  m2m profile export orders --as curl")]
 pub struct Profile {
     /// What to do with profiles.
     #[command(subcommand)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod completion;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod introspect;
 pub(crate) mod keygen;

@@ -5,7 +5,9 @@ use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::grant::token_exchange::TokenTypeUri;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
 use m2m_proto::names::{auth_method, grant_type, param};
+use m2m_proto::secret::SecretString;
 
+use super::observer::Observer;
 use super::source::{self, Source};
 use crate::Surroundings;
 use crate::exit::Failure;
@@ -45,6 +47,14 @@ impl Method {
     }
 }
 
+/// What is read where the settings refer to a secret.
+pub(super) enum Reading<'a> {
+    /// The secret, and this one is told.
+    Secrets(Option<&'a dyn Observer>),
+    /// Nothing: this stands for each.
+    StandIn(Source),
+}
+
 /// Adds credential and grant, as the settings name them. With a stand-in no secret is read: it takes the place of
 /// each.
 ///
@@ -53,11 +63,11 @@ impl Method {
 pub(super) async fn attach(
     settings: &Settings,
     around: &Surroundings,
+    reading: Reading<'_>,
     builder: ClientBuilder,
-    stand_in: Option<Source>,
 ) -> Result<ClientBuilder, Failure> {
     let method = method(settings)?;
-    let read = Reader { settings, around, method, stand_in };
+    let read = Reader { settings, around, method, reading };
     let credentials = match method {
         Method::None => Credentials::none(),
         Method::Federated => read.workload().await?,
@@ -184,7 +194,11 @@ pub(super) fn goes_without_client(settings: &Settings) -> Result<bool, Failure> 
     Ok(method(settings)? == Method::None && !signs)
 }
 
-fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failure> {
+/// The stated algorithm of assertions.
+///
+/// # Errors
+/// Exit 2 or 3: no such algorithm.
+pub(crate) fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failure> {
     let Some(name) = settings.text(Field::Algorithm) else { return Ok(None) };
     let unknown = || settings.wrong(Field::Algorithm, format!("unknown algorithm {name:?}"));
     Algorithm::parse(name).map(Some).ok_or_else(unknown)
@@ -194,7 +208,7 @@ struct Reader<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,
     method: Method,
-    stand_in: Option<Source>,
+    reading: Reading<'a>,
 }
 
 impl Reader<'_> {
@@ -305,9 +319,11 @@ impl Reader<'_> {
     }
 
     async fn read(&self, field: Field, reference: &SecretReference) -> Result<Source, Failure> {
-        match &self.stand_in {
-            Some(source) => Ok(Source::clone(source)),
-            None => source::open(self.settings, self.around, field, reference).await,
+        match &self.reading {
+            Reading::Secrets(observer) => {
+                source::open(self.settings, self.around, *observer, (field, reference)).await
+            }
+            Reading::StandIn(source) => Ok(Source::clone(source)),
         }
     }
 }
@@ -337,14 +353,25 @@ fn missing(field: Field, what: &str) -> Failure {
 pub(super) async fn signing_key(
     reference: &SecretReference,
     around: &Surroundings,
+    observer: Option<&dyn Observer>,
 ) -> Result<SigningKey, Failure> {
     let read = reference.read(&around.environment, around.clock.as_ref()).await?;
-    let text = read.secret.expose().trim();
-    let unusable =
-        |why: String| Failure::configuration(format!("the key in {reference} cannot be used: {why}"));
-    if text.starts_with('{') {
-        let jwk = Jwk::parse(text.as_bytes()).map_err(|_| unusable("not a usable JWK".to_owned()))?;
-        return SigningKey::from_jwk(&jwk).map_err(|error| unusable(error.to_string()));
+    if let Some(observer) = observer {
+        observer.read(Field::Dpop, &read);
     }
-    SigningKey::from_pkcs8_pem(text.as_bytes(), None).map_err(|error| unusable(error.to_string()))
+    parse_key(&read.secret, None)
+        .map_err(|why| Failure::configuration(format!("the key in {reference} cannot be used: {why}")))
+}
+
+/// A private key from PEM or JWK text, for this algorithm or the key's own first.
+///
+/// # Errors
+/// Why it cannot be used; its text is not repeated.
+pub(crate) fn parse_key(text: &SecretString, algorithm: Option<Algorithm>) -> Result<SigningKey, String> {
+    let text = text.expose().trim();
+    if text.starts_with('{') {
+        let jwk = Jwk::parse(text.as_bytes()).map_err(|_| "not a usable JWK".to_owned())?;
+        return SigningKey::from_jwk(&jwk).map_err(|error| error.to_string());
+    }
+    SigningKey::from_pkcs8_pem(text.as_bytes(), algorithm).map_err(|error| error.to_string())
 }

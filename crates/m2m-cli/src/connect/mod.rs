@@ -1,6 +1,7 @@
 //! Settings become a [`Client`]: every text is parsed here, and what is wrong names the place it came from.
 
-mod credentials;
+pub mod credentials;
+pub mod observer;
 pub mod record;
 mod source;
 
@@ -20,6 +21,7 @@ use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
+use self::observer::Observer;
 use self::record::Recorder;
 use crate::Surroundings;
 use crate::args::{Global, ProfileFlags};
@@ -27,6 +29,7 @@ use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 use crate::settings::{Inputs, Settings};
 
+use credentials::Reading;
 pub use credentials::{Method, method, signs};
 
 /// Where tokens are kept between runs.
@@ -97,7 +100,20 @@ pub async fn recorded_client(
     need: &Need,
     recorder: &Arc<Recorder>,
 ) -> Result<Client, Failure> {
-    build(settings, around, need, Some(recorder)).await
+    build(settings, around, need, Some(Arc::new(Arc::clone(recorder)))).await
+}
+
+/// The same, which keeps no tokens and tells what it reads and sends.
+///
+/// # Errors
+/// As [`client`]; what was read until then has been told.
+pub async fn observed_client(
+    settings: &Settings,
+    around: &Surroundings,
+    observer: Arc<dyn Observer>,
+) -> Result<Client, Failure> {
+    let need = Need { keep: Keep::Nothing, destination: None };
+    build(settings, around, &need, Some(observer)).await
 }
 
 /// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each.
@@ -110,7 +126,7 @@ pub async fn with_stand_in(
     secret: Arc<dyn SecretSource>,
 ) -> Result<ClientBuilder, Failure> {
     let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
-    let builder = credentials::attach(settings, around, builder, Some(secret)).await?;
+    let builder = credentials::attach(settings, around, Reading::StandIn(secret), builder).await?;
     transport(settings, around, builder, None)
 }
 
@@ -127,12 +143,13 @@ async fn build(
     settings: &Settings,
     around: &Surroundings,
     need: &Need,
-    recorder: Option<&Arc<Recorder>>,
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<Client, Failure> {
     let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
-    let builder = credentials::attach(settings, around, builder, None).await?;
-    let builder = dpop(settings, around, builder).await?;
-    let builder = transport(settings, around, builder, recorder)?;
+    let told = observer.as_deref();
+    let builder = credentials::attach(settings, around, Reading::Secrets(told), builder).await?;
+    let builder = dpop(settings, around, told, builder).await?;
+    let builder = transport(settings, around, builder, observer)?;
     let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
@@ -250,13 +267,14 @@ fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBui
 async fn dpop(
     settings: &Settings,
     around: &Surroundings,
+    observer: Option<&dyn Observer>,
     builder: ClientBuilder,
 ) -> Result<ClientBuilder, Failure> {
     if settings.text(Field::Dpop).is_some() {
         return Ok(builder.dpop(Dpop::Ephemeral(Algorithm::Es256)));
     }
     let Some(reference) = settings.secret(Field::Dpop) else { return Ok(builder) };
-    let key = credentials::signing_key(reference, around).await?;
+    let key = credentials::signing_key(reference, around, observer).await?;
     Ok(builder.dpop(Dpop::Key(Arc::new(key))))
 }
 
@@ -264,11 +282,11 @@ fn transport(
     settings: &Settings,
     around: &Surroundings,
     builder: ClientBuilder,
-    recorder: Option<&Arc<Recorder>>,
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<ClientBuilder, Failure> {
     // Broken settings are told before the factory runs, where a person can be told which one it is.
     http_builder(settings)?;
-    let (owned, recorder) = (settings.clone(), recorder.cloned());
+    let owned = settings.clone();
     let factory = HttpFactory::new(move |certificate| {
         let mut http =
             http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
@@ -276,8 +294,8 @@ fn transport(
             http = http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;
         }
         let http = Arc::new(http.build()?) as Arc<dyn HttpClient>;
-        Ok(match &recorder {
-            Some(recorder) => recorder.listen(http),
+        Ok(match &observer {
+            Some(observer) => observer.over(http),
             None => http,
         })
     });

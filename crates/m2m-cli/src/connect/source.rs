@@ -14,6 +14,7 @@ use m2m_io::HttpClient;
 use m2m_io::file::TrailingNewline;
 use m2m_proto::secret::SecretString;
 
+use super::observer::Observer;
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -37,8 +38,8 @@ const JOB_BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 pub(super) async fn open(
     settings: &Settings,
     around: &Surroundings,
-    field: Field,
-    reference: &SecretReference,
+    observer: Option<&dyn Observer>,
+    (field, reference): (Field, &SecretReference),
 ) -> Result<Source, Failure> {
     let origin = settings.origin(field);
     let detail = |more: fmt::Arguments<'_>| {
@@ -58,6 +59,9 @@ pub(super) async fn open(
         _ => {}
     }
     let read = reference.read(&around.environment, around.clock.as_ref()).await?;
+    if let Some(observer) = observer {
+        observer.read(field, &read);
+    }
     match read.trailing_newline {
         TrailingNewline::Removed => detail(format_args!(", without its trailing newline")),
         TrailingNewline::Absent => detail(format_args!("")),

@@ -3,6 +3,7 @@
 //! Each `.txt` file beside this one is a transcript that reads as documentation and runs as a test: see
 //! [`transcript`] for its form.
 
+mod doctor;
 mod export;
 mod place;
 mod process;

@@ -124,6 +124,7 @@ fn every_short_help_fits_a_screen() {
         "revoke",
         "inspect",
         "verify",
+        "doctor",
         "keygen",
         "serve",
         "providers",
@@ -134,6 +135,8 @@ fn every_short_help_fits_a_screen() {
         "profile test",
         "profile remove",
         "profile import",
+        "profile export",
+        "profile schema",
         "profile trust",
     ] {
         let (exit, long, _) = place.shell(&format!("m2m {command} --help"));
@@ -143,7 +146,7 @@ fn every_short_help_fits_a_screen() {
         assert!(out.lines().count() <= 62, "{command}: {} lines\n{out}", out.lines().count());
         let wide = out.lines().chain(long.lines()).find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{command}");
-        for later in ["gateway", "proxy", "console"] {
+        for later in ["gateway", "m2m proxy", "console"] {
             assert!(!out.contains(later) && !long.contains(later), "{command} promises {later}\n{long}");
         }
     }

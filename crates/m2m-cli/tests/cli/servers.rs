@@ -1,8 +1,8 @@
 //! Servers that no sane person runs, each a few lines on a loopback socket.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 /// Answers to every request, by variable name.
 const ANSWERS: [(&str, &str); 8] = [
@@ -78,7 +78,7 @@ fn counting() -> String {
 }
 
 /// Serves one answer per connection.
-fn start(answer: impl Fn(String) -> String + Send + 'static) -> String {
+pub(crate) fn start(answer: impl Fn(String) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -89,7 +89,7 @@ fn start(answer: impl Fn(String) -> String + Send + 'static) -> String {
     url
 }
 
-fn serve(mut stream: TcpStream, answer: impl Fn(String) -> String) {
+pub(crate) fn serve(mut stream: impl Read + Write, answer: impl Fn(String) -> String) {
     let request = read(&mut stream);
     let answer = answer(request);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -101,7 +101,7 @@ fn serve(mut stream: TcpStream, answer: impl Fn(String) -> String) {
     let _client_may_be_gone = write!(stream, "{head}\r\n{length}connection: close\r\n\r\n{body}");
 }
 
-fn read(stream: &mut TcpStream) -> String {
+fn read(stream: &mut impl Read) -> String {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
         match stream.read(&mut chunk) {
@@ -141,7 +141,7 @@ fn echo(request: &str) -> String {
 }
 
 /// A port where nobody listens.
-fn dead() -> String {
+pub(crate) fn dead() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }

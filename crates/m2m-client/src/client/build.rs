@@ -21,13 +21,17 @@ use crate::store::Vault;
 
 pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     check(&settings)?;
-    let credentials = settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
+    let mut credentials =
+        settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
     let client_id = match settings.client_id {
         Some(client_id) => client_id,
         None if credentials.method().is_none() => nobody(&mut settings.tuning)?,
         None => return Err(Error::misconfigured("client_id is missing")),
     };
     credentials.check()?;
+    let accepted = &settings.tuning.dialect.assertion.algorithms;
+    credentials.accept(accepted);
+    settings.grant.accept(accepted);
     let (clock, random) = (settings.clock, settings.random);
     let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
     let identity = Identity {

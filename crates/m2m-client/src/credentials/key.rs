@@ -23,6 +23,8 @@ struct Text {
     source: Arc<dyn SecretSource>,
     algorithm: Option<Algorithm>,
     key_id: Option<String>,
+    /// What the service takes, the preferred one first; empty: anything.
+    accepted: Vec<Algorithm>,
     parsed: Mutex<Option<([u8; 32], Arc<SigningKey>)>>,
 }
 
@@ -34,11 +36,21 @@ impl KeySource {
     }
 
     /// A key as text: PKCS#8, SEC1 or PKCS#1 PEM, or a private JWK. Without
-    /// `algorithm` the key's own first one is used (a JWK may name it);
+    /// `algorithm` the key's own first one is used (a JWK may name it), or the
+    /// first that the preset accepts and the key can do;
     /// `key_id` goes into the assertion's header, over the one of a JWK.
     #[must_use]
     pub fn text(source: Arc<dyn SecretSource>, algorithm: Option<Algorithm>, key_id: Option<String>) -> Self {
-        Self(Origin::Text(Text { source, algorithm, key_id, parsed: Mutex::new(None) }))
+        let (accepted, parsed) = (Vec::new(), Mutex::new(None));
+        Self(Origin::Text(Text { source, algorithm, key_id, accepted, parsed }))
+    }
+
+    /// Where nobody has stated an algorithm, one of these is used, the first
+    /// that the key can do.
+    pub(crate) fn accept(&mut self, algorithms: &[Algorithm]) {
+        if let Origin::Text(text) = &mut self.0 {
+            text.accepted = algorithms.to_vec();
+        }
     }
 
     /// The thumbprint where it is known without reading anything.
@@ -78,7 +90,7 @@ impl Text {
         match &*parsed {
             Some((known, key)) if *known == digest => Ok(Arc::clone(key)),
             _ => {
-                let key = Arc::new(parse(&text, self.algorithm, self.key_id.as_deref())?);
+                let key = Arc::new(parse(&text, self)?);
                 *parsed = Some((digest, Arc::clone(&key)));
                 Ok(key)
             }
@@ -87,12 +99,8 @@ impl Text {
 }
 
 /// The text of a broken key is not quoted, nor what a parser says about it.
-fn parse(
-    text: &SecretString,
-    algorithm: Option<Algorithm>,
-    key_id: Option<&str>,
-) -> Result<SigningKey, Error> {
-    let text = text.expose().trim();
+fn parse(text: &SecretString, settings: &Text) -> Result<SigningKey, Error> {
+    let (text, algorithm) = (text.expose().trim(), settings.algorithm);
     let key = if text.starts_with('{') {
         let jwk = Jwk::parse(text.as_bytes())
             .map_err(|_| Error::misconfigured("the private key is not a usable JWK"))?;
@@ -100,10 +108,12 @@ fn parse(
         match algorithm {
             // A JWK that leaves the algorithm open takes the configured one.
             Some(algorithm) if jwk.alg().is_none() => rebind(&key, algorithm)?,
+            None if jwk.alg().is_none() => accepted(key, &settings.accepted)?,
             _ => key,
         }
     } else {
-        SigningKey::from_pkcs8_pem(text.as_bytes(), algorithm).map_err(|error| unusable(&error))?
+        let key = SigningKey::from_pkcs8_pem(text.as_bytes(), algorithm).map_err(|error| unusable(&error))?;
+        if algorithm.is_none() { accepted(key, &settings.accepted)? } else { key }
     };
     if algorithm.is_some_and(|wanted| wanted != key.algorithm()) {
         return Err(Error::misconfigured(format!(
@@ -111,9 +121,22 @@ fn parse(
             key.algorithm()
         )));
     }
-    Ok(match key_id {
-        Some(key_id) => key.with_key_id(key_id.to_owned()),
+    Ok(match &settings.key_id {
+        Some(key_id) => key.with_key_id(key_id.clone()),
         None => key,
+    })
+}
+
+/// The key with the first of these algorithms that it can do.
+fn accepted(key: SigningKey, algorithms: &[Algorithm]) -> Result<SigningKey, Error> {
+    if algorithms.is_empty() {
+        return Ok(key);
+    }
+    let possible = algorithms.iter().find_map(|algorithm| rebind(&key, *algorithm).ok());
+    possible.ok_or_else(|| {
+        let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        let (own, names) = (key.algorithm(), names.join(", "));
+        Error::misconfigured(format!("the private key signs {own}, and the service takes {names}"))
     })
 }
 

@@ -162,6 +162,13 @@ impl Credentials {
         Err(Error::misconfigured(format!("{} does not fit this kind of credential", self.method_name())))
     }
 
+    /// What the service takes of a key whose algorithm nobody has stated.
+    pub(crate) fn accept(&mut self, algorithms: &[Algorithm]) {
+        if let Material::Key { source, .. } = &mut self.material {
+            source.accept(algorithms);
+        }
+    }
+
     pub(crate) fn certificate_source(&self) -> Option<&Arc<CertificateSource>> {
         match &self.material {
             Material::Certificate(source) => Some(source),

@@ -18,6 +18,7 @@ use m2m_proto::time::UnixTime;
 
 use crate::dialect::{AssertionRules, Dialect, Jti, ScopePlace, Thumbprint};
 use crate::error::Error;
+use crate::provider::KeyIdRule;
 use crate::spec::TokenSpec;
 use crate::template::fill;
 
@@ -53,6 +54,7 @@ impl ProofInput<'_> {
         certificate: Option<CertificateThumbprint>,
     ) -> Result<String, Error> {
         let rules = self.rules();
+        check_key_id(rules, key)?;
         let claims = self.claims(rules)?;
         let certificate = match (rules.thumbprint, certificate) {
             (Thumbprint::Absent, _) => None,
@@ -80,6 +82,7 @@ impl ProofInput<'_> {
     /// the bearer JWT that a service has in place of client authentication.
     pub(crate) fn grant_assertion(&self, key: &SigningKey) -> Result<String, Error> {
         let rules = self.rules();
+        check_key_id(rules, key)?;
         let claims = self.claims(rules)?;
         let (issuer, subject) = (self.text(&rules.issuer)?, self.subject()?);
         let scope = self.spec.and_then(|spec| spec.scope.as_ref());
@@ -134,6 +137,16 @@ impl ProofInput<'_> {
             });
             Error::misconfigured(format!("the assertion needs the extra parameter {name}"))
         })
+    }
+}
+
+/// A service that finds keys by their ids would answer that it knows none.
+fn check_key_id(rules: &AssertionRules, key: &SigningKey) -> Result<(), Error> {
+    match (rules.key_id, key.key_id()) {
+        (KeyIdRule::Required, None) => {
+            Err(Error::misconfigured("this service finds the private key by its id: set key_id"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -32,6 +32,14 @@ impl Advice {
             text: format!("{}: {}", hint.cause, hint.fix),
         })
     }
+
+    /// What to do about clocks that differ, where no error of the service says
+    /// so. What the entry gives as cause belongs to its own errors.
+    pub(crate) fn about_clocks(hints: &[Hint]) -> Option<Self> {
+        let hint = hints.iter().find(|hint| hint.situation.as_deref() == Some("clock"))?;
+        let text = format!("this machine's clock and the service's differ: {}", hint.fix);
+        Some(Self { means: None, passes: Passes::AsItsCodeSays, text })
+    }
 }
 
 fn fits(hint: &Hint, status: u16, error: Option<&ErrorResponse>) -> bool {

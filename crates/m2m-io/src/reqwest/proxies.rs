@@ -13,6 +13,22 @@ use m2m_proto::uri::Origin;
 use super::builder::ProxyFrom;
 use crate::HttpError;
 
+/// The proxy that a request goes through. `Debug` shows no credentials.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ProxyHop {
+    /// The proxy's URL, without user and password.
+    pub uri: Uri,
+    /// The `Proxy-Authorization` that it is sent, if the settings hold user and password.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl std::fmt::Debug for ProxyHop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProxyHop").field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
 /// The rules of one client. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Proxies(Arc<Matcher>);
@@ -38,6 +54,13 @@ impl Proxies {
             return None;
         }
         self.0.intercept(uri).map(|proxy| proxy.uri().clone())
+    }
+
+    /// The same with what the proxy wants to see, for those who look at the proxy itself.
+    pub(super) fn hop(&self, uri: &Uri) -> Option<ProxyHop> {
+        let proxy = self.of(uri)?;
+        let authorization = uri.scheme_str().and_then(|scheme| self.credentials(scheme));
+        Some(ProxyHop { uri: proxy, authorization })
     }
 
     /// The same rules for reqwest: one for each scheme, because each proxy has its own credentials.
@@ -81,5 +104,16 @@ mod tests {
         check("https://[::1]:8400/", false);
         check("http://localhost.example/", true);
         check("http://10.0.0.1/", true);
+    }
+
+    #[test]
+    fn a_proxys_credentials_are_not_in_its_url() {
+        let proxies =
+            Proxies::new(&ProxyFrom::Url("http://user:hunter2@proxy.example:3128".to_owned())).unwrap();
+        let hop = proxies.hop(&"https://as.example/token".parse().unwrap()).unwrap();
+        assert_eq!(hop.uri.authority().map(::http::uri::Authority::as_str), Some("proxy.example:3128"));
+        assert!(hop.authorization.as_ref().is_some_and(HeaderValue::is_sensitive));
+        assert!(!format!("{hop:?}").contains("hunter2"));
+        assert!(proxies.hop(&"https://127.0.0.1/token".parse().unwrap()).is_none());
     }
 }

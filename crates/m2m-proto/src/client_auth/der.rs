@@ -1,13 +1,18 @@
 //! The few parts of a certificate that `webpki` does not give: its subject and
-//! its alternative names. Used only after `webpki` accepted the certificate.
+//! its alternative names, used only after `webpki` accepted the certificate; and
+//! its dates, which are shown and decide nothing.
 //!
 //! Limits: definite lengths of at most two bytes (64 KiB), one level of tags.
+
+use crate::time::UnixTime;
 
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 const BOOLEAN: u8 = 0x01;
 const OCTET_STRING: u8 = 0x04;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xA0;
 const EXTENSIONS: u8 = 0xA3;
 /// 2.5.29.17, RFC 5280 section 4.2.1.6.
@@ -79,6 +84,52 @@ pub(super) fn names(certificate: &[u8]) -> Option<Names<'_>> {
     Some(Names { subject, alternatives })
 }
 
+/// The first and the last second of a certificate's validity, RFC 5280 section 4.1.2.5.
+pub(super) fn validity(certificate: &[u8]) -> Option<(UnixTime, UnixTime)> {
+    let mut outer = Reader::new(Reader::new(certificate).expect(SEQUENCE)?);
+    let mut tbs = Reader::new(outer.expect(SEQUENCE)?);
+    // A certificate of version 1 has no version.
+    if tbs.element()?.0 == VERSION {
+        tbs.element()?; // serial number
+    }
+    tbs.expect(SEQUENCE)?; // signature algorithm
+    tbs.expect(SEQUENCE)?; // issuer
+    let mut dates = Reader::new(tbs.expect(SEQUENCE)?);
+    Some((time(dates.element()?)?, time(dates.element()?)?))
+}
+
+/// `YYMMDDHHMMSSZ`, years from 1950 to 2049, or `YYYYMMDDHHMMSSZ`. A time before 1970 reads as 1970.
+fn time((tag, text): (u8, &[u8])) -> Option<UnixTime> {
+    let digits = text.strip_suffix(b"Z")?;
+    let (year, rest) = match tag {
+        UTC_TIME => {
+            let (year, rest) = digits.split_at_checked(2)?;
+            let year = number(year)?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        GENERALIZED_TIME => {
+            let (year, rest) = digits.split_at_checked(4)?;
+            (number(year)?, rest)
+        }
+        _ => return None,
+    };
+    let mut parts = rest.chunks_exact(2).map(number);
+    let [month, day, hour, minute, second] =
+        [parts.next()??, parts.next()??, parts.next()??, parts.next()??, parts.next()??];
+    if rest.len() != 10 {
+        return None;
+    }
+    if year < 1970 {
+        return Some(UnixTime::default());
+    }
+    UnixTime::from_calendar([year, month, day], [hour, minute, second])
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let digit = |value: u64, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'));
+    digits.iter().try_fold(0, digit)
+}
+
 fn alternative_names(extensions: &[u8]) -> Option<&[u8]> {
     let mut list = Reader::new(Reader::new(extensions).expect(SEQUENCE)?);
     while !list.is_empty() {
@@ -118,9 +169,29 @@ mod tests {
         let der = include_bytes!("../../testdata/mtls/client.der");
         for end in 0..der.len() {
             assert!(names(&der[..end]).is_none());
+            assert!(validity(&der[..end]).is_none());
         }
         let found = names(der).unwrap();
         assert!(!found.subject.is_empty() && !found.alternatives.is_empty());
         assert!(names(include_bytes!("../../testdata/mtls/root.der")).unwrap().alternatives.is_empty());
+    }
+
+    #[test]
+    fn both_forms_of_time() {
+        let check = |tag, text: &[u8], expect: Option<&str>| {
+            assert_eq!(time((tag, text)).map(UnixTime::date).as_deref(), expect, "{text:?}");
+        };
+        check(UTC_TIME, b"261125120000Z", Some("2026-11-25"));
+        check(UTC_TIME, b"491231235959Z", Some("2049-12-31"));
+        check(UTC_TIME, b"991231235959Z", Some("1999-12-31"));
+        check(UTC_TIME, b"500101000000Z", Some("1970-01-01"));
+        check(GENERALIZED_TIME, b"20501231235959Z", Some("2050-12-31"));
+        check(GENERALIZED_TIME, b"99991231235959Z", Some("9999-12-31"));
+        check(UTC_TIME, b"261125120000", None);
+        check(UTC_TIME, b"2611251200Z", None);
+        check(UTC_TIME, b"261125120000+0100Z", None);
+        check(UTC_TIME, b"26112512000xZ", None);
+        check(GENERALIZED_TIME, b"261125120000Z", None);
+        check(SEQUENCE, b"261125120000Z", None);
     }
 }

@@ -164,6 +164,14 @@ impl PeerCertificate {
     }
 }
 
+/// When a certificate (DER) is valid by its own word: the first and the last
+/// second. To be shown to people; whether it may be trusted, `webpki` decides.
+/// `None` where the shape is not that of a certificate.
+#[must_use]
+pub fn validity(der: &[u8]) -> Option<(UnixTime, UnixTime)> {
+    der::validity(der)
+}
+
 /// The authorities whose client certificates are accepted. Keep them few: each
 /// one can speak for every client (RFC 8705 section 7.3).
 // spec: 8705-AS3

@@ -22,4 +22,4 @@ pub use challenge::{AuthScheme, Challenge};
 pub use code::{Endpoint, ErrorCode};
 pub use facts::WireError;
 pub use response::{AuthenticatedBy, ErrorResponse, ErrorShape};
-pub use retry_after::{RetryAfter, retry_after};
+pub use retry_after::{RetryAfter, http_date, retry_after};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use crate::names::header;
-use crate::time::{UnixTime, days_since_1970};
+use crate::time::UnixTime;
 
 /// What the header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,8 @@ const MONTHS: [&str; 12] =
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, or
 /// `Sun Nov  6 08:49:37 1994`. The day's name is not compared.
-pub(crate) fn http_date(text: &str) -> Option<UnixTime> {
+#[must_use]
+pub fn http_date(text: &str) -> Option<UnixTime> {
     if let Some((_, rest)) = text.split_once(", ") {
         let rest = rest.strip_suffix(" GMT")?;
         let (date, clock) = rest.rsplit_once(' ')?;
@@ -94,13 +95,12 @@ fn number(text: &str) -> Option<u64> {
 
 fn unix_time(year: u64, month: &str, day: &str, clock: &str) -> Option<UnixTime> {
     let month = u64::try_from(MONTHS.iter().position(|m| *m == month)?).ok()? + 1;
-    let day = number(day).filter(|d| (1..=31).contains(d))?;
     let mut clock = clock.split(':').map(number);
-    let (h, m, s) = (clock.next()??, clock.next()??, clock.next()??);
-    if !(1970..=9999).contains(&year) || h > 23 || m > 59 || s > 60 || clock.next().is_some() {
+    let clock_time = [clock.next()??, clock.next()??, clock.next()??];
+    if clock.next().is_some() {
         return None;
     }
-    Some(UnixTime::from_seconds(days_since_1970(year, month, day) * 86_400 + h * 3600 + m * 60 + s))
+    UnixTime::from_calendar([year, month, number(day)?], clock_time)
 }
 
 #[cfg(test)]

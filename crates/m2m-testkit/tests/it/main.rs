@@ -3,6 +3,7 @@
 mod canary;
 #[cfg(feature = "roles")]
 mod demo_fails;
+mod doctor;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
@@ -15,6 +16,10 @@ mod peer_authlib;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(feature = "roles")]
+mod quirks;
 mod react_form;
+#[cfg(feature = "roles")]
+mod six;
 #[cfg(feature = "roles")]
 mod system;

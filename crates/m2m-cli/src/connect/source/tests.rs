@@ -36,7 +36,7 @@ fn around(clock: &Arc<Hand>, environment: Environment) -> Surroundings {
 }
 
 async fn source(around: &Surroundings, reference: SecretReference) -> Result<Source, Failure> {
-    open(&Settings::default(), around, Field::ClientSecret, &reference).await
+    open(&Settings::default(), around, None, (Field::ClientSecret, &reference)).await
 }
 
 async fn read(source: &Source) -> String {

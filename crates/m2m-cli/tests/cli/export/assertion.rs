@@ -1,5 +1,5 @@
 // needs the crates m2m-client, m2m-io and m2m-proto
-use m2m_client::{Client, Credentials, Endpoints, FileSecret, KeySource, Server, provider};
+use m2m_client::{Client, Credentials, Endpoints, FileSecret, Grant, KeySource, Server, provider};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::EndpointUri;
@@ -19,7 +19,7 @@ pub fn client() -> Result<Client, Box<dyn Error>> {
         .preset(&preset)?
         .client_id(ClientId::parse("svc@project.iam.gserviceaccount.com")?)
         .credentials(Credentials::none())
-        .grant(preset.grant(Some(KeySource::text(private_key, None, Some("abc".to_owned()))), None)?)
+        .grant(Grant::of(&preset, Some(KeySource::text(private_key, None, Some("abc".to_owned()))), None)?)
         .scope(Scope::parse("https://www.googleapis.com/auth/cloud-platform")?);
     Ok(builder.build()?)
 }

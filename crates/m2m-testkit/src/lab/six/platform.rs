@@ -1,10 +1,13 @@
 //! Entra, Google service accounts, Cognito and Salesforce.
 
+use std::sync::Arc;
+
 use m2m_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::identity::rsa;
 use super::{Provider, SECRET, certificate_thumbprint};
+use crate::FixedKeys;
 use crate::lab::{
     Answer, AssertionRule, BasicReading, Behaviour, ClientProof, Discovery, ExpiresIn, GrantRule, Place,
     Required, ScopePlace, SharedSecret, SignedToken, Situation, Success, TokenText, TypRule,
@@ -32,6 +35,10 @@ pub(super) fn entra_with_certificate() -> Provider {
         typ: TypRule::Exactly("JWT".to_owned()),
         algorithms: vec![Algorithm::Ps256, Algorithm::Rs256],
         x5t_s256: Some(certificate_thumbprint()),
+        // A verifying key takes one algorithm only.
+        keys: [Algorithm::Ps256, Algorithm::Rs256]
+            .map(|algorithm| Arc::clone(FixedKeys::signing(algorithm).verifying_key()))
+            .to_vec(),
         ..AssertionRule::private_key_jwt(ENTRA_CLIENT, rsa(), &audience)
     };
     entra_service("private_key_jwt", Some(Algorithm::Ps256), ClientProof::Assertion(rule))

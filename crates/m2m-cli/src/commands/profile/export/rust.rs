@@ -148,11 +148,11 @@ impl Code {
         let of_key = has(Field::PrivateKey).then(|| self.key(plan)).transpose()?;
         let of_token =
             has(Field::WorkloadToken).then(|| self.source(plan, Field::WorkloadToken)).transpose()?;
+        self.needs(&["m2m_client::Grant"]);
         if settings.preset().is_some() && plan.stated_text(Field::Grant).is_none() {
             let some = |text: Option<String>| text.map_or("None".to_owned(), |text| format!("Some({text})"));
-            return Ok(Some(format!("grant(preset.grant({}, {})?)", some(of_key), some(of_token))));
+            return Ok(Some(format!("grant(Grant::of(&preset, {}, {})?)", some(of_key), some(of_token))));
         }
-        self.needs(&["m2m_client::Grant"]);
         let grant = match (name, of_key, of_token) {
             ("jwt_bearer" | grant_type::JWT_BEARER, Some(key), _) => format!("Grant::jwt_bearer({key})"),
             ("jwt_bearer" | grant_type::JWT_BEARER, None, Some(token)) => {
