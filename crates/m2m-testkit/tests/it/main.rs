@@ -16,9 +16,9 @@ mod peer_authlib;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
-mod react_form;
 #[cfg(feature = "roles")]
 mod quirks;
+mod react_form;
 #[cfg(feature = "roles")]
 mod six;
 #[cfg(feature = "roles")]
