@@ -18,8 +18,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use m2m_client::provider::{Preset, Provider};
 use m2m_client::{
-    Client, ClientBuilder, Credentials, Endpoints, Error, FixedSecret, KeySource, SecretSource, Server,
-    Token, TokenSpec,
+    Client, ClientBuilder, Credentials, Endpoints, Error, FixedSecret, Grant, KeySource, SecretSource,
+    Server, Token, TokenSpec,
 };
 use m2m_io::reqwest::ProxyFrom;
 use m2m_io::{HttpClient, ReqwestHttp};
@@ -76,7 +76,7 @@ fn builder(lab: &Lab, says: &str) -> ClientBuilder {
         .preset(&preset)
         .unwrap()
         .credentials(post())
-        .grant(preset.grant(Some(key), Some(workload)).unwrap())
+        .grant(Grant::of(&preset, Some(key), Some(workload)).unwrap())
         .clock(Arc::new(ManualClock::new()))
         .random(Arc::new(SeededRandom::new(1)))
         .http(direct())

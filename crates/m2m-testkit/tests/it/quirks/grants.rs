@@ -112,13 +112,13 @@ async fn a_foreign_assertion_is_the_grant() {
         let preset = preset(&lab, JWT_BEARER);
         let source: Arc<dyn SecretSource> = secret(text);
         let client = named(&lab, JWT_BEARER).credentials(Credentials::none());
-        client.grant(preset.grant(None, Some(source)).unwrap())
+        client.grant(Grant::of(&preset, None, Some(source)).unwrap())
     };
     gets("foreign", &lab, with(&format!("{foreign}\n"))).await;
     assert_eq!(lab.record().last().form("assertion"), [foreign]);
     does_not("other", &lab, with(WORKLOAD_TOKEN), &Situation::WrongGrant).await;
     // With nothing to show there is no such grant.
-    let error = preset(&lab, JWT_BEARER).grant(None, None).unwrap_err();
+    let error = Grant::of(&preset(&lab, JWT_BEARER), None, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misconfigured);
 }
 
