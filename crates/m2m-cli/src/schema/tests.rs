@@ -131,3 +131,40 @@ fn every_field_is_in_one_group_and_in_the_order() {
     names.sort_unstable();
     assert_eq!(grouped, names);
 }
+
+/// What the form demands with a provider is enough: the reader takes it, and a client can be made of it.
+#[test]
+fn what_is_required_is_enough() {
+    let methods = method::conditions();
+    for provider in m2m_client::provider::all().iter().filter(|provider| provider.is_usable()) {
+        let own = with(&provider.id);
+        let method = own["properties"]["client_auth_method"]["default"].clone();
+        let is_this = |one: &&Value| one["if"]["properties"]["client_auth_method"]["const"] == method;
+        let of_method = &methods.iter().find(is_this).unwrap()["then"];
+        let mut filled = json!({"provider": provider.id, "client_auth_method": method});
+        for schema in [&own, of_method] {
+            for key in schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()) {
+                filled[key] = an_answer(provider, key);
+            }
+        }
+        let path = std::path::Path::new("/p/form.json");
+        let read = crate::settings::json::parse(path, &filled.to_string());
+        let settings = read.and_then(|read| crate::settings::Settings::of(read.values));
+        let checked = settings.and_then(|settings| crate::connect::check(&settings));
+        assert_eq!(checked, Ok(()), "{}: {filled}", provider.id);
+    }
+}
+
+/// What a person would type.
+fn an_answer(provider: &m2m_client::provider::Provider, key: &str) -> Value {
+    let variable = provider.variables.iter().find(|variable| variable.name == key);
+    match Field::of_key(key).map(|field| (field, field.shape())) {
+        None => variable.unwrap().example.as_str().into(),
+        Some((_, Shape::Secret)) => json!({"file": "/run/secrets/orders"}),
+        Some((_, Shape::List)) => json!(["https://api.example.com"]),
+        Some((_, Shape::Pairs)) => {
+            provider.request.required_params.iter().map(|name| (name.clone(), json!("1"))).collect()
+        }
+        Some(_) => "https://api.example.com".into(),
+    }
+}
