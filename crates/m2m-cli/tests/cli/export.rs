@@ -168,6 +168,12 @@ fn what_others_cannot_repeat_is_refused() {
         "client_secret_jwt makes",
     );
     check("dpop = \"ephemeral\"\nclient_secret = { env = \"A\" }", "curl", "dpop makes a new proof");
+    check("client_auth_method = \"private_key_jwt\"", "rust", "no private_key is named");
+    check(
+        "grant = \"account_credentials\"\nclient_secret = { env = \"A\" }",
+        "envoy",
+        "the grant client_credentials only",
+    );
     check(key, "envoy", "private_key_jwt makes");
     check(certificate, "envoy", "tls_client_auth is not known to Envoy");
     check("", "curl", "client_secret_basic needs client_secret, and none is named");

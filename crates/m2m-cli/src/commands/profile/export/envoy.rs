@@ -69,7 +69,9 @@ pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failu
 }
 
 fn unable(why: &str) -> Failure {
-    Failure::configuration(why).hint("use client_secret_basic or client_secret_post")
+    Failure::configuration(why).hint(
+        "Envoy sends id and secret, for the grant client_credentials, in a header or a form; nothing else",
+    )
 }
 
 /// The place where Envoy finds the secret, as a named secret.

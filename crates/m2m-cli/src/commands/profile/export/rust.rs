@@ -201,7 +201,12 @@ impl Code {
                 self.needs(&["m2m_proto::jose::Algorithm"]);
                 format!("Credentials::client_secret_jwt({secret}, {next}, {algorithm})")
             }
-            M::PrivateKeyJwt if plan.settings.secret(Field::PrivateKey).is_none() => self.workload(plan)?,
+            M::PrivateKeyJwt
+                if plan.settings.secret(Field::PrivateKey).is_none()
+                    && plan.settings.secret(Field::WorkloadToken).is_some() =>
+            {
+                self.workload(plan)?
+            }
             M::PrivateKeyJwt if plan.settings.secret(Field::Certificate).is_some() => {
                 let (key, certificate) = (self.key(plan)?, self.source(plan, Field::Certificate)?);
                 format!("Credentials::key_of_certificate({key}, {certificate})")
@@ -239,7 +244,10 @@ impl Code {
     /// A variable for where a secret is.
     fn source(&mut self, plan: &Plan<'_>, field: Field) -> Result<String, Failure> {
         let reference = plan.settings.secret(field);
-        let reference = reference.ok_or_else(|| Failure::configuration(format!("no {field} is named")))?;
+        let reference = reference.ok_or_else(|| {
+            Failure::configuration(format!("no {field} is named"))
+                .hint("name where it is in the profile, or by a flag")
+        })?;
         self.needs(&["std::sync::Arc"]);
         let source = self.expression(plan, field, reference);
         Ok(self.variable(field.key(), &source))
