@@ -109,6 +109,8 @@ causes! {
         => "if the server is reachable without it, add its host to NO_PROXY (NO_PROXY=<host>); else correct <variable>, or have <server> allowed at the proxy";
     PROXY_LOGIN: "the proxy from the environment wants a login"
         => "put user and password into <variable> (http://USER:PASSWORD@host:port), or add <host> to NO_PROXY";
+    PROXY_BYPASSED: "the proxy from the environment takes no connections; nothing to this machine goes through it, but everything else would"
+        => "correct <variable>, or unset it";
     NO_NAME: "the host name does not exist for this machine's resolver"
         => "compare <host> with the server's documentation; in a container or a VPN check which resolver is asked (/etc/resolv.conf)";
     NOT_CONNECTED: "nothing answers at that address and port"
@@ -216,7 +218,7 @@ table! {
         "when the client certificate ends" [CLIENT_CERTIFICATE_EXPIRED CLIENT_CERTIFICATE_ENDS CLIENT_CERTIFICATE_UNREADABLE];
     Proxy "proxy" ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY")
         "whether a proxy applies, and whether it lets the connection through; nothing to this machine ever goes through one"
-        [PROXY_IN_THE_WAY PROXY_LOGIN];
+        [PROXY_IN_THE_WAY PROXY_LOGIN PROXY_BYPASSED];
     Dns "dns" ("names come before connections")
         "whether the server's name has an address" [NO_NAME];
     TcpConnect "tcp.connect" ("connections come before TLS")

@@ -37,6 +37,8 @@ pub struct Facts {
     pub server: Option<Server>,
     /// The proxy that applies to it.
     pub proxy: Option<ProxyFacts>,
+    /// The proxy that would apply if the server were not on this machine.
+    pub bypassed: Option<ProxyFacts>,
     /// Addresses of its name; `None` where nobody looked.
     pub addresses: Option<Result<Vec<IpAddr>, String>>,
     /// Whether something listens; `None` where nobody looked.

@@ -267,12 +267,23 @@ impl Run<'_> {
             facts.proxy = Some(ProxyFacts { url, variable: self.variable(origin), reaction });
             return;
         }
+        facts.bypassed = self.bypassed().await;
         let addresses = way::addresses(clock, origin).await;
         if let Ok(found) = &addresses {
             let connected = way::connect(clock, found, origin.port()).await;
             facts.connection = Some(connected.map(|(_, address)| address));
         }
         facts.addresses = Some(addresses);
+    }
+
+    /// Nothing to this machine goes through a proxy; a broken one is worth a word all the same.
+    async fn bypassed(&self) -> Option<ProxyFacts> {
+        let origin = self.server.origin();
+        let elsewhere = Origin::parse(&format!("{}://elsewhere.invalid", origin.scheme())).ok()?;
+        let hop = self.http.proxy_of(&elsewhere.to_string().parse().ok()?)?;
+        let (reaction, _) = way::tunnel(self.around.clock.as_ref(), &hop, origin).await;
+        let url = hop.uri.to_string().trim_end_matches('/').to_owned();
+        Some(ProxyFacts { url, variable: self.variable(origin), reaction })
     }
 
     /// The variable that names the proxy; each has a form in lower case too.

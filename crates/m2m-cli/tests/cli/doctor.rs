@@ -417,10 +417,13 @@ fn a_proxy_in_the_way() {
     case.write("m2m.toml", "[profiles.a]\ntoken_url = \"http://login.example/token\"\nallow_http = true\n");
     case.environment = BTreeMap::from([("http_proxy", page)]);
     case.check("--secret-file secret", Some("proxy"), 5);
-    // Nothing to this machine goes through it.
+    // Nothing to this machine goes through it, so nothing fails; that it is broken is said.
     let issuer = Prepared::default().start();
     case.environment = BTreeMap::from([("HTTPS_PROXY", dead()), ("HTTP_PROXY", dead())]);
     case.write("m2m.toml", "");
+    let report = case.check(&format!("--issuer {issuer} {ASK}"), Some("proxy"), 0);
+    assert_eq!(found(&report, "proxy")["status"], "warn");
+    case.environment = BTreeMap::from([("HTTP_PROXY", refusing("403 Forbidden"))]);
     case.check(&format!("--issuer {issuer} {ASK}"), None, 0);
 }
 

@@ -4,7 +4,7 @@ use http::StatusCode;
 use m2m_io::HttpError;
 
 use super::super::catalogue::{
-    NO_NAME, NOT_CONNECTED, PROXY_IN_THE_WAY, PROXY_LOGIN, SERVER_CERTIFICATE_ENDS,
+    NO_NAME, NOT_CONNECTED, PROXY_BYPASSED, PROXY_IN_THE_WAY, PROXY_LOGIN, SERVER_CERTIFICATE_ENDS,
     SERVER_CERTIFICATE_EXPIRED, TLS_CLIENT_REFUSED, TLS_FAILED, TLS_NOT_SPOKEN, TLS_UNKNOWN_ISSUER,
     TLS_WRONG_NAME,
 };
@@ -17,7 +17,9 @@ use crate::exit::Exit;
 pub(super) fn proxy(facts: &Facts) -> Option<Finding> {
     let server = facts.server.as_ref()?;
     let Some(proxy) = &facts.proxy else {
-        return Some(Finding::pass(format!("none applies to {}", server.origin)));
+        return Some(
+            bypassed(facts).unwrap_or_else(|| Finding::pass(format!("none applies to {}", server.origin))),
+        );
     };
     let named = format!("{} names {} for {}", proxy.variable, proxy.url, server.origin);
     match in_the_way(facts, proxy) {
@@ -39,6 +41,20 @@ pub(super) fn proxy(facts: &Facts) -> Option<Finding> {
             Some(Finding::fail(Exit::Unreachable, format!("{named}: {seen}"), cause, &blanks))
         }
     }
+}
+
+/// A proxy that takes no connections, though none to this server needs it.
+fn bypassed(facts: &Facts) -> Option<Finding> {
+    let proxy = facts.bypassed.as_ref()?;
+    let seen = match &proxy.reaction {
+        Reaction::Unreachable(reason) => format!("it cannot be reached: {reason}"),
+        Reaction::Refused { status, .. } if *status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            "407: it wants a login".to_owned()
+        }
+        _ => return None,
+    };
+    let evidence = format!("{} names {}: {seen}", proxy.variable, proxy.url);
+    Some(Finding::warn(evidence, &PROXY_BYPASSED, &[("variable", proxy.variable)]))
 }
 
 /// How a proxy stands in the way.

@@ -235,6 +235,23 @@ fn in_order() {
     assert_eq!(skipped, ["key.usable", "certificate.expiry", "auth.probe"]);
 }
 
+/// Tools that do use the proxy would fail, so a broken one is worth a word; one that works, or says no to a strange
+/// request, is not.
+#[test]
+fn a_broken_proxy_that_is_not_used() {
+    let bypassed = |facts: &mut Facts, reaction| {
+        let url = "http://127.0.0.1:3128".to_owned();
+        facts.bypassed = Some(ProxyFacts { url, variable: "HTTPS_PROXY", reaction });
+    };
+    let refused =
+        |code: u16| Reaction::Refused { status: StatusCode::from_u16(code).unwrap(), content_type: None };
+    warns(Check::Proxy, |facts| bypassed(facts, Reaction::Unreachable("connection refused".to_owned())));
+    warns(Check::Proxy, |facts| bypassed(facts, refused(407)));
+    for harmless in [Reaction::Connected, Reaction::NotAsked, refused(403)] {
+        fine(|facts| bypassed(facts, harmless));
+    }
+}
+
 #[test]
 fn settings() {
     let failure = || Failure::configuration("no issuer").hint("give one");
