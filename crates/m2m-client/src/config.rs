@@ -69,7 +69,8 @@ impl ClientBuilder {
         }
     }
 
-    /// Who we are. Required, unless the credentials are [`Credentials::none`].
+    /// Who we are. Required, unless the credentials are [`Credentials::none`]
+    /// and the grant signs nothing.
     #[must_use]
     pub fn client_id(mut self, client_id: ClientId) -> Self {
         self.client_id = Some(client_id);

@@ -38,16 +38,12 @@ impl UnixTime {
         let (year, month, day) =
             (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
         let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-        let [hour, minute, second] = clock_of(clock)?;
-        if date.next().is_some() || !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
-            return None;
-        }
-        if !(1..=31).contains(&day) || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        if date.next().is_some() || fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let millis: u64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
-        let of_day = hour * 3600 + minute * 60 + second;
-        let local = Self::from_millis((days_since_1970(year, month, day) * 86_400 + of_day) * 1000 + millis);
+        let local = Self::from_calendar([year, month, day], clock_of(clock)?)?
+            .saturating_add(Duration::from_millis(millis));
         let offset = |text: &str| {
             let (hours, minutes) = text.split_once(':')?;
             let (hours, minutes) = (digits(hours, 2)?, digits(minutes, 2)?);
@@ -144,8 +140,7 @@ fn digits(text: &str, length: usize) -> Option<u64> {
 fn clock_of(text: &str) -> Option<[u64; 3]> {
     let mut parts = text.split(':').map(|part| digits(part, 2));
     let clock = [parts.next()??, parts.next()??, parts.next()??];
-    let [hour, minute, second] = clock;
-    (parts.next().is_none() && hour <= 23 && minute <= 59 && second <= 60).then_some(clock)
+    parts.next().is_none().then_some(clock)
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar, counting years from March

@@ -180,7 +180,8 @@ pub fn reference() -> String {
 }
 
 const REFERENCE: &str = "\
-Settings come from flags, then variables, then m2m.toml, then defaults:
+Settings come from flags, then variables, then m2m.toml, then the provider that
+is named, then defaults:
 TABLE
 
 Each profile is a table of its own. The file is searched for from the working

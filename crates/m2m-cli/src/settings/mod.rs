@@ -1,6 +1,6 @@
 //! What is meant: flags, `M2M_*` environment, `m2m.toml` and defaults merged, each value with its origin.
 //!
-//! Precedence: flags, environment, file, defaults. Secrets stay references until a command needs one.
+//! Precedence: flags, environment, file, provider, defaults. Secrets stay references until a command needs one.
 
 pub mod edit;
 pub mod env;

@@ -25,7 +25,9 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
         settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
     let client_id = match settings.client_id {
         Some(client_id) => client_id,
-        None if credentials.method().is_none() => nobody(&mut settings.tuning)?,
+        None if credentials.method().is_none() && !settings.grant.is_signed() => {
+            nobody(&mut settings.tuning)?
+        }
         None => return Err(Error::misconfigured("client_id is missing")),
     };
     credentials.check()?;

@@ -15,7 +15,7 @@ use m2m_proto::uri::{Issuer, ResourceUri};
 use crate::testing::{
     FakeServer, START, TestClock, TestRandom, answer, builder, client, oauth_error, secret, token_answer,
 };
-use crate::{AssertionAudienceRule, Client, Credentials, ErrorKind, KeySource, Server, TokenSpec};
+use crate::{AssertionAudienceRule, Client, Credentials, ErrorKind, Grant, KeySource, Server, TokenSpec};
 
 /// The exact bytes: a change here is a change for every server there is.
 // spec-test: 6749-C1
@@ -300,4 +300,25 @@ async fn a_token_that_the_server_quotes_is_not_in_the_error() {
         assert!(error.to_string().contains("is unknown"), "{error}");
         assert!(!format!("{error} {error:?} {:?}", error.description()).contains("quoted"));
     }
+}
+
+/// An assertion says who signs; a made-up name in it would be a lie with a signature.
+#[tokio::test]
+async fn nobody_signs_in_the_name_of_nobody() {
+    let server = FakeServer::issuing(600);
+    let key = || KeySource::fixed(Arc::new(SigningKey::generate(Algorithm::Es256).unwrap()));
+    let without = |grant| {
+        let settings = builder(&server, &TestClock::new()).credentials(Credentials::none()).grant(grant);
+        crate::ClientBuilder { client_id: None, ..settings }.build()
+    };
+    for grant in [Grant::jwt_bearer(key()), Grant::self_signed(key())] {
+        let error = without(grant).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Misconfigured, "client_id is missing")
+        );
+    }
+    let client = without(Grant::named("urn:example:where-i-am")).unwrap();
+    client.token(&TokenSpec::default()).await.unwrap();
+    assert_eq!(server.form(0).get("client_id"), None);
 }
