@@ -56,6 +56,15 @@ pub(crate) struct Dialect {
     pub(crate) assertion: AssertionRules,
     pub(crate) dpop_without_proof: DpopWithoutProof,
     pub(crate) hints: Vec<Hint>,
+    /// What every request names.
+    pub(crate) required: Vec<Required>,
+}
+
+/// What a token can be asked for, where a service wants it named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Required {
+    Audience,
+    Scope,
 }
 
 /// What assertions hold, beyond what [`Tuning`](crate::config::Tuning) says.
@@ -165,6 +174,13 @@ impl Dialect {
                 false => DpopWithoutProof::Refused,
             },
             hints: provider.hints.clone(),
+            required: [
+                request.audience_required.then_some(Required::Audience),
+                request.scope_required.then_some(Required::Scope),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         })
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use m2m_proto::error::ErrorCode;
 
-pub(crate) use advice::{Advice, Passes};
+pub(crate) use advice::{Advice, Asked, Passes, Shows};
 pub(crate) use fault::Fault;
 
 /// Who has to act. The command line has one exit code for each.

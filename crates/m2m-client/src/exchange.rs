@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use m2m_io::{HttpError, Limits, Reach, RemoteError, RemoteMetadata};
-use m2m_proto::client_auth::AssertionAudience;
+use m2m_proto::client_auth::{AssertionAudience, ClientAuthMethod};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::{ErrorCode, ResponseError, RetryAfter};
 use m2m_proto::metadata::server::ServerMetadata;
@@ -25,9 +25,9 @@ use m2m_proto::uri::EndpointUri;
 
 use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
 use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Shown, Transport, Which};
-use crate::dialect::DpopWithoutProof;
+use crate::dialect::{DpopWithoutProof, Required};
 use crate::dpop::{DpopSigner, Role};
-use crate::error::{Advice, Error, Fault};
+use crate::error::{Advice, Asked, Error, Fault, Shows};
 use crate::grant::{Grant, GrantProof};
 use crate::observe;
 use crate::provider::Hint;
@@ -170,9 +170,32 @@ impl Exchange {
             dpop.remember(&uri, Role::AuthorizationServer, response.headers());
         }
         (message.decode)(&response).map_err(|error| {
-            let advice = advice(&self.tuning.dialect.hints, &error);
+            let hints = &self.tuning.dialect.hints;
+            let advice = advice(hints, &error).or_else(|| match (&error, message.spec) {
+                (ResponseError::Refused { error, .. }, Some(spec)) => {
+                    Advice::by_code(hints, &error.error, self.known_of(spec))
+                }
+                _ => None,
+            });
             response_error(error, self.clock.wall()).scrubbed(|text| shown.scrub(text)).advised(advice)
         })
+    }
+
+    fn known_of(&self, spec: &TokenSpec) -> Asked {
+        let lacks = |target: &&Required| match target {
+            Required::Audience => spec.audience.is_empty(),
+            Required::Scope => spec.scope.is_none(),
+        };
+        let lacks = self.tuning.dialect.required.iter().find(lacks).map(|target| match target {
+            Required::Audience => "missing_audience",
+            Required::Scope => "missing_scope",
+        });
+        let shows = match self.credentials.method() {
+            _ if self.grant.is_signed() => Shows::KeyAsGrant,
+            Some(ClientAuthMethod::PrivateKeyJwt) => Shows::Key,
+            _ => Shows::Secret,
+        };
+        Asked { lacks, shows }
     }
 
     // spec: 6749-C3

@@ -1,7 +1,12 @@
 //! What an error of a known service really means, by its catalogue entry.
+//!
+//! Hints know errors by their texts, and services change those: where none
+//! fits, the code, and what a request lacked, still lead to the place in the
+//! service's own settings that a hint for the same situation names.
 
 use m2m_proto::error::{ErrorCode, ErrorResponse};
 
+use super::hint;
 use crate::provider::Hint;
 
 /// What the catalogue knows about an error.
@@ -33,12 +38,69 @@ impl Advice {
         })
     }
 
+    /// What can be told by the code alone, where no hint fits: the usual
+    /// advice, and what the entry's hint for that situation says to do; or that
+    /// hint, where the request lacked what the service requires.
+    pub(crate) fn by_code(hints: &[Hint], code: &ErrorCode, asked: Asked) -> Option<Self> {
+        let of = |situation: &str| hints.iter().find(|hint| hint.situation.as_deref() == Some(situation));
+        let lacking = match code {
+            ErrorCode::InvalidRequest
+            | ErrorCode::InvalidScope
+            | ErrorCode::InvalidTarget
+            | ErrorCode::AccessDenied => asked.lacks.and_then(of),
+            _ => None,
+        };
+        let text = match lacking {
+            Some(hint) => format!("{}: {}", hint.cause, hint.fix),
+            None => {
+                let likely = situations(code, asked.shows).iter().find_map(|situation| of(situation))?;
+                format!("{}; here: {}", hint::refused(code), likely.fix)
+            }
+        };
+        Some(Self { means: None, passes: Passes::AsItsCodeSays, text })
+    }
+
     /// What to do about clocks that differ, where no error of the service says
     /// so. What the entry gives as cause belongs to its own errors.
     pub(crate) fn about_clocks(hints: &[Hint]) -> Option<Self> {
         let hint = hints.iter().find(|hint| hint.situation.as_deref() == Some("clock"))?;
         let text = format!("this machine's clock and the service's differ: {}", hint.fix);
         Some(Self { means: None, passes: Passes::AsItsCodeSays, text })
+    }
+}
+
+/// What is known of the request that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The situation of hints about what the service requires and the request
+    /// lacked.
+    pub(crate) lacks: Option<&'static str>,
+    pub(crate) shows: Shows,
+}
+
+/// What proves who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shows {
+    /// A secret, or something else than a key.
+    Secret,
+    /// A client assertion that a key has signed.
+    Key,
+    /// The same as the grant: then a wrong key is an invalid grant.
+    KeyAsGrant,
+}
+
+/// The situations of hints that a code most likely belongs to, the likeliest
+/// first.
+fn situations(code: &ErrorCode, shows: Shows) -> &'static [&'static str] {
+    match (code, shows) {
+        (ErrorCode::InvalidClient, Shows::Secret) => &["wrong_secret"],
+        (ErrorCode::InvalidClient, _) | (ErrorCode::InvalidGrant, Shows::KeyAsGrant) => {
+            &["wrong_key", "wrong_secret"]
+        }
+        (ErrorCode::InvalidScope, _) => &["missing_scope"],
+        (ErrorCode::InvalidTarget, _) => &["missing_audience"],
+        (ErrorCode::AccessDenied | ErrorCode::UnauthorizedClient, _) => &["unauthorized_api"],
+        _ => &[],
     }
 }
 

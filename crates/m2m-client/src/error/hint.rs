@@ -29,7 +29,7 @@ pub(super) fn text(fault: &Fault) -> String {
     }
 }
 
-fn refused(code: &ErrorCode) -> &'static str {
+pub(super) fn refused(code: &ErrorCode) -> &'static str {
     match code {
         ErrorCode::InvalidClient => {
             "the server does not accept the client's credential: check client_id, the secret (a trailing newline? encoded twice?) and the client authentication method that the server expects"

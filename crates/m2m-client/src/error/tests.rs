@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use m2m_proto::error::ErrorCode;
 
-use super::{Error, ErrorKind, Fault, Retry};
+use super::{Advice, Asked, Error, ErrorKind, Fault, Retry, Shows};
+use crate::provider::Hint;
 
 fn refused(code: ErrorCode) -> Fault {
     Fault::Refused { status: 400, code, said: None, description: Some("why".into()), uri: None }
@@ -123,4 +124,54 @@ fn what_a_peer_wrote_can_be_scrubbed() {
             !format!("{scrubbed} {scrubbed:?} {:?} {:?}", scrubbed.code(), scrubbed.uri()).contains("s3cret")
         );
     }
+}
+
+fn hint(situation: &str) -> Hint {
+    let text = format!("for = {situation:?}\ncause = \"cause of {situation}\"\nfix = \"fix of {situation}\"");
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn without_a_hint_that_fits_the_code_leads_to_the_services_own_place() {
+    let all = ["other", "wrong_secret", "wrong_key", "missing_audience", "missing_scope", "unauthorized_api"];
+    let (hints, few) = (all.map(hint), ["wrong_secret", "clock"].map(hint));
+    let complete = Asked { lacks: None, shows: Shows::Secret };
+    let check = |hints: &[Hint], code: ErrorCode, asked: Asked, expect: Option<&str>| {
+        let advice = Advice::by_code(hints, &code, asked);
+        let text = advice.as_ref().map(|advice| advice.text.as_str());
+        let said = text.map(|text| text.split_once("; here: ").map_or(text, |(_, fix)| fix));
+        assert_eq!(said, expect, "{code:?} {asked:?}");
+        assert!(advice.is_none_or(|advice| advice.means.is_none()));
+    };
+    use ErrorCode as C;
+    check(&hints, C::InvalidClient, complete, Some("fix of wrong_secret"));
+    for shows in [Shows::Key, Shows::KeyAsGrant] {
+        check(&hints, C::InvalidClient, Asked { shows, ..complete }, Some("fix of wrong_key"));
+        check(&few, C::InvalidClient, Asked { shows, ..complete }, Some("fix of wrong_secret"));
+    }
+    check(&hints, C::InvalidGrant, complete, None);
+    check(&hints, C::InvalidGrant, Asked { shows: Shows::KeyAsGrant, ..complete }, Some("fix of wrong_key"));
+    check(&hints, C::InvalidScope, complete, Some("fix of missing_scope"));
+    check(&hints, C::InvalidTarget, complete, Some("fix of missing_audience"));
+    check(&hints, C::AccessDenied, complete, Some("fix of unauthorized_api"));
+    check(&hints, C::UnauthorizedClient, complete, Some("fix of unauthorized_api"));
+    check(&few, C::UnauthorizedClient, complete, None);
+    check(&hints, C::InvalidRequest, complete, None);
+    check(&hints, C::Other("E1".into()), complete, None);
+    check(&[], C::InvalidClient, complete, None);
+    // What a request lacks is the likeliest cause, if the code can mean that.
+    let lacking = Asked { lacks: Some("missing_audience"), ..complete };
+    let known = Some("cause of missing_audience: fix of missing_audience");
+    for code in [C::InvalidRequest, C::AccessDenied, C::InvalidTarget, C::InvalidScope] {
+        check(&hints, code, lacking, known);
+    }
+    check(&hints, C::InvalidClient, lacking, Some("fix of wrong_secret"));
+    check(&few, C::InvalidRequest, lacking, None);
+}
+
+#[test]
+fn clocks_that_differ_have_the_services_own_advice() {
+    let advice = Advice::about_clocks(&["wrong_secret", "clock"].map(hint)).unwrap();
+    assert_eq!(advice.text, "this machine's clock and the service's differ: fix of clock");
+    assert_eq!(Advice::about_clocks(&[hint("other")]), None);
 }

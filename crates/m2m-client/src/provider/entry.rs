@@ -240,7 +240,8 @@ pub struct Hint {
     /// Whether it passes by itself.
     #[serde(default)]
     pub transient: bool,
-    /// The situation: `wrong_secret`, `missing_audience`, `missing_scope`,
+    /// The situation: `wrong_secret`, `wrong_key` (where that is another place
+    /// than for a secret), `missing_audience`, `missing_scope`,
     /// `unauthorized_api`, `clock`, `other`.
     #[serde(rename = "for")]
     pub situation: Option<String>,

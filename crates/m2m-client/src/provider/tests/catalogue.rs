@@ -12,8 +12,8 @@ use crate::provider::{FILES, Provider, all, find, recognise};
 use crate::template::names;
 
 const SIX: [&str; 6] = ["auth0", "okta", "azure", "google", "aws-cognito", "salesforce"];
-const SITUATIONS: [&str; 6] =
-    ["wrong_secret", "missing_audience", "missing_scope", "unauthorized_api", "clock", "other"];
+const SITUATIONS: [&str; 7] =
+    ["wrong_secret", "wrong_key", "missing_audience", "missing_scope", "unauthorized_api", "clock", "other"];
 
 #[test]
 fn at_least_sixty_and_the_six() {
