@@ -89,7 +89,9 @@ pub struct ProfileFlags {
     /// [env: M2M_KEY_ID]
     #[arg(long, value_name = "KID", help_heading = SECRET, hide_short_help = true)]
     pub key_id: Option<String>,
-    /// Algorithm of assertions, such as ES256 or HS256; default: from the key
+    /// Algorithm of assertions, such as ES256 or HS256
+    ///
+    /// Default: the first that the provider takes and the key can do; without a provider, the key's own.
     ///
     /// [env: M2M_ALGORITHM]
     #[arg(long, value_name = "ALG", help_heading = SECRET, hide_short_help = true)]
