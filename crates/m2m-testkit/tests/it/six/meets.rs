@@ -23,6 +23,10 @@ pub(super) struct Meets {
 /// One row for each service and method.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Meets> {
+    identity().into_iter().chain(platform()).collect()
+}
+
+fn identity() -> Vec<Meets> {
     vec![
         Meets {
             id: "auth0",
@@ -69,6 +73,11 @@ pub(super) fn all() -> Vec<Meets> {
             unauthorized: (8, "invalid_scope", "Okta API Scopes"),
             clock: Some((7, "invalid_client", "public keys under Applications > the app")),
         },
+    ]
+}
+
+fn platform() -> Vec<Meets> {
+    vec![
         Meets {
             id: "entra",
             method: "client_secret_post",
