@@ -59,7 +59,7 @@ impl RemoteMetadata {
     ///
     /// # Errors
     ///
-    /// [`RemoteError`] when neither well-known location has a usable document.
+    /// [`RemoteError`] when no well-known location has a usable document.
     pub async fn get(&self) -> Result<Arc<ServerMetadata>, RemoteError> {
         self.remote.get().await
     }
@@ -81,23 +81,29 @@ struct Discovery {
 impl Fetch<ServerMetadata> for Discovery {
     fn fetch(&self) -> BoxFuture<'static, Result<Fetched<ServerMetadata>, RemoteError>> {
         let this = self.clone();
-        Box::pin(async move { this.either().await })
+        Box::pin(async move { this.anywhere().await })
     }
 }
 
 impl Discovery {
-    /// RFC 8414's location, then OpenID Connect's. The first failure is the one to report, unless it only says that
-    /// there is no such document.
-    async fn either(&self) -> Result<Fetched<ServerMetadata>, RemoteError> {
-        let [first, second] = well_known::urls(&self.issuer);
-        let error = match self.at(&first).await {
-            Err(error) if may_be_elsewhere(&error) => error,
-            result => return result,
-        };
-        self.at(&second).await.map_err(|other| match error {
-            RemoteError::Status(StatusCode::NOT_FOUND) => other,
-            error => error,
-        })
+    /// RFC 8414's location, then OpenID Connect's, then what some services make of the two. The first failure is the
+    /// one to report, unless it only says that there is no such document.
+    async fn anywhere(&self) -> Result<Fetched<ServerMetadata>, RemoteError> {
+        let mut failure = RemoteError::Status(StatusCode::NOT_FOUND);
+        for place in well_known::places(&self.issuer) {
+            let error = match self.at(&place).await {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let elsewhere = may_be_elsewhere(&error);
+            if matches!(failure, RemoteError::Status(StatusCode::NOT_FOUND)) {
+                failure = error;
+            }
+            if !elsewhere {
+                break;
+            }
+        }
+        Err(failure)
     }
 
     async fn at(&self, url: &EndpointUri) -> Result<Fetched<ServerMetadata>, RemoteError> {
@@ -109,7 +115,7 @@ impl Discovery {
     }
 }
 
-/// A server that cannot be reached cannot be reached at its other path either.
+/// A server that cannot be reached cannot be reached at its other paths either.
 fn may_be_elsewhere(error: &RemoteError) -> bool {
     match error {
         RemoteError::Http(error) => {

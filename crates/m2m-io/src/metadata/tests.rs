@@ -13,6 +13,7 @@ const DOCUMENT: &str = r#"{"issuer":"https://as.example/t1","token_endpoint":"ht
     "jwks_uri":"https://as.example/t1/jwks"}"#;
 const FIRST: &str = "https://as.example/.well-known/oauth-authorization-server/t1";
 const SECOND: &str = "https://as.example/t1/.well-known/openid-configuration";
+const THIRD: &str = "https://as.example/t1/.well-known/oauth-authorization-server";
 
 fn setup() -> (RemoteMetadata, Arc<ScriptedHttp>, StillClock) {
     let (http, clock) = (Arc::new(ScriptedHttp::default()), StillClock::new());
@@ -48,12 +49,28 @@ async fn the_second_location_is_tried_when_the_first_has_no_document() {
 }
 
 #[tokio::test]
+async fn the_third_location_is_that_of_services_that_mix_the_two() {
+    let (metadata, http, _) = setup();
+    http.answer(404, "");
+    http.answer(404, "");
+    http.answer(200, DOCUMENT);
+    metadata.get().await.unwrap();
+    assert_eq!(http.asked(), [FIRST, SECOND, THIRD]);
+    let (metadata, http, _) = setup();
+    http.answer(404, "");
+    http.fail(HttpError::Timeout);
+    assert_eq!(metadata.get().await.unwrap_err(), RemoteError::Http(HttpError::Timeout));
+    assert_eq!(http.asked(), [FIRST, SECOND]);
+}
+
+#[tokio::test]
 async fn an_issuer_that_differs_by_one_character_yields_nothing() {
     for other in ["https://as.example/t1/", "https://as.example/T1", "https://as.example/t2"] {
         let (metadata, http, _) = setup();
         let document = DOCUMENT.replacen("https://as.example/t1", other, 1);
-        http.answer(200, document.clone());
-        http.answer(200, document);
+        for _place in [FIRST, SECOND, THIRD] {
+            http.answer(200, document.clone());
+        }
         let error = metadata.get().await.unwrap_err();
         assert!(matches!(error, RemoteError::Document(_)), "{error}");
     }
@@ -61,16 +78,19 @@ async fn an_issuer_that_differs_by_one_character_yields_nothing() {
 
 #[tokio::test]
 async fn the_more_telling_failure_is_reported() {
-    let check = async |first: u16, second: u16, expect: u16| {
+    let check = async |answers: [u16; 3], expect: u16| {
         let (metadata, http, _) = setup();
-        http.answer(first, "");
-        http.answer(second, "");
+        for status in answers {
+            http.answer(status, "");
+        }
         let status = StatusCode::from_u16(expect).unwrap();
         assert_eq!(metadata.get().await.unwrap_err(), RemoteError::Status(status));
     };
-    check(404, 404, 404).await;
-    check(404, 503, 503).await;
-    check(503, 404, 503).await;
+    check([404, 404, 404], 404).await;
+    check([404, 503, 404], 503).await;
+    check([503, 404, 404], 503).await;
+    check([404, 404, 503], 503).await;
+    check([404, 401, 503], 401).await;
 }
 
 #[tokio::test]

@@ -24,6 +24,18 @@ pub fn urls(issuer: &Issuer) -> [EndpointUri; 2] {
     [inserted, appended].map(|u| EndpointUri::parse(&u).unwrap_or_else(|_| issuer.endpoint().clone()))
 }
 
+/// Where a client looks for the metadata of `issuer`: at [`urls`], and for an
+/// issuer with a path also at RFC 8414's name *appended*, which no standard
+/// says and some services have.
+#[must_use]
+pub fn places(issuer: &Issuer) -> Vec<EndpointUri> {
+    let (host, path) = issuer.endpoint().split_at_path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let appended = format!("{host}{path}{}", well_known::OAUTH_AUTHORIZATION_SERVER);
+    let third = EndpointUri::parse(&appended).ok().filter(|_| !path.is_empty());
+    urls(issuer).into_iter().chain(third).collect()
+}
+
 /// Where the metadata of `resource` is; `None` for identifiers that are not
 /// `https` or `http` URLs, or too long.
 // spec: 9728-RS1
@@ -67,6 +79,17 @@ mod tests {
             "http://127.0.0.1:8400/.well-known/oauth-authorization-server/realms/a%20b",
             "http://127.0.0.1:8400/realms/a%20b/.well-known/openid-configuration",
         );
+    }
+
+    #[test]
+    fn an_issuer_with_a_path_has_a_third_place() {
+        let at = |issuer| places(&Issuer::parse(issuer).unwrap());
+        for plain in ["https://as.example", "https://as.example/"] {
+            assert_eq!(at(plain), urls(&Issuer::parse(plain).unwrap()));
+        }
+        let [.., third] = &at("https://as.example/oidc/42/")[..] else { panic!("no place") };
+        assert_eq!(third.as_str(), "https://as.example/oidc/42/.well-known/oauth-authorization-server");
+        assert_eq!(at("https://as.example/oidc/42").len(), 3);
     }
 
     #[test]
