@@ -6,6 +6,7 @@
 
 mod answers;
 mod assertions;
+mod discovery;
 mod errors;
 mod grants;
 mod requests;

@@ -359,3 +359,19 @@ fn the_address_of_the_api_comes_with_the_token() {
     let output = scene.run(&["token", "-p", "orders", "--no-store", "-o", "env"]);
     assert!(text(&output.stdout).contains("M2M_INSTANCE_URL="), "{}", text(&output.stdout));
 }
+
+/// The token endpoint of Cognito is on another host than its issuer; the metadata says so, and that is enough.
+#[test]
+fn an_issuer_may_have_its_token_endpoint_on_another_host() {
+    let scene = Scene::new("cognito", "client_secret_basic");
+    let issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_example";
+    let ca_file = scene.tunnel.ca_file().display().to_string();
+    let (client_id, scope) = (scene.provider.client_id, scene.provider.scopes[0]);
+    let who = ["--issuer", issuer, "--client-id", client_id, "--secret-file", "secret", "--scope", scope];
+    let output =
+        scene.run(&[&["token", "--no-store", "-o", "bare", "--ca-file", &ca_file], &who[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let mut hosts = scene.tunnel.targets();
+    hosts.dedup();
+    assert_eq!(hosts, ["cognito-idp.eu-west-1.amazonaws.com:443", &format!("{}:443", scene.provider.host)]);
+}
