@@ -406,7 +406,9 @@ fn normalized(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Unreserved characters stand for themselves, other escapes in upper case.
+/// Unreserved characters stand for themselves, other escapes in upper case. A
+/// path with a `%` that begins no escape stays as it is: what follows could
+/// make one of it, which says something else.
 fn normalized_path(path: &str) -> Cow<'_, str> {
     if path.is_empty() {
         return Cow::Borrowed("/");
@@ -425,7 +427,7 @@ fn normalized_path(path: &str) -> Cow<'_, str> {
                 out.push_str(rest);
             }
             (Some(byte), Some(rest)) => out.push_str(&format!("%{byte:02X}{rest}")),
-            _ => out.push_str(&format!("%{part}")),
+            _ => return Cow::Borrowed(path),
         }
     }
     Cow::Owned(out)

@@ -396,6 +396,13 @@ fn the_replay_key_tells_proofs_apart_and_has_one_size() {
     assert!(at(60).check(&proof).is_ok() && at(61).check(&proof).is_err());
 }
 
+#[test]
+fn a_stray_percent_sign_makes_no_escape_of_what_follows() {
+    for text in ["https://api.example/%3%30", "https://api.example/%%330", "https://api.example/%c3%a"] {
+        assert_eq!(normalized(text).as_deref(), Some(text));
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_built_verifies(path in "(/[a-zA-Z0-9._~%!-]{0,8}){1,4}", query in "[a-z=&]{0,10}", jti in "[!-~]{1,64}") {
