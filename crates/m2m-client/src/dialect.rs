@@ -4,7 +4,7 @@
 
 use http::{HeaderName, HeaderValue, Method};
 use m2m_proto::jose::Algorithm;
-use m2m_proto::names::{claim, param};
+use m2m_proto::names::{auth_method, claim, param};
 use m2m_proto::token::{
     ErrorShape, GrantTypePlace, LifetimeUnit, ParameterPlace, RequestDialect, ResponseDialect,
 };
@@ -37,6 +37,15 @@ pub(crate) enum DpopWithoutProof {
     OfCertificates,
 }
 
+/// Whether a secret may be a parameter where parameters go into the URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SecretInUrl {
+    #[default]
+    Refused,
+    /// The catalogue says that this service takes it there.
+    Known,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialect {
@@ -53,6 +62,7 @@ pub(crate) struct Dialect {
     /// The parameter for the secret; `None`: `client_secret`.
     pub(crate) secret_param: Option<String>,
     pub(crate) client_id: ClientIdParameter,
+    pub(crate) secret_in_url: SecretInUrl,
     pub(crate) assertion: AssertionRules,
     pub(crate) dpop_without_proof: DpopWithoutProof,
     pub(crate) hints: Vec<Hint>,
@@ -167,6 +177,15 @@ impl Dialect {
                 (true, _) => ClientIdParameter::Always,
                 (false, true) => ClientIdParameter::Usual,
                 (false, false) => ClientIdParameter::Never,
+            },
+            secret_in_url: match provider
+                .auth
+                .methods
+                .iter()
+                .any(|method| method == auth_method::CLIENT_SECRET_POST)
+            {
+                true => SecretInUrl::Known,
+                false => SecretInUrl::Refused,
             },
             assertion: assertion_rules(preset),
             dpop_without_proof: match provider.response.dpop_without_proof {

@@ -274,7 +274,12 @@ impl Exchange {
     }
 
     /// What seals stored tokens: of the credential, else of the grant's key.
+    /// `None` where a token of somebody else is shown: who it speaks for is not
+    /// in the key under which tokens are kept.
     pub(crate) async fn sealing_material(&self) -> Option<SecretBytes> {
+        if self.grant.is_foreign() {
+            return None;
+        }
         let proof = self.credentials.read(self.credentials.first()).await?.ok()?;
         if let Some(material) = proof.sealing_material() {
             return Some(material);

@@ -153,6 +153,11 @@ impl Grant {
         matches!(self.0, Source::Signed(_) | Source::SelfSigned(_))
     }
 
+    /// Whether what is shown was made by somebody else, about whomever it says.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.0, Source::Assertion(_) | Source::Exchange(_))
+    }
+
     /// Reads what the grant shows.
     pub(crate) async fn read(&self) -> Result<GrantProof, Error> {
         Ok(match &self.0 {

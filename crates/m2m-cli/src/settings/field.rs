@@ -144,10 +144,17 @@ impl Field {
     pub fn group(self) -> Option<Group> {
         match self {
             Self::Issuer | Self::TokenUrl | Self::Provider => Some(Group::Server),
+            Self::IntrospectionUrl | Self::RevocationUrl => Some(Group::Server),
             Self::ClientSecret | Self::NextClientSecret | Self::PrivateKey => Some(Group::Credential),
             Self::Certificate | Self::CertificateKey | Self::WorkloadToken => Some(Group::Credential),
             _ => None,
         }
+    }
+
+    /// Whether naming it decides its whole group. An endpoint besides is one of the server that its layer, or a lower
+    /// one, names.
+    pub fn decides(self) -> bool {
+        !matches!(self, Self::IntrospectionUrl | Self::RevocationUrl)
     }
 
     /// Its name for a person who fills in a form: `client_id` is "Client ID".

@@ -254,7 +254,7 @@ impl Parser<'_> {
             "file" => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
             "command" if inner.get_ref().is_array() => match self.list(spanned, key)? {
                 argv if argv.is_empty() => Err(self.error(spanned.0, key, "the command is empty")),
-                argv => Ok(SecretReference::Command(argv)),
+                argv => Ok(SecretReference::Command(self.placed(argv))),
             },
             "command" => {
                 Err(self.error(spanned.0, key, "expected an array of strings: no shell reads the command"))
@@ -266,6 +266,14 @@ impl Parser<'_> {
                 Err(self.error(at, &format!("{key}.{other}"), "unknown key").hint(format!("one of {forms}")))
             }
         }
+    }
+
+    /// A program that is named by a relative path stands beside the file, wherever one runs it from.
+    fn placed(&self, mut argv: Vec<String>) -> Vec<String> {
+        if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
+            *program = self.directory().join(&*program).to_string_lossy().into_owned();
+        }
+        argv
     }
 
     fn directory(&self) -> &Path {

@@ -58,18 +58,19 @@ pub(super) fn warn_of_secrets(settings: &Settings, file: &Located) -> Option<Str
     ))
 }
 
-/// The server that this file names, itself or by its provider's variables; `None` when it is on this machine, or
-/// somebody else named it.
+/// A server that this file names, itself or by its provider's variables; `None` when it is on this machine, or
+/// somebody else named it. Every endpoint counts: each is shown the credential.
 fn server<'a>(settings: &'a Settings, path: &Path) -> Option<&'a str> {
     let from_file = |field| matches!(settings.origin(field), Origin::File { path: from, .. } if from == path);
-    let field = [Field::TokenUrl, Field::Issuer].into_iter().find(|field| settings.text(*field).is_some())?;
-    let named = match settings.origin(field) {
+    let named = |field| match settings.origin(field) {
         Origin::Provider(_) => from_file(Field::Provider) || from_file(Field::Variables),
         _ => from_file(field),
     };
-    let text = settings.text(field).filter(|_| named)?;
-    let here = EndpointUri::parse(text).is_ok_and(|uri| uri.origin().is_loopback());
-    (!here).then_some(text)
+    let here = |text: &str| EndpointUri::parse(text).is_ok_and(|uri| uri.origin().is_loopback());
+    [Field::TokenUrl, Field::Issuer, Field::IntrospectionUrl, Field::RevocationUrl]
+        .into_iter()
+        .filter(|field| named(*field))
+        .find_map(|field| settings.text(field).filter(|text| !here(text)))
 }
 
 /// A private key is not sent, but what it signs is, for an audience that the file may name.
@@ -139,6 +140,8 @@ mod tests {
         check(acme, "client_secret = { env = \"A\" }", 1);
         let here = "provider = \"auth0\"\ndomain = \"http://127.0.0.1:1\"";
         check(here, "client_secret = { env = \"A\" }", 0);
+        let one = "token_url = \"http://127.0.0.1:1/t\"\nintrospection_url = \"https://far.example/i\"";
+        check(one, "client_secret = { env = \"A\" }", 1);
         check("issuer = \"http://localhost.far.example\"", "client_secret = { env = \"A\" }", 1);
     }
 

@@ -1,11 +1,13 @@
 //! The system's keyring, through the program that comes with it: `secret-tool` (libsecret) on Linux, `security` on
 //! macOS. An entry is found by two attributes, `service` = `m2m` and its name.
 //!
-//! Enforces: a secret passes by standard input and output, never in an argument.
+//! Enforces: a secret passes by standard input and output, never in an argument; the program is looked for in absolute
+//! entries of `PATH` only, for a relative one (`./node_modules/.bin`) is whatever repository one stands in.
 
 use m2m_io::Clock;
 use m2m_proto::secret::{SecretBytes, SecretString};
 
+use super::env::Environment;
 use super::program::{self, Failed};
 use crate::exit::Failure;
 
@@ -25,8 +27,16 @@ pub(crate) fn lookup_command(name: &str) -> Vec<&str> {
 ///
 /// # Errors
 /// Exit 4: no such entry, the keyring is locked, or its program is not installed.
-pub(crate) async fn lookup(name: &str, clock: &dyn Clock) -> Result<SecretBytes, Failure> {
-    program::output(&lookup_command(name), clock).await.map_err(|failed| match failed {
+pub(crate) async fn lookup(
+    name: &str,
+    environment: &Environment,
+    clock: &dyn Clock,
+) -> Result<SecretBytes, Failure> {
+    let printed = match located(&lookup_command(name), environment) {
+        Ok(argv) => program::output(&argv, clock).await,
+        Err(failed) => Err(failed),
+    };
+    printed.map_err(|failed| match failed {
         Failed::Status(status) if status.code().is_some() => {
             failure(name, "there is no such entry, or the keyring is locked").hint(format!(
                 "put it there: {}",
@@ -45,18 +55,26 @@ pub(crate) async fn lookup(name: &str, clock: &dyn Clock) -> Result<SecretBytes,
 ///
 /// # Errors
 /// Exit 4: the keyring refuses, or its program is not installed.
-pub(crate) async fn store(name: &str, secret: &SecretString, clock: &dyn Clock) -> Result<(), Failure> {
-    let stored = if MACOS {
+pub(crate) async fn store(
+    name: &str,
+    secret: &SecretString,
+    environment: &Environment,
+    clock: &dyn Clock,
+) -> Result<(), Failure> {
+    let label = format!("--label=m2m {name}");
+    let (argv, fed): (&[&str], _) = if MACOS {
         // Its own command line comes by standard input too; hexadecimal needs no quotes.
         let line = format!(
             "add-generic-password -U -s {SERVICE} -a {name} -X {}\n",
             hexadecimal(secret.expose().as_bytes())
         );
-        program::feed(&["security", "-i"], &SecretString::new(line), clock).await
+        (&["security", "-i"], SecretString::new(line))
     } else {
-        let label = format!("--label=m2m {name}");
-        let argv = ["secret-tool", "store", &label, "service", SERVICE, "name", name];
-        program::feed(&argv, secret, clock).await
+        (&["secret-tool", "store", &label, "service", SERVICE, "name", name], secret.clone())
+    };
+    let stored = match located(argv, environment) {
+        Ok(argv) => program::feed(&argv, &fed, clock).await,
+        Err(failed) => Err(failed),
     };
     stored.map(drop).map_err(|failed| broken(name, &failed))
 }
@@ -65,13 +83,29 @@ pub(crate) async fn store(name: &str, secret: &SecretString, clock: &dyn Clock) 
 ///
 /// # Errors
 /// Exit 4: the keyring refuses, or its program is not installed.
-pub(crate) async fn remove(name: &str, clock: &dyn Clock) -> Result<(), Failure> {
+pub(crate) async fn remove(name: &str, environment: &Environment, clock: &dyn Clock) -> Result<(), Failure> {
     let argv = if MACOS {
         ["security", "delete-generic-password", "-s", SERVICE, "-a", name].to_vec()
     } else {
         ["secret-tool", "clear", "service", SERVICE, "name", name].to_vec()
     };
-    program::output(&argv, clock).await.map(drop).map_err(|failed| broken(name, &failed))
+    let removed = match located(&argv, environment) {
+        Ok(argv) => program::output(&argv, clock).await,
+        Err(failed) => Err(failed),
+    };
+    removed.map(drop).map_err(|failed| broken(name, &failed))
+}
+
+/// The command with its program by its whole path.
+fn located(argv: &[&str], environment: &Environment) -> Result<Vec<String>, Failed> {
+    let mut argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+    let program = argv.first_mut().ok_or(Failed::Empty)?;
+    let path = environment.text("PATH").unwrap_or_default();
+    let places = std::env::split_paths(path).filter(|place| place.is_absolute());
+    let found = places.map(|place| place.join(&*program)).find(|file| file.is_file());
+    let found = found.ok_or_else(|| Failed::System(std::io::ErrorKind::NotFound.into()))?;
+    *program = found.to_string_lossy().into_owned();
+    Ok(argv)
 }
 
 fn broken(name: &str, failed: &Failed) -> Failure {
@@ -103,6 +137,21 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A repository must not bring the keyring along.
+    #[test]
+    fn programs_are_looked_for_in_absolute_places_only() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("tool"), "").unwrap();
+        let at = |path: &str| located(&["tool", "a"], &Environment::of([("PATH", path)]));
+        let here = place.path().to_str().unwrap();
+        assert_eq!(at(&format!("/nowhere:{here}")).unwrap(), [format!("{here}/tool"), "a".to_owned()]);
+        let relative =
+            std::env::current_dir().unwrap().ancestors().skip(1).map(|_| "../").collect::<String>();
+        for path in [String::new(), "/nowhere".to_owned(), format!("{relative}{here}"), ".".to_owned()] {
+            assert!(at(&path).unwrap_err().is_absent(), "{path}");
+        }
+    }
 
     #[test]
     fn hexadecimal_has_two_digits_for_each_byte() {

@@ -113,7 +113,9 @@ impl Settings {
         let need = need_of_profile(&[&flags, environment]);
         let chosen = choose(&files.located, named, need)?;
         let mut settings = Self { warnings: files.warnings, ..Self::default() };
-        settings.egress = files.located.iter().flat_map(|file| file.document.egress.clone()).collect();
+        // Where the client may connect is no business of a file that came along with a repository.
+        let believed = files.located.iter().filter(|file| file.trust.runs_commands());
+        settings.egress = believed.flat_map(|file| file.document.egress.clone()).collect();
         let Some((file, name)) = chosen else {
             settings.values = merge(&[&flags, environment]);
             return settings.with_provider();
@@ -301,7 +303,8 @@ fn merge(layers: &[&Profile]) -> BTreeMap<Field, Sourced<Value>> {
     let mut merged: BTreeMap<Field, Sourced<Value>> = BTreeMap::new();
     let mut decided = Vec::new();
     for layer in layers {
-        let groups: Vec<_> = layer.keys().filter_map(|field| field.group()).collect();
+        let deciding = layer.keys().filter(|field| field.decides());
+        let groups: Vec<_> = deciding.filter_map(|field| field.group()).collect();
         let renamed = merged.contains_key(&Field::Provider) && layer.contains_key(&Field::Provider);
         for (field, sourced) in *layer {
             match field {

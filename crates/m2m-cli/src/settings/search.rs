@@ -76,9 +76,11 @@ fn named(path: &Path) -> Result<Located, Failure> {
 
 /// What is hashed is what is parsed: the file is read once.
 fn found(path: &Path, environment: &Environment) -> Result<Located, Failure> {
-    let bytes = read(path)?;
-    let trust = TrustedFiles::load(environment)?.standing(path, &bytes);
-    Ok(Located { document: parse(path, &bytes)?, trust })
+    // Trust is in the file behind a link, and so is what stands beside it.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let bytes = read(&path)?;
+    let trust = TrustedFiles::load(environment)?.standing(&path, &bytes);
+    Ok(Located { document: parse(&path, &bytes)?, trust })
 }
 
 /// What the search upwards ends with.

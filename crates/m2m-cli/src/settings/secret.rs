@@ -88,7 +88,7 @@ impl SecretReference {
                     .hint(format!("add LoadCredential={name}:… to the unit"))),
             },
             Self::Keyring(name) => {
-                let printed = keyring::lookup(name, clock).await?;
+                let printed = keyring::lookup(name, environment, clock).await?;
                 self.text(printed.expose().clone()).map(plain)
             }
             Self::Stdin => self.stdin().map(plain),

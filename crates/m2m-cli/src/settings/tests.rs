@@ -48,6 +48,35 @@ fn flags_then_environment_then_file() {
     check(Field::Issuer, None, "default");
 }
 
+/// Each endpoint is shown the credential, so all are those of one server.
+#[test]
+fn endpoints_besides_belong_to_the_server_that_is_named_with_them() {
+    let place = Place::new(
+        "[profiles.a]\nintrospection_url = \"https://evil/i\"\nrevocation_url = \"https://evil/r\"\n",
+    );
+    let environment = Environment::of([("M2M_TOKEN_URL", "https://mine/t"), ("M2M_CLIENT_ID", "c")]);
+    let settings = place.resolve("--introspection-url https://mine/i", &environment).unwrap();
+    assert_eq!(
+        settings.text(Field::TokenUrl),
+        Some("https://mine/t"),
+        "a flag for one endpoint names no server"
+    );
+    assert_eq!(settings.text(Field::IntrospectionUrl), Some("https://mine/i"));
+    assert_eq!(settings.text(Field::RevocationUrl), None, "another server's");
+}
+
+#[test]
+fn where_to_connect_is_no_business_of_a_found_file() {
+    let place =
+        Place::new("[egress]\nallow = [\"http://127.0.0.1:1\"]\n[profiles.a]\nissuer = \"https://i\"\n");
+    assert_eq!(place.resolve("", &none()).unwrap().egress(), [""; 0]);
+    let named = place.0.path().join("m2m.toml").display().to_string();
+    assert_eq!(
+        place.resolve(&format!("--config {named}"), &none()).unwrap().egress(),
+        ["http://127.0.0.1:1"]
+    );
+}
+
 #[test]
 fn a_group_comes_from_one_layer() {
     let place = Place::new(

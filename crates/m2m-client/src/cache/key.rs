@@ -38,14 +38,17 @@ pub(crate) struct Identity {
     pub(crate) grant: String,
     /// Which service of the catalogue, with its variables; empty for none.
     pub(crate) dialect: String,
+    /// For whom assertions are: where one is the token, it says for which API.
+    pub(crate) assertion_audience: String,
 }
 
 impl CacheKey {
     /// The key of `spec`, whose gaps are already filled, for `identity`.
     pub(crate) fn new(identity: &Identity, spec: &TokenSpec) -> Self {
-        let mut canonical = Canonical(b"m2m cache key 2".to_vec());
-        let Identity { server, client_id, method, credential, binding, grant, dialect } = identity;
-        for part in [server, client_id, method, credential, binding, grant, dialect] {
+        let mut canonical = Canonical(b"m2m cache key 3".to_vec());
+        let Identity { server, client_id, method, credential, binding, grant, dialect, assertion_audience } =
+            identity;
+        for part in [server, client_id, method, credential, binding, grant, dialect, assertion_audience] {
             canonical.text(part);
         }
         // No scope and the empty scope are different requests, and both differ from any other.

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::{HttpClient, RemoteMetadata, ReqwestHttp};
+use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::client_id::ClientId;
-use m2m_proto::token::TokenRequest;
+use m2m_proto::token::{ParameterPlace, TokenRequest};
 use m2m_proto::uri::EndpointUri;
 
 use super::Inner;
 use crate::cache::{CacheSettings, Identity, Rotation, TokenCache};
 use crate::config::{ClientBuilder, ServerKind, Tuning};
 use crate::credentials::{Credentials, HttpFactory, Transport};
-use crate::dialect::ClientIdParameter;
+use crate::dialect::{ClientIdParameter, SecretInUrl};
 use crate::dpop::DpopSigner;
 use crate::error::Error;
 use crate::exchange::{Directory, Exchange};
@@ -44,6 +45,7 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
         binding: dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
         grant: settings.grant.name().to_owned(),
         dialect: settings.tuning.dialect.identity.clone(),
+        assertion_audience: settings.tuning.assertion_audience.to_string(),
     };
     let (transport, plain) = transport(&credentials, settings.http, settings.http_factory)?;
     let directory = match settings.server.0 {
@@ -121,6 +123,20 @@ fn default_http() -> HttpFactory {
     })
 }
 
+/// A secret goes into a URL only where the service is known to take it there.
+fn check_url(settings: &ClientBuilder) -> Result<(), Error> {
+    let dialect = &settings.tuning.dialect;
+    let post = settings.credentials.as_ref().and_then(Credentials::method)
+        == Some(ClientAuthMethod::ClientSecretPost);
+    let in_url = dialect.request.place == ParameterPlace::Query;
+    if in_url && post && dialect.secret_in_url == SecretInUrl::Refused {
+        return Err(Error::misconfigured(
+            "this service takes parameters in the URL, and a secret does not belong there",
+        ));
+    }
+    Ok(())
+}
+
 /// Settings that can be judged without doing anything.
 fn check(settings: &ClientBuilder) -> Result<(), Error> {
     let plain = settings.tuning.plain_http;
@@ -139,9 +155,16 @@ fn check(settings: &ClientBuilder) -> Result<(), Error> {
     }
     settings.introspection.iter().try_for_each(|uri| transport("introspection endpoint", uri))?;
     settings.revocation.iter().try_for_each(|uri| transport("revocation endpoint", uri))?;
+    let dialect = &settings.tuning.dialect;
     for (name, _) in &settings.spec.params {
         TokenRequest::check_extra(name).map_err(|error| Error::misconfigured(error.to_string()))?;
+        if dialect.secret_param.as_ref() == Some(name) {
+            return Err(Error::misconfigured(format!(
+                "{name} is the client secret of this service, not a parameter"
+            )));
+        }
     }
+    check_url(settings)?;
     let longest = settings.tuning.dialect.assertion.longest_seconds.min(3600);
     if settings.tuning.assertion_lifetime > Duration::from_secs(longest) {
         return Err(Error::misconfigured(format!("an assertion lives {longest} seconds at most")));

@@ -203,10 +203,45 @@ impl Outgoing {
 pub(crate) struct Shown(Vec<SecretString>);
 
 impl Shown {
-    /// `text` of the peer with those secrets blacked out.
+    /// `text` of the peer with those secrets blacked out; also the beginning of
+    /// one at its end, for long texts have been cut.
     pub(crate) fn scrub(&self, text: &str) -> String {
-        self.0
-            .iter()
-            .fold(text.to_owned(), |text, secret| text.replace(secret.expose().as_str(), "[redacted]"))
+        let whole = |text: String, secret: &SecretString| text.replace(secret.expose().as_str(), REDACTED);
+        let text = self.0.iter().fold(text.to_owned(), whole);
+        self.0.iter().fold(text, |text, secret| without_beginning(text, secret.expose()))
+    }
+}
+
+const REDACTED: &str = "[redacted]";
+
+/// What a text may end with by chance.
+const CHANCE: usize = 4;
+
+fn without_beginning(mut text: String, secret: &str) -> String {
+    let ends = secret.char_indices().map(|(at, _)| at).filter(|at| *at > CHANCE);
+    let longest = ends.filter(|at| text.ends_with(secret.get(..*at).unwrap_or(secret))).max();
+    if let Some(length) = longest {
+        text.truncate(text.len() - length);
+        text.push_str(REDACTED);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_blacked_out_also_where_a_text_was_cut() {
+        let mut out = Outgoing::default();
+        out.show("s3cret/value");
+        let (_, _, shown) = out.take();
+        let check = |text: &str, expect: &str| assert_eq!(shown.scrub(text), expect);
+        check("no s3cret/value, nor s3cret%2Fvalue here", "no [redacted], nor [redacted] here");
+        check("cut: s3cret/val", "cut: [redacted]");
+        check("cut: s3cret%2Fv", "cut: [redacted]");
+        check("it ends in s3c", "it ends in s3c");
+        check("s3cret/valu and more", "s3cret/valu and more");
+        check("", "");
     }
 }

@@ -1,3 +1,5 @@
+use m2m_proto::client_auth::ClientAuthMethod;
+
 use super::*;
 
 mod catalogue;
@@ -81,4 +83,35 @@ fn urls_may_be_stated_elsewhere() {
 fn a_file_says_nothing_that_is_not_understood() {
     let error = Provider::parse(&TOML.replace("audience =", "audiance =")).unwrap_err();
     assert!(error.contains("unknown field `audiance`") && !error.contains('\n'), "{error}");
+}
+
+fn build(says: &str, method: ClientAuthMethod, param: &str) -> Result<crate::Client, crate::Error> {
+    let preset = Provider::parse(&format!("{TOML}\n{says}")).unwrap();
+    let preset = preset.resolve(&[("domain".to_owned(), "a.test".to_owned())]).unwrap();
+    let server = crate::testing::FakeServer::issuing(600);
+    crate::testing::builder(&server, &crate::testing::TestClock::new())
+        .preset(&preset)
+        .unwrap()
+        .credentials(crate::Credentials::secret(crate::testing::secret("s"), None, method))
+        .param(param, "x")
+        .build()
+}
+
+#[test]
+fn a_secret_goes_into_a_url_only_where_the_service_is_known_to_take_it() {
+    let (post, basic) = (ClientAuthMethod::ClientSecretPost, ClientAuthMethod::ClientSecretBasic);
+    let query = "[request]\nplace = \"query\"\n";
+    let error = build(query, post, "a").unwrap_err();
+    assert!(error.to_string().contains("URL"), "{error}");
+    assert!(build(query, basic, "a").is_ok(), "it goes into a header");
+    let known = format!("{query}[auth]\nmethods = [\"client_secret_post\"]\n");
+    assert!(build(&known, post, "a").is_ok());
+}
+
+#[test]
+fn a_secret_is_no_parameter() {
+    let says = "[request]\nsecret_param = \"apikey\"\n";
+    assert!(build(says, ClientAuthMethod::ClientSecretPost, "other").is_ok());
+    let error = build(says, ClientAuthMethod::ClientSecretPost, "apikey").unwrap_err();
+    assert!(error.to_string().contains("apikey is the client secret"), "{error}");
 }

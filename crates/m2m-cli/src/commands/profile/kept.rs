@@ -43,7 +43,7 @@ impl Keep<'_> {
         match self.place {
             Place::Keyring => {
                 let entry = entry(self.name);
-                keyring::store(&entry, secret, around.clock.as_ref()).await?;
+                keyring::store(&entry, secret, &around.environment, around.clock.as_ref()).await?;
                 around.output.note(&format!("the secret is in the keyring, entry {entry}"));
                 Ok(SecretReference::Keyring(entry))
             }

@@ -104,7 +104,7 @@ async fn forget(
                 .map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))
         }
         SecretReference::Keyring(entry) if *entry == kept::entry(name) => {
-            keyring::remove(entry, around.clock.as_ref()).await
+            keyring::remove(entry, &around.environment, around.clock.as_ref()).await
         }
         _ => return false,
     };

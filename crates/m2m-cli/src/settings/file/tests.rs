@@ -116,6 +116,10 @@ fn secret_references() {
     };
     check(r#"{ env = "A" }"#, SecretReference::Env("A".into()));
     check(r#"{ file = "s" }"#, SecretReference::File("/p/s".into()));
+    check(
+        r#"{ command = ["bin/secret", "a/b"] }"#,
+        SecretReference::Command(vec!["/p/bin/secret".into(), "a/b".into()]),
+    );
     check(r#"{ command = ["op", "read"] }"#, SecretReference::Command(vec!["op".into(), "read".into()]));
     check(r#"{ systemd = "s" }"#, SecretReference::Systemd("s".into()));
     check(r#"{ keyring = "s" }"#, SecretReference::Keyring("s".into()));

@@ -15,6 +15,7 @@ fn identity() -> Identity {
         binding: String::new(),
         grant: "client_credentials".into(),
         dialect: String::new(),
+        assertion_audience: "issuer".into(),
     }
 }
 
@@ -66,7 +67,7 @@ fn everything_that_is_asked_for_is_in_the_key() {
 
 #[test]
 fn who_asks_whom_and_how_is_in_the_key() {
-    let change: [fn(&mut Identity); 7] = [
+    let change: [fn(&mut Identity); 8] = [
         |identity| identity.server.push('x'),
         |identity| identity.client_id.push('x'),
         |identity| identity.method.push('x'),
@@ -74,6 +75,7 @@ fn who_asks_whom_and_how_is_in_the_key() {
         |identity| identity.binding.push('x'),
         |identity| identity.grant.push('x'),
         |identity| identity.dialect.push('x'),
+        |identity| identity.assertion_audience.push('x'),
     ];
     let mut keys = HashSet::from([CacheKey::new(&identity(), &TokenSpec::new())]);
     for change in change {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use m2m_io::{BoxFuture, OsRandom};
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::jose::Algorithm;
+use m2m_proto::grant::token_exchange::TokenTypeUri;
+use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::token::AccessToken;
 
 use crate::testing::{FakeServer, TestClock, TestRandom, answer, builder, seconds, secret, settle};
 use crate::{
-    CacheKey, Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, MemoryStore, StoreLock,
-    TokenOrigin, TokenSpec, TokenStore,
+    AssertionAudienceRule, CacheKey, Client, ClientBuilder, Credentials, Dpop, EncryptedFileStore, Grant,
+    KeySource, MemoryStore, StoreLock, TokenOrigin, TokenSpec, TokenStore,
 };
 
 const BASIC: ClientAuthMethod = ClientAuthMethod::ClientSecretBasic;
@@ -297,4 +298,40 @@ async fn revoke_cached_revokes_what_is_cached_and_what_is_stored() {
     let mut revoked = [2, 3].map(|index| server.form(index).get("token").map(str::to_owned).unwrap());
     revoked.sort();
     assert_eq!(revoked, ["t1", "t2"]);
+}
+
+/// Whoever the shown token speaks for is not in the key: another run may show
+/// another one's.
+#[tokio::test]
+async fn tokens_for_a_strangers_token_are_not_stored() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    let grants: [fn(&str) -> Grant; 2] = [
+        |text| Grant::assertion(secret(text)),
+        |text| Grant::token_exchange(secret(text), TokenTypeUri::Jwt, None),
+    ];
+    for (number, grant) in grants.into_iter().enumerate() {
+        for who in ["alice", "bob"] {
+            text(&process(&server, &clock, &store, 1).grant(grant(who)).build().unwrap()).await;
+        }
+        assert_eq!(server.count(), 2 * (number + 1));
+    }
+}
+
+/// A self-signed token is for the audience of its assertion.
+#[tokio::test]
+async fn a_self_signed_token_for_another_audience_is_another() {
+    let (clock, server) = (TestClock::new(), FakeServer::issuing(600));
+    let (_directory, store) = files(&clock);
+    let key = Arc::new(SigningKey::generate(Algorithm::Es256).unwrap());
+    let mut seen = Vec::new();
+    for audience in ["https://a.example", "https://b.example", "https://a.example"] {
+        let rule = AssertionAudienceRule::parse(audience);
+        let settings = process(&server, &clock, &store, 1).assertion_audience(rule);
+        let client = settings.grant(Grant::self_signed(KeySource::fixed(Arc::clone(&key)))).build().unwrap();
+        seen.push(text(&client).await);
+    }
+    assert_ne!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2], "kept");
+    assert_eq!(server.count(), 0);
 }
