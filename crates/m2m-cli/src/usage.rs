@@ -58,9 +58,20 @@ fn explain(error: &clap::Error) -> Failure {
         return Failure::usage("unexpected argument (not repeated here, in case it is a secret)")
             .hint(NOT_TYPED);
     }
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(argument))) = (error.kind(), typed)
+        && matches!(
+            argument.as_str(),
+            "--client-secret" | "--secret" | "--password" | "--private-key" | "--token"
+        )
+    {
+        return Failure::usage(format!("{argument} is no argument")).hint(NAMED);
+    }
     let (message, tip) = sentence(error);
     Failure::usage(message).hint(tip.unwrap_or_else(|| "--help shows what can be typed".to_owned()))
 }
+
+const NAMED: &str = "a secret is named, never typed: --secret-file, --secret-env, --secret-stdin, --secret-command, \
+                     --private-key-file; a token comes by standard input or --token-file";
 
 const NOT_TYPED: &str =
     "tokens and secrets come from files, standard input or the environment, never as arguments";

@@ -136,6 +136,16 @@ impl Error {
         }
     }
 
+    /// The code as the server wrote it, where [`Error::code`] is what it means
+    /// by that.
+    #[must_use]
+    pub fn said(&self) -> Option<&ErrorCode> {
+        match &self.0.fault {
+            Fault::Refused { code, said, .. } => said.as_ref().or(Some(code)),
+            _ => None,
+        }
+    }
+
     /// The server's `error_description`: text of a stranger, printable ASCII
     /// and bounded, with our own secrets blacked out.
     #[must_use]

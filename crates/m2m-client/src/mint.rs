@@ -187,6 +187,8 @@ impl TokenMinter {
             (None, TokenType::Dpop) if self.exchange.presents_dpop_without_proof() => Ok(()),
             (Some(_), TokenType::Bearer) => wrong("DPoP", "Bearer"),
             (None, TokenType::Dpop) => wrong("Bearer", "DPoP"),
+            (Some(_), got) if got.is_not_applicable() => wrong("DPoP", "N_A"),
+            (None, got) if got.is_not_applicable() => wrong("Bearer", "N_A"),
             // A stranger's text; it might be anything.
             (Some(_), TokenType::Other(_)) => wrong("DPoP", "unknown"),
             (None, TokenType::Other(_)) => wrong("Bearer", "unknown"),

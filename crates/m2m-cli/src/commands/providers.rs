@@ -129,7 +129,7 @@ fn explain(provider: &Provider) -> Page {
     page.wrapped("  facts: ", &format!("{}: {}", provider.confidence.as_str(), provider.source));
     if let Some(reason) = &provider.reason {
         page.heading("No tokens from it");
-        page.wrapped("  ", reason);
+        page.wrapped("  ", &format!("{reason}{}", marked(provider, "reason")));
     }
     variables(&mut page, provider);
     if provider.is_usable() {
@@ -156,12 +156,13 @@ fn variables(page: &mut Page, provider: &Provider) {
     }
     page.heading("Variables");
     let width = provider.variables.iter().map(|variable| variable.name.len()).max().unwrap_or_default();
-    for variable in &provider.variables {
+    for (place, variable) in provider.variables.iter().enumerate() {
         let default = variable.default.as_ref().map_or_else(String::new, |default| match default.as_str() {
             "" => "; may be left out".to_owned(),
             default => format!("; default {default}"),
         });
-        let text = format!("{}, such as {}{default}", variable.help, variable.example);
+        let mark = marked(provider, &format!("variables:{place}"));
+        let text = format!("{}, such as {}{default}{mark}", variable.help, variable.example);
         page.wrapped(&format!("  {:<width$}  ", variable.name), &text);
     }
 }

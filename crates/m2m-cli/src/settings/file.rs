@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use m2m_proto::token::TokenRequest;
 use toml::de::{DeTable, DeValue};
 
 use super::field::{Field, Shape, nearest};
@@ -215,6 +216,8 @@ impl Parser<'_> {
             .iter()
             .map(|(name, value)| {
                 let key = format!("{key}.{}", name.get_ref());
+                TokenRequest::check_extra(name.get_ref())
+                    .map_err(|error| self.error(value.span().start, &key, &error.to_string()))?;
                 Ok((name.get_ref().to_string(), self.string((value.span().start, value.get_ref()), &key)?))
             })
             .collect()

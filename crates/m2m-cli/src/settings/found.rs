@@ -60,17 +60,21 @@ pub(super) fn warn_of_secrets(settings: &Settings, file: &Located) -> Option<Str
 
 /// A server that this file names, itself or by its provider's variables; `None` when it is on this machine, or
 /// somebody else named it. Every endpoint counts: each is shown the credential.
-fn server<'a>(settings: &'a Settings, path: &Path) -> Option<&'a str> {
+fn server(settings: &Settings, path: &Path) -> Option<String> {
     let from_file = |field| matches!(settings.origin(field), Origin::File { path: from, .. } if from == path);
     let named = |field| match settings.origin(field) {
         Origin::Provider(_) => from_file(Field::Provider) || from_file(Field::Variables),
         _ => from_file(field),
     };
-    let here = |text: &str| EndpointUri::parse(text).is_ok_and(|uri| uri.origin().is_loopback());
+    // Its origin alone: the rest is a stranger's text. What is no URL goes nowhere.
+    let far = |text: &str| {
+        let uri = EndpointUri::parse(text).ok()?;
+        (!uri.origin().is_loopback()).then(|| uri.origin().to_string())
+    };
     [Field::TokenUrl, Field::Issuer, Field::IntrospectionUrl, Field::RevocationUrl]
         .into_iter()
         .filter(|field| named(*field))
-        .find_map(|field| settings.text(field).filter(|text| !here(text)))
+        .find_map(|field| settings.text(field).and_then(far))
 }
 
 /// A private key is not sent, but what it signs is, for an audience that the file may name.

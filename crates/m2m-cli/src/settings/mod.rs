@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use env::Environment;
-use field::Field;
+use field::{Field, Group};
 use file::Profile;
 use search::{Located, Start};
 use secret::SecretReference;
@@ -30,6 +30,7 @@ use trust::Trust;
 use value::{Origin, Sourced, Value};
 
 use m2m_client::provider::Preset;
+use m2m_proto::names::grant_type;
 
 use crate::args::{Global, ProfileFlags};
 use crate::exit::Failure;
@@ -64,6 +65,20 @@ pub struct Settings {
 /// Exit 2: a value that its flag cannot take.
 pub fn typed(flags: &ProfileFlags) -> Result<Profile, Failure> {
     layers::of_flags(flags)
+}
+
+/// What was typed, and what `M2M_*` says besides: all of it where no server and no client is typed, else a credential
+/// at most, so that a profile does not take up whatever happens to be set.
+///
+/// # Errors
+/// As [`typed`] and [`variables`].
+pub fn stated(flags: &ProfileFlags, environment: &Environment) -> Result<Profile, Failure> {
+    let (typed, mut besides) = (typed(flags)?, variables(environment)?);
+    let names = |field: &Field| *field == Field::ClientId || field.group() == Some(Group::Server);
+    if typed.keys().any(names) {
+        besides.retain(|field, _| field.group() == Some(Group::Credential));
+    }
+    Ok(merge(&[&typed, &besides]))
 }
 
 /// What `M2M_*` says, as a profile.
@@ -303,7 +318,7 @@ fn merge(layers: &[&Profile]) -> BTreeMap<Field, Sourced<Value>> {
     let mut merged: BTreeMap<Field, Sourced<Value>> = BTreeMap::new();
     let mut decided = Vec::new();
     for layer in layers {
-        let deciding = layer.keys().filter(|field| field.decides());
+        let deciding = layer.keys().filter(|field| field.decides() && !of_grant(layers, **field));
         let groups: Vec<_> = deciding.filter_map(|field| field.group()).collect();
         let renamed = merged.contains_key(&Field::Provider) && layer.contains_key(&Field::Provider);
         for (field, sourced) in *layer {
@@ -311,7 +326,9 @@ fn merge(layers: &[&Profile]) -> BTreeMap<Field, Sourced<Value>> {
                 Field::Variables if renamed => {}
                 Field::Variables => add_pairs(&mut merged, *field, sourced),
                 Field::Provider => drop(merged.entry(*field).or_insert_with(|| sourced.clone())),
-                _ if field.group().is_none_or(|group| !decided.contains(&group)) => {
+                _ if field.group().is_none_or(|group| !decided.contains(&group))
+                    || of_grant(layers, *field) =>
+                {
                     merged.entry(*field).or_insert_with(|| sourced.clone());
                 }
                 _ => {}
@@ -320,6 +337,21 @@ fn merge(layers: &[&Profile]) -> BTreeMap<Field, Sourced<Value>> {
         decided.extend(groups);
     }
     merged
+}
+
+/// Whether this is what the grant shows, and no credential of the client: then a client secret may come from elsewhere.
+fn of_grant(layers: &[&Profile], field: Field) -> bool {
+    let stated = layers.iter().find_map(|layer| layer.get(&Field::Grant));
+    let shows = stated.is_some_and(|grant| match &grant.value {
+        Value::Text(grant) => {
+            matches!(
+                grant.as_str(),
+                "jwt_bearer" | "token_exchange" | grant_type::JWT_BEARER | grant_type::TOKEN_EXCHANGE
+            )
+        }
+        _ => false,
+    });
+    shows && matches!(field, Field::WorkloadToken | Field::PrivateKey)
 }
 
 /// Adds the pairs whose names are not there yet.

@@ -48,6 +48,20 @@ fn flags_then_environment_then_file() {
     check(Field::Issuer, None, "default");
 }
 
+/// What a grant shows is not how the client authenticates.
+#[test]
+fn a_typed_workload_token_for_a_grant_leaves_the_secret_alone() {
+    let place = Place::new("");
+    let environment = Environment::of([("M2M_CLIENT_SECRET", "s")]);
+    let secret = |flags: &str| {
+        let settings = place.resolve(flags, &environment).unwrap();
+        settings.secret(Field::ClientSecret).is_some()
+    };
+    assert!(secret("--workload-token-file t --grant token_exchange"));
+    assert!(secret("--private-key-file k --grant jwt_bearer"));
+    assert!(!secret("--workload-token-file t"), "it is the credential");
+}
+
 /// Each endpoint is shown the credential, so all are those of one server.
 #[test]
 fn endpoints_besides_belong_to_the_server_that_is_named_with_them() {

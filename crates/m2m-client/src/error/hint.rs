@@ -22,10 +22,39 @@ pub(super) fn text(fault: &Fault) -> String {
             "the server counts too many token requests; wait as long as it says, and share tokens between processes with a token store"
                 .to_owned()
         }
+        Fault::Tls { reason } => tls(reason).to_owned(),
+        Fault::Metadata { reason } if !reason.contains("issuer") => {
+            "no metadata was found there: check the issuer, or configure token_url if the server has none".to_owned()
+        }
+        Fault::Malformed { what, .. } if !what.contains("not a JSON object") => {
+            "the answer breaks RFC 6749, which only the server's operator can mend; a known service may need its provider named"
+                .to_owned()
+        }
+        Fault::TokenType { got: "N_A", .. } => {
+            "what was issued is no access token (RFC 8693 section 2.2.1): ask for another requested_token_type".to_owned()
+        }
         Fault::Destination { origin } => {
             format!("add {origin} to `destinations` if it may receive this token")
         }
         other => plain(other).to_owned(),
+    }
+}
+
+/// By what the TLS library says.
+fn tls(reason: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if says(&["Expired", "expired"]) {
+        "the server's certificate has expired, which its operator has to mend; or this machine's clock is ahead"
+    } else if says(&["NotValidYet", "not valid yet"]) {
+        "the server's certificate is not valid yet: this machine's clock may be behind"
+    } else if says(&["NotValidForName", "not valid for name"]) {
+        "the certificate is for other names: use one that stands in it, or check whether another machine answers"
+    } else if says(&["UnknownIssuer"]) {
+        "the certificate's authority is not trusted here: name it with ca_file if it is a private one"
+    } else if says(&["InvalidContentType", "corrupt message"]) {
+        "what listens there does not speak TLS: check scheme and port of the URL"
+    } else {
+        "the certificate is not trusted or not for this name: set ca_file for a private authority, and check this machine's clock"
     }
 }
 
@@ -59,7 +88,7 @@ pub(super) fn refused(code: &ErrorCode) -> &'static str {
             "the server rejects the DPoP proof: check this machine's clock, and that the configured URL is the one the server sees"
         }
         ErrorCode::UseDpopNonce => {
-            "the server asks for a DPoP nonce again and again: several servers behind one address may not share their nonce key"
+            "the server binds tokens to DPoP keys: set dpop; if it is set, several servers behind one address may not share their nonce key"
         }
         ErrorCode::UnsupportedTokenType => "the server cannot introspect or revoke this kind of token",
         ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError | ErrorCode::SlowDown => {
@@ -96,9 +125,6 @@ fn plain(fault: &Fault) -> &'static str {
             "check that the server runs and listens at that address, and that a firewall or proxy lets us through"
         }
         Fault::Dns { .. } => "check the host name and this machine's resolver",
-        Fault::Tls { .. } => {
-            "the certificate is not trusted or not for this name: set ca_file for a private authority, and check this machine's clock"
-        }
         Fault::Proxy { .. } => "check HTTPS_PROXY and NO_PROXY",
         Fault::Http { .. } => {
             "the connection broke; try again, as a client that keeps running does by itself"

@@ -31,9 +31,18 @@ pub(super) fn classify(error: &::reqwest::Error, via: Via) -> HttpError {
         return HttpError::Dns(text);
     }
     if error.is_connect() || lost(error) {
-        return HttpError::Connect(text);
+        return HttpError::Connect(match error.url().and_then(server) {
+            Some(server) => format!("{server}: {text}"),
+            None => text,
+        });
     }
     HttpError::Protocol(text)
+}
+
+/// Whom the request was for; not the rest of the URL, which may hold a secret.
+fn server(url: &::reqwest::Url) -> Option<String> {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    url.host_str().map(|host| format!("{host}{port}"))
 }
 
 /// The connection broke while it was in use.
@@ -52,6 +61,10 @@ fn lost(error: &::reqwest::Error) -> bool {
         || find::<io::Error>(error).is_some_and(broken)
 }
 
+/// Words of the HTTP client about itself.
+const LAYERS: [&str; 4] =
+    ["client error (Connect)", "tcp connect error: ", "tcp connect error", "error trying to connect: "];
+
 /// What went wrong, from the outermost cause to the innermost, without reqwest's own first line: it names the URL,
 /// query and all.
 pub(super) fn text(error: &::reqwest::Error) -> String {
@@ -59,6 +72,13 @@ pub(super) fn text(error: &::reqwest::Error) -> String {
     let mut source = error.source();
     while let Some(error) = source {
         let word = error.to_string();
+        // The layers that a failure passes say nothing of it.
+        let word = LAYERS.iter().fold(word.as_str(), |word, layer| word.strip_prefix(layer).unwrap_or(word));
+        let word = word.to_owned();
+        if word.is_empty() {
+            source = error.source();
+            continue;
+        }
         if !error.is::<::reqwest::Error>() && words.last().is_none_or(|last| !last.ends_with(&word)) {
             words.push(word);
         }

@@ -23,7 +23,7 @@ pub(super) async fn run(typed: &ProfileAdd, around: &Surroundings) -> Result<Exi
     let name = typed.name.clone().or_else(|| around.global.profile.clone());
     // What stands in the way is told before the first question and before a secret is read.
     let target = name.as_deref().map(|name| written::target(&typed.destination, name, around)).transpose()?;
-    let mut wish = Wish::typed(&typed.profile, around).await?;
+    let mut wish = Wish::stated(settings::stated(&typed.profile, &around.environment)?, around).await?;
     let mut destination = typed.destination.clone();
     let (name, target) = match (name, target) {
         (Some(name), Some(target)) => (name, target),

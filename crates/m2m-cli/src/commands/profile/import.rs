@@ -21,6 +21,7 @@ use crate::Surroundings;
 use crate::args::ProfileImport;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
+use crate::settings;
 use crate::settings::field::{Field, Group};
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
@@ -32,7 +33,7 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     if typed.file == Path::new(STDIN) && typed.profile.secret_stdin {
         return Err(Failure::usage("standard input holds the JSON; it cannot hold the secret too"));
     }
-    let flags = Wish::typed(&typed.profile, around).await?;
+    let flags = Wish::stated(settings::typed(&typed.profile)?, around).await?;
     let path = match typed.file == Path::new(STDIN) {
         true => around.directory.join("standard input"),
         false => around.directory.join(&typed.file),

@@ -91,7 +91,7 @@ impl Trial {
                 }
             }
             Err(error) => {
-                if let Some(code) = error.code() {
+                if let Some(code) = error.said() {
                     line("error", code.as_str())?;
                 }
                 if let Some(description) = error.description() {
@@ -118,7 +118,7 @@ impl Trial {
             "request": requests.last(),
             "requests": requests,
             "status": self.requests.last().and_then(|request| request.status),
-            "error": error.and_then(|error| error.code().map(|code| code.as_str().to_owned())),
+            "error": error.and_then(|error| error.said().map(|code| code.as_str().to_owned())),
             "error_description": error.and_then(Error::description),
             "error_uri": error.and_then(Error::uri),
             "explanation": error.map(Error::hint),

@@ -9,14 +9,14 @@ use serde_json::{Map, Value as Json, json};
 use super::kept::{self, Keep, Place};
 use super::written::Target;
 use crate::Surroundings;
-use crate::args::{Destination, ProfileFlags};
+use crate::args::Destination;
 use crate::connect;
 use crate::exit::Failure;
+use crate::settings::Settings;
 use crate::settings::field::Field;
 use crate::settings::file::Profile;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::{Origin, Sourced, Value};
-use crate::settings::{self, Settings};
 
 /// A profile in the making.
 #[derive(Debug, Default)]
@@ -35,12 +35,13 @@ pub(super) struct Written {
 }
 
 impl Wish {
-    /// What was typed. Paths become absolute, for the profile may be used elsewhere; `--secret-stdin` is read.
+    /// Values that were stated by flags or variables. Paths become absolute, for the profile may be used elsewhere;
+    /// `--secret-stdin` is read.
     ///
     /// # Errors
-    /// Exit 2: a value that its flag cannot take. Exit 4: standard input holds no secret.
-    pub(super) async fn typed(flags: &ProfileFlags, around: &Surroundings) -> Result<Self, Failure> {
-        let mut wish = Self { values: settings::typed(flags)?, secrets: BTreeMap::new() };
+    /// Exit 4: standard input holds no secret.
+    pub(super) async fn stated(values: Profile, around: &Surroundings) -> Result<Self, Failure> {
+        let mut wish = Self { values, secrets: BTreeMap::new() };
         for (field, sourced) in &mut wish.values {
             match &mut sourced.value {
                 Value::Secret(SecretReference::File(path)) => *path = around.directory.join(&*path),

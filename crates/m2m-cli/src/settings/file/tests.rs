@@ -109,6 +109,16 @@ fn a_literal_secret_is_refused_and_not_repeated() {
 }
 
 #[test]
+fn a_secret_is_no_parameter() {
+    let text = "[profiles.a]\nparams = { client_secret = \"hunter2\" }";
+    refuse(
+        text,
+        "/p/m2m.toml:2: profiles.a.params.client_secret: \"client_secret\" cannot be an extra parameter",
+    );
+    assert!(!parse(text).unwrap_err().contains("hunter2"));
+}
+
+#[test]
 fn secret_references() {
     let check = |reference: &str, expect: SecretReference| {
         let document = parse(&format!("[profiles.a]\nclient_secret = {reference}")).unwrap();
