@@ -3,55 +3,6 @@
 //!
 //! `<name>` in a text is a blank that a finding fills in. Voice: lower case at the start, no full stop at the end.
 
-/// A check. The names of [`Check::id`] are part of the scriptable surface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each has its row in TABLE, which says more")]
-pub enum Check {
-    SettingsSource,
-    SettingsComplete,
-    SecretReadable,
-    SecretTrailingNewline,
-    SecretFileMode,
-    SecretDoubleEncoded,
-    KeyUsable,
-    CertificateExpiry,
-    Proxy,
-    Dns,
-    TcpConnect,
-    TlsChain,
-    TlsExpired,
-    DiscoveryReachable,
-    DiscoveryIssuer,
-    AuthMethod,
-    AuthProbe,
-    ClockOffset,
-    TokenNotJson,
-    TokenRequest,
-    TokenExpiresIn,
-    TokenType,
-    TokenScope,
-    TokenAudience,
-    TokenIssuer,
-    TokenTyp,
-    TokenLifetime,
-    JwksUnreachable,
-    JwksKeys,
-    Quota,
-    Destinations,
-}
-
-impl Check {
-    /// Its row.
-    pub fn row(self) -> Option<&'static Row> {
-        TABLE.iter().find(|row| row.check == self)
-    }
-
-    /// Its name in `--json`.
-    pub fn id(self) -> &'static str {
-        self.row().map_or("", |row| row.id)
-    }
-}
-
 /// Why a check finds something, and exactly what to do then.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -192,11 +143,33 @@ causes! {
 
 macro_rules! table {
     ($($check:ident $id:literal ($reason:literal) $what:literal [$($cause:ident)*];)+) => {
+        /// A check: what is looked at. The names of [`Check::id`] are part of the scriptable surface.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Check {
+            $(#[doc = $what] $check,)+
+        }
+
+        impl Check {
+            /// Its row.
+            pub const fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$check => &Row {
+                        check: Self::$check, id: $id, reason: $reason, what: $what, causes: &[$(&$cause,)*],
+                    },)+
+                }
+            }
+        }
+
         /// Every check, in the order in which causes precede their effects.
-        pub const TABLE: &[Row] = &[$(Row {
-            check: Check::$check, id: $id, reason: $reason, what: $what, causes: &[$(&$cause,)*],
-        },)+];
+        pub const TABLE: &[&Row] = &[$(Check::$check.row(),)+];
     };
+}
+
+impl Check {
+    /// Its name in `--json`.
+    pub const fn id(self) -> &'static str {
+        self.row().id
+    }
 }
 
 table! {

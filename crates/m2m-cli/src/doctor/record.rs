@@ -2,8 +2,8 @@
 //!
 //! A [`Record`] sits between the client and its HTTP client, so what is explained is what production does. It keeps
 //! of an exchange: method, URL without query, status, time of the server, content type, quota headers, duration,
-//! length; the whole body only of public documents (metadata, key sets). Of the answer of a token endpoint it keeps names of members and harmless values, and of a token that is a JWT its header and
-//! claims, never its text.
+//! length; the whole body only of public documents (metadata, key sets). Of a token endpoint's answer it keeps
+//! harmless members, and of a JWT header and claims, never its text.
 //! Does not enforce: that its reader keeps [`SecretRead::secret`] to itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
