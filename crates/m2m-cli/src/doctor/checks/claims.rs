@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use m2m_proto::error::ErrorCode;
-use m2m_proto::names::{claim, metadata};
+use m2m_proto::names::{claim, jose, metadata};
 use serde_json::{Map, Value};
 
 use super::super::catalogue::{AUDIENCE_OTHER, AUDIENCE_REFUSED, LIFE_DIFFERS, TOKEN_ISSUER_OTHER};
@@ -86,8 +86,8 @@ pub(super) fn issuer(facts: &Facts) -> Option<Finding> {
 pub(super) fn typ(facts: &Facts) -> Option<Finding> {
     let Some((header, _)) = jwt(facts) else { return opaque(facts) };
     let text = |name| header.get(name).and_then(Value::as_str);
-    Some(Finding::pass(match text("typ") {
-        Some(typ) => format!("{typ}, signed with {}", text("alg").unwrap_or("nothing")),
+    Some(Finding::pass(match text(jose::TYP) {
+        Some(typ) => format!("{typ}, signed with {}", text(jose::ALG).unwrap_or("nothing")),
         None => "no typ".to_owned(),
     }))
 }
