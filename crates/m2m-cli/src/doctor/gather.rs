@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Uri};
-use m2m_client::provider::{Preset, Unit};
+use m2m_client::provider::Preset;
 use m2m_client::{Client, TokenSpec};
 use m2m_io::file::{Exposure, TrailingNewline};
 use m2m_io::reqwest::ReqwestHttp;
@@ -87,7 +87,7 @@ fn dictionary(settings: &Settings) -> Dictionary {
     Dictionary {
         token: response.token.clone(),
         expires_in: response.expires_in.clone(),
-        per_second: if response.unit == Unit::Milliseconds { 1000.0 } else { 1.0 },
+        unit: response.unit.into(),
         expires_at: response.expires_at.clone(),
         quota: preset.provider().quota.headers.clone(),
         tokens: if response.opaque { Readable::Nothing } else { tokens },

@@ -14,12 +14,13 @@ use http::header::{self, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use m2m_io::file::TrailingNewline;
 use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
-use m2m_proto::error::http_date;
+use m2m_proto::error::{MalformedResponse, http_date};
 use m2m_proto::jose::base64url;
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::names::param;
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
+use m2m_proto::token::{ExpiresIn, LifetimeUnit};
 use serde_json::{Map, Value};
 
 use crate::connect::observer::Observer;
@@ -56,8 +57,8 @@ pub struct Dictionary {
     pub token: String,
     /// Its life.
     pub expires_in: String,
-    /// How many of the life's unit make a second.
-    pub per_second: f64,
+    /// The unit of that.
+    pub unit: LifetimeUnit,
     /// The member with its end as a point in time; empty if there is none.
     pub expires_at: String,
     /// Headers that speak of its quota.
@@ -81,7 +82,7 @@ impl Default for Dictionary {
         Self {
             token: param::ACCESS_TOKEN.to_owned(),
             expires_in: param::EXPIRES_IN.to_owned(),
-            per_second: 1.0,
+            unit: LifetimeUnit::Seconds,
             expires_at: String::new(),
             quota: Vec::new(),
             tokens: Readable::Jwt,
@@ -151,12 +152,28 @@ pub struct TokenAnswer {
     pub error: Option<String>,
     /// `token_type`, as sent.
     pub token_type: Option<String>,
-    /// The life in seconds, where it is a number or a text; as sent, unless the unit is another.
-    pub expires_in: Option<Value>,
+    /// The life.
+    pub expires_in: Life,
     /// Whether its end is said as a point in time.
     pub has_end: bool,
     /// `scope`, as sent; an array joined by spaces.
     pub scope: Option<String>,
+}
+
+/// The life that a token endpoint states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Life {
+    /// As the engine reads it.
+    pub read: Result<ExpiresIn, MalformedResponse>,
+    /// As sent, where it is a number, a text or a truth value.
+    pub sent: Option<Value>,
+}
+
+impl Default for Life {
+    /// None is stated.
+    fn default() -> Self {
+        Self::of(None, LifetimeUnit::Seconds)
+    }
 }
 
 /// What a token is.
@@ -327,21 +344,6 @@ impl TokenAnswer {
             }
             _ => None,
         };
-        let expires_in = match members.get(&names.expires_in) {
-            Some(Value::String(text)) => Some(Value::String(short(text))),
-            Some(Value::Number(number)) => Some(Value::Number(number.clone())),
-            _ => None,
-        };
-        let in_seconds = |value: &Value| match value {
-            Value::String(text) => text.trim().parse().ok(),
-            value => value.as_f64(),
-        };
-        let expires_in = match expires_in {
-            Some(value) if names.per_second > 1.0 => {
-                in_seconds(&value).map(|life| Value::from(life / names.per_second)).or(Some(value))
-            }
-            other => other,
-        };
         Self {
             token: text(&names.token).map(|token| match names.tokens {
                 Readable::Jwt => TokenShape::of(token),
@@ -349,10 +351,22 @@ impl TokenAnswer {
             }),
             error: text(param::ERROR).filter(|code| !code.is_empty()).map(short),
             token_type: text(param::TOKEN_TYPE).map(short),
-            expires_in,
+            expires_in: Life::of(members.get(&names.expires_in), names.unit),
             has_end: members.get(&names.expires_at).is_some_and(|end| !end.is_null()),
             scope,
         }
+    }
+}
+
+impl Life {
+    /// Reads the member.
+    pub fn of(value: Option<&Value>, unit: LifetimeUnit) -> Self {
+        let sent = match value {
+            Some(Value::String(text)) => Some(Value::String(short(text))),
+            Some(Value::Number(_) | Value::Bool(_)) => value.cloned(),
+            _ => None,
+        };
+        Self { read: ExpiresIn::read(value, unit), sent }
     }
 }
 
@@ -438,7 +452,8 @@ mod tests {
         });
         let answer = answer(Some(&Dictionary::default()), &[], &body.to_string());
         let kept = answer.token().unwrap();
-        assert_eq!(kept.expires_in, Some(json!("60")));
+        let life = Life { read: Ok(ExpiresIn::In(Duration::from_secs(60))), sent: Some(json!("60")) };
+        assert_eq!(kept.expires_in, life);
         assert_eq!((kept.scope.as_deref(), kept.error.as_deref()), (Some("a b"), None));
         let Some(TokenShape::Jwt { header, claims }) = &kept.token else { panic!("{kept:?}") };
         assert_eq!((&header["typ"], &claims["aud"]), (&json!("at+jwt"), &json!("https://api")));
@@ -452,7 +467,7 @@ mod tests {
         let names = Dictionary {
             token: "accessToken".to_owned(),
             expires_in: "expiresIn".to_owned(),
-            per_second: 1000.0,
+            unit: LifetimeUnit::Milliseconds,
             expires_at: "expireTime".to_owned(),
             quota: vec!["X-Left".to_owned()],
             tokens: Readable::Nothing,
@@ -460,7 +475,8 @@ mod tests {
         let body = r#"{"accessToken":"e30.e30.x","expiresIn":"600000","expireTime":"2026-11-25T00:00:00Z"}"#;
         let answer = answer(Some(&names), &[("x-left", "7")], body);
         let kept = answer.token().unwrap();
-        assert_eq!((&kept.token, &kept.expires_in), (&Some(TokenShape::Opaque), &Some(json!(600.0))));
+        let life = Life { read: Ok(ExpiresIn::In(Duration::from_secs(600))), sent: Some(json!("600000")) };
+        assert_eq!((&kept.token, &kept.expires_in), (&Some(TokenShape::Opaque), &life));
         assert!(kept.has_end);
         assert_eq!(answer.quota, [("x-left".to_owned(), "7".to_owned())]);
     }

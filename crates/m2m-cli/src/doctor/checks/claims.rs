@@ -99,15 +99,12 @@ pub(super) fn lifetime(facts: &Facts) -> Option<Finding> {
     // By the server's clock where it says so; ours may be off.
     let begin = number(claim::IAT).unwrap_or(Duration::from_millis(facts.now.millis()).as_secs_f64());
     let life = exp - begin;
-    let stated = match facts.token_answer()?.expires_in.as_ref() {
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        Some(value) => value.as_f64(),
-        None => None,
-    };
+    let stated = facts.token_answer()?.expires_in.read.as_ref().ok().and_then(|read| read.duration());
     let evidence = format!("{} s from iat to exp", life.round());
     Some(match stated {
-        Some(stated) if stated - life > TOLERANCE => {
-            Finding::warn(format!("{evidence}, expires_in says {stated} s"), &LIFE_DIFFERS, &[])
+        Some(stated) if stated.as_secs_f64() - life > TOLERANCE => {
+            let evidence = format!("{evidence}, expires_in says {} s", stated.as_secs_f64());
+            Finding::warn(evidence, &LIFE_DIFFERS, &[])
         }
         _ => Finding::pass(evidence),
     })
