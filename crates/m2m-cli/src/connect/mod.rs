@@ -2,7 +2,6 @@
 
 pub mod credentials;
 pub mod observer;
-pub mod record;
 mod source;
 
 use std::path::PathBuf;
@@ -21,8 +20,7 @@ use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
-use self::observer::Observer;
-use self::record::Recorder;
+use self::observer::{Observer, Watched};
 use crate::Surroundings;
 use crate::args::{Global, ProfileFlags};
 use crate::exit::{Exit, Failure};
@@ -88,19 +86,6 @@ pub fn settings_for(
 /// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line. Exit 4: a secret cannot be read.
 pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> Result<Client, Failure> {
     build(settings, around, need, None).await
-}
-
-/// The same, and what it sends is recorded.
-///
-/// # Errors
-/// As [`client`].
-pub async fn recorded_client(
-    settings: &Settings,
-    around: &Surroundings,
-    need: &Need,
-    recorder: &Arc<Recorder>,
-) -> Result<Client, Failure> {
-    build(settings, around, need, Some(Arc::new(Arc::clone(recorder)))).await
 }
 
 /// The same, which keeps no tokens and tells what it reads and sends.
@@ -286,7 +271,7 @@ fn transport(
 ) -> Result<ClientBuilder, Failure> {
     // Broken settings are told before the factory runs, where a person can be told which one it is.
     http_builder(settings)?;
-    let owned = settings.clone();
+    let (owned, clock) = (settings.clone(), Arc::clone(&around.clock));
     let factory = HttpFactory::new(move |certificate| {
         let mut http =
             http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
@@ -295,7 +280,7 @@ fn transport(
         }
         let http = Arc::new(http.build()?) as Arc<dyn HttpClient>;
         Ok(match &observer {
-            Some(observer) => observer.over(http),
+            Some(observer) => Arc::new(Watched::over(http, Arc::clone(&clock), Arc::clone(observer))),
             None => http,
         })
     });

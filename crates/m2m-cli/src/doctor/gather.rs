@@ -10,7 +10,7 @@ use m2m_client::provider::Preset;
 use m2m_client::{Client, TokenSpec};
 use m2m_io::file::{Exposure, TrailingNewline};
 use m2m_io::reqwest::ReqwestHttp;
-use m2m_io::{Limits, Reach};
+use m2m_io::{HttpClient as _, Limits, Reach};
 use m2m_proto::client_auth::mutual_tls::validity;
 use m2m_proto::client_auth::{BasicEncoding, ClientAuthMethod};
 use m2m_proto::client_id::ClientId;
@@ -33,7 +33,7 @@ use crate::Surroundings;
 use crate::args::ProfileFlags;
 use crate::connect;
 use crate::connect::credentials::{self, Method};
-use crate::connect::observer::Observer as _;
+use crate::connect::observer::Watched;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
@@ -53,8 +53,8 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
     facts.settings = asked(&settings);
     facts.files = files(&settings);
     let expects = Expects::Tokens(dictionary(&settings));
-    let record = Record::new(expects, Arc::clone(&around.clock));
-    let client = connect::observed_client(&settings, around, Arc::new(record.clone())).await;
+    let record = Record::new(expects);
+    let client = connect::observed_client(&settings, around, Arc::<Record>::clone(&record)).await;
     let reads = record.reads();
     secrets(&settings, &reads, &mut facts);
     let server = settings.text(Field::Issuer).or(settings.text(Field::TokenUrl));
@@ -347,8 +347,9 @@ impl Run<'_> {
     }
 
     async fn get(&self, url: &EndpointUri, reach: Reach) -> Option<Exchange> {
-        let record = Record::new(Expects::Documents, Arc::clone(&self.around.clock));
-        let http = record.over(Arc::<ReqwestHttp>::clone(&self.http));
+        let record = Record::new(Expects::Documents);
+        let (http, clock) = (Arc::<ReqwestHttp>::clone(&self.http), Arc::clone(&self.around.clock));
+        let http = Watched::over(http, clock, Arc::<Record>::clone(&record));
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = url.uri().clone();
         let limits = Limits { timeout: connect::timeout(self.settings), reach, ..Limits::default() };

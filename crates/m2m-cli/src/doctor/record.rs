@@ -1,9 +1,9 @@
 //! What the engine did, for those who explain it: each exchange without its secrets, and each secret that was read.
 //!
-//! A [`Record`] sits between the client and its HTTP client, so what is explained is what production does. It keeps
-//! of an exchange: method, URL without query, status, time of the server, content type, quota headers, duration,
-//! length; the whole body only of public documents (metadata, key sets). Of a token endpoint's answer it keeps
-//! harmless members, and of a JWT header and claims, never its text.
+//! A [`Record`] is an [`Observer`], so what is explained is what production does. It keeps of an exchange: method, URL
+//! without query, status, time of the server, content type, quota headers, duration, length; the whole body only of
+//! public documents (metadata, key sets). Of a token endpoint's answer it keeps harmless members, and of a JWT header
+//! and claims, never its text.
 //! Does not enforce: that its reader keeps [`SecretRead::secret`] to itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,34 +11,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
+use m2m_io::HttpError;
 use m2m_io::file::TrailingNewline;
-use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
 use m2m_proto::error::{MalformedResponse, http_date};
 use m2m_proto::jose::base64url;
 use m2m_proto::json::{JsonLimits, parse_object};
+use m2m_proto::metadata::well_known::is_well_known;
 use m2m_proto::names::param;
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::{ExpiresIn, LifetimeUnit};
 use serde_json::{Map, Value};
 
-use crate::connect::observer::Observer;
+use crate::connect::observer::{Observer, Passed};
 use crate::output::printable;
 use crate::settings::field::Field;
 use crate::settings::secret::ReadSecret;
 
 /// Texts of a peer are cut here.
 const LONGEST_TEXT: usize = 200;
-/// RFC 8615.
-const WELL_KNOWN: &str = "/.well-known/";
 
-/// One run of the engine. Cloning gives another handle.
-#[derive(Clone, Debug)]
+/// One run of the engine.
+#[derive(Debug)]
 pub struct Record {
-    clock: Arc<dyn Clock>,
-    expects: Arc<Expects>,
-    kept: Arc<Mutex<Kept>>,
+    expects: Expects,
+    kept: Mutex<Kept>,
 }
 
 /// What kind of answers a record is about. A token endpoint that is asked by `GET` must not be taken for a document.
@@ -203,8 +201,8 @@ pub struct SecretRead {
 
 impl Record {
     /// Nothing yet.
-    pub fn new(expects: Expects, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, expects: Arc::new(expects), kept: Arc::default() }
+    pub fn new(expects: Expects) -> Arc<Self> {
+        Arc::new(Self { expects, kept: Mutex::default() })
     }
 
     /// What was exchanged, in order.
@@ -219,8 +217,8 @@ impl Record {
 
     /// How the token's members are called; `None` where a public document is expected.
     fn names_for(&self, url: &str) -> Option<&Dictionary> {
-        match &*self.expects {
-            Expects::Tokens(names) if !url.contains(WELL_KNOWN) => Some(names),
+        match &self.expects {
+            Expects::Tokens(names) if !is_well_known(url) => Some(names),
             _ => None,
         }
     }
@@ -231,47 +229,20 @@ impl Record {
 }
 
 impl Observer for Record {
-    fn over(&self, inner: Arc<dyn HttpClient>) -> Arc<dyn HttpClient> {
-        Arc::new(Watched { inner, record: self.clone() })
+    fn exchanged(&self, passed: &Passed<'_>) {
+        let url = without_query(passed.request.uri());
+        let outcome = match passed.outcome {
+            Ok(response) => Ok(Answer::of(self.names_for(&url), response)),
+            Err(error) => Err(error.clone()),
+        };
+        let method = passed.request.method().clone();
+        let exchange = Exchange { method, url, at: passed.at, took: passed.took, outcome };
+        self.kept().exchanges.push(exchange);
     }
 
     fn read(&self, field: Field, read: &ReadSecret) {
         let (newline, secret) = (read.trailing_newline, read.secret.clone());
         self.kept().reads.push(SecretRead { field, newline, secret });
-    }
-}
-
-#[derive(Debug)]
-struct Watched {
-    inner: Arc<dyn HttpClient>,
-    record: Record,
-}
-
-impl HttpClient for Watched {
-    fn send(
-        &self,
-        request: Request<Bytes>,
-        limits: &Limits,
-    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
-        let (method, url) = (request.method().clone(), without_query(request.uri()));
-        let limits = limits.clone();
-        Box::pin(async move {
-            let started = self.record.clock.monotonic();
-            let sent = self.inner.send(request, &limits).await;
-            let took = self.record.clock.monotonic().saturating_sub(started);
-            let outcome = match &sent {
-                Ok(response) => Ok(Answer::of(self.record.names_for(&url), response)),
-                Err(error) => Err(error.clone()),
-            };
-            self.record.kept().exchanges.push(Exchange {
-                method,
-                url,
-                at: self.record.clock.wall(),
-                took,
-                outcome,
-            });
-            sent
-        })
     }
 }
 
@@ -283,7 +254,7 @@ impl Exchange {
 
     /// Whether this asked for a token.
     pub fn is_token_request(&self) -> bool {
-        self.method == Method::POST || !self.url.contains(WELL_KNOWN)
+        self.method == Method::POST || !is_well_known(&self.url)
     }
 }
 
