@@ -157,14 +157,6 @@ fn stated(settings: &Settings) -> Result<ClientBuilder, Failure> {
     protocol(settings, ask(settings, builder)?)
 }
 
-/// The name of the client authentication method that these settings lead to.
-///
-/// # Errors
-/// Exit 2 or 3: an unknown one, or none can be chosen.
-pub fn auth_method(settings: &Settings) -> Result<&'static str, Failure> {
-    credentials::method(settings).map(credentials::Method::as_str)
-}
-
 fn server(settings: &Settings) -> Result<Server, Failure> {
     let endpoint = |field: Field| match settings.text(field) {
         Some(text) => EndpointUri::parse(text).map(Some).map_err(|error| settings.wrong(field, error)),
@@ -305,10 +297,17 @@ pub fn timeout(settings: &Settings) -> Duration {
 /// An HTTP client without a client certificate.
 ///
 /// # Errors
-/// As [`http_builder`].
+/// As [`reqwest_http`].
 pub fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {
-    let http = http_builder(settings)?.build();
-    Ok(Arc::new(http.map_err(|error| Failure::configuration(error.to_string()))?))
+    Ok(reqwest_http(settings)?)
+}
+
+/// The same, for those who ask which proxy it uses.
+///
+/// # Errors
+/// As [`http_builder`]; exit 5 or 6: a proxy or roots that cannot be used.
+pub fn reqwest_http(settings: &Settings) -> Result<Arc<ReqwestHttp>, Failure> {
+    http_builder(settings)?.build().map(Arc::new).map_err(|error| http_failure(&error))
 }
 
 /// The HTTP client's settings: roots of `ca_file`, egress rules.

@@ -34,7 +34,6 @@ use crate::args::ProfileFlags;
 use crate::connect;
 use crate::connect::credentials::{self, Method};
 use crate::connect::observer::Watched;
-use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
@@ -60,7 +59,7 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
     let server = settings.text(Field::Issuer).or(settings.text(Field::TokenUrl));
     let server = server.and_then(|text| EndpointUri::parse(text).ok());
     facts.server = server.as_ref().map(|uri| self::server(uri.origin()));
-    match (client, server, http(&settings)) {
+    match (client, server, connect::reqwest_http(&settings)) {
         (Ok(client), Some(uri), Ok(http)) => {
             let run = Run { settings: &settings, around, http, record: &record, reads: &reads, server: &uri };
             run.go(&client, effort, &mut facts).await;
@@ -92,11 +91,6 @@ fn dictionary(settings: &Settings) -> Dictionary {
         quota: preset.provider().quota.headers.clone(),
         tokens: if response.opaque { Readable::Nothing } else { tokens },
     }
-}
-
-fn http(settings: &Settings) -> Result<Arc<ReqwestHttp>, Failure> {
-    let http = connect::http_builder(settings)?.build();
-    http.map(Arc::new).map_err(|error| connect::http_failure(&error))
 }
 
 fn asked(settings: &Settings) -> Asked {
