@@ -101,7 +101,8 @@ pub async fn observed_client(
     build(settings, around, &need, Some(observer)).await
 }
 
-/// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each.
+/// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each. Says nothing of plain
+/// HTTP ([`warn_of_plain_http`]).
 ///
 /// # Errors
 /// As [`client`].
@@ -135,6 +136,7 @@ async fn build(
     let builder = credentials::attach(settings, around, Reading::Secrets(told), builder).await?;
     let builder = dpop(settings, around, told, builder).await?;
     let builder = transport(settings, around, builder, observer)?;
+    warn_of_plain_http(settings, around);
     let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
@@ -281,10 +283,16 @@ fn transport(
     let mut builder =
         builder.http_factory(factory).limits(limits).mint_deadline(timeout.max(DEFAULT_TIMEOUT));
     if settings.is_on(Field::AllowHttp) {
-        around.output.warn("allow_http: secrets and tokens may travel unencrypted");
         builder = builder.plain_http(PlainHttp::Allowed);
     }
     Ok(builder)
+}
+
+/// Says that secrets may be read on the way, where the settings allow it: once for each run.
+pub fn warn_of_plain_http(settings: &Settings, around: &Surroundings) {
+    if settings.is_on(Field::AllowHttp) {
+        around.output.warn("allow_http: secrets and tokens may travel unencrypted");
+    }
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -247,7 +247,7 @@ impl Run<'_> {
         self.handshakes(facts).await;
         facts.keys_fetch = self.keys(facts).await;
         if effort == Effort::Probe {
-            facts.probes = Some(self.probes(client, facts).await);
+            facts.probes = Some(self.probes(facts).await);
         }
     }
 
@@ -352,7 +352,7 @@ impl Run<'_> {
         record.exchanges().pop()
     }
 
-    async fn probes(&self, client: &Client, facts: &Facts) -> Vec<Variant> {
+    async fn probes(&self, facts: &Facts) -> Vec<Variant> {
         use ClientAuthMethod::{ClientSecretBasic, ClientSecretPost};
         // Of a service of the catalogue it is known how it is spoken to.
         let method = match facts.settings.method.filter(|_| facts.settings.service.is_none()) {
@@ -360,23 +360,20 @@ impl Run<'_> {
             _ => None,
         };
         let secret = self.reads.iter().find(|read| read.field == Field::ClientSecret);
-        let endpoint = facts.token_request().and_then(|exchange| exchange.url.parse::<Uri>().ok());
         let client_id = self.settings.text(Field::ClientId).and_then(|id| ClientId::parse(id).ok());
-        let (Some(method), Some(secret), Some(endpoint), Some(client_id), true) =
-            (method, secret, endpoint, client_id, facts.client_is_refused())
+        let (Some(method), Some(secret), Some(client_id), true) =
+            (method, secret, client_id, facts.client_is_refused())
         else {
             return Vec::new();
         };
         let raw = self.settings.text(Field::BasicEncoding) == Some("raw");
         let probe = Probe {
-            http: Arc::<ReqwestHttp>::clone(&self.http),
-            endpoint: &endpoint,
-            limits: Limits { timeout: connect::timeout(self.settings), ..Limits::default() },
+            settings: self.settings,
+            around: self.around,
             client_id: &client_id,
             secret: secret.secret.expose(),
             method,
             encoding: if raw { BasicEncoding::Raw } else { BasicEncoding::Form },
-            spec: &client.spec(),
         };
         probe.run().await
     }

@@ -83,7 +83,9 @@ pub(super) async fn capture(settings: &Settings, around: &Surroundings) -> Resul
     let interceptor = Arc::new(Interceptor { inner: connect::http(settings)?, seen: Mutex::default() });
     let http = Arc::clone(&interceptor);
     let factory = HttpFactory::new(move |_| Ok(Arc::clone(&http) as Arc<dyn HttpClient>));
-    let client = connect::with_stand_in(settings, around, mark).await?.http_factory(factory).build()?;
+    let builder = connect::with_stand_in(settings, around, mark).await?;
+    connect::warn_of_plain_http(settings, around);
+    let client = builder.http_factory(factory).build()?;
     let unsent = client.token(&TokenSpec::default()).await;
     let seen = interceptor.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (seen, unsent) {
