@@ -7,13 +7,14 @@ use m2m_proto::error::ErrorCode;
 use m2m_proto::token::ExpiresIn;
 use serde_json::Value;
 
+use super::super::answer::{Answer, Body, Life};
 use super::super::catalogue::{
     CLOCK_OFF, CLOCK_SAID, Check, EXPIRES_ABSENT, EXPIRES_LONG, EXPIRES_ODD, EXPIRES_SHORT, NOT_JSON,
     QUOTA_SPENT, REFUSED, SCOPE_NARROWED, TYPE_MISSING, TYPE_WRONG,
 };
 use super::super::facts::{Binding, Facts, Trouble};
 use super::super::finding::Finding;
-use super::super::record::{Answer, Body, Exchange, Life};
+use super::super::record::Exchange;
 use super::claims;
 use crate::exit::Exit;
 

@@ -6,10 +6,10 @@ use m2m_proto::error::ErrorCode;
 use m2m_proto::names::{claim, jose, metadata};
 use serde_json::{Map, Value};
 
+use super::super::answer::TokenShape;
 use super::super::catalogue::{AUDIENCE_OTHER, AUDIENCE_REFUSED, LIFE_DIFFERS, TOKEN_ISSUER_OTHER};
 use super::super::facts::{Facts, Trouble};
 use super::super::finding::Finding;
-use super::super::record::TokenShape;
 use crate::exit::Exit;
 
 /// Rounding and the way of an answer.

@@ -5,10 +5,10 @@ use m2m_proto::jose::JwkSet;
 use m2m_proto::names::{jose, metadata};
 use serde_json::Value;
 
+use super::super::answer::TokenShape;
 use super::super::catalogue::{JWKS_DOWN, KEY_ID_UNKNOWN, KEYS_NONE, KEYS_SKIPPED};
 use super::super::facts::Facts;
 use super::super::finding::Finding;
-use super::super::record::TokenShape;
 use crate::exit::Exit;
 
 pub(super) fn unreachable(facts: &Facts) -> Option<Finding> {

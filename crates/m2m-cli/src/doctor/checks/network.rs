@@ -3,6 +3,7 @@
 use http::StatusCode;
 use m2m_io::HttpError;
 
+use super::super::answer::Body;
 use super::super::catalogue::{
     Cause, NO_NAME, NOT_CONNECTED, PROXY_BYPASSED, PROXY_IN_THE_WAY, PROXY_LOGIN, SERVER_CERTIFICATE_ENDS,
     SERVER_CERTIFICATE_EXPIRED, TLS_CLIENT_REFUSED, TLS_FAILED, TLS_NOT_SPOKEN, TLS_UNKNOWN_ISSUER,
@@ -10,7 +11,6 @@ use super::super::catalogue::{
 };
 use super::super::facts::{Facts, ProxyFacts, Reaction, Scheme, Server};
 use super::super::finding::Finding;
-use super::super::record::Body;
 use super::credential::SOON;
 use crate::exit::Exit;
 

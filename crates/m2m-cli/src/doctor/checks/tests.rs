@@ -11,10 +11,11 @@ use m2m_proto::token::LifetimeUnit;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
+use super::super::answer::{Answer, Body, Life, TokenAnswer, TokenShape};
 use super::super::catalogue::Check;
 use super::super::facts::*;
 use super::super::finding::Status;
-use super::super::record::{Answer, Body, Exchange, Life, TokenAnswer, TokenShape};
+use super::super::record::Exchange;
 use super::judge;
 use crate::connect::credentials::Method as Shown;
 use crate::exit::{Exit, Failure};
