@@ -238,15 +238,21 @@ fn request_dialect(preset: &Preset) -> RequestDialect {
     }
 }
 
+impl From<Unit> for LifetimeUnit {
+    fn from(unit: Unit) -> Self {
+        match unit {
+            Unit::Seconds => Self::Seconds,
+            Unit::Milliseconds => Self::Milliseconds,
+        }
+    }
+}
+
 fn response_dialect(response: &Response, errors: &[crate::provider::ErrorPointers]) -> ResponseDialect {
     let member = |name: &String| (!name.is_empty()).then(|| name.clone());
     ResponseDialect {
         token: response.token.clone(),
         expires_in: member(&response.expires_in),
-        unit: match response.unit {
-            Unit::Seconds => LifetimeUnit::Seconds,
-            Unit::Milliseconds => LifetimeUnit::Milliseconds,
-        },
+        unit: response.unit.into(),
         expires_at: member(&response.expires_at),
         bearer_names: response.token_types.clone(),
         scope_separator: response.scope_separator.chars().next().unwrap_or(' '),

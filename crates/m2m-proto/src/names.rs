@@ -261,6 +261,8 @@ pub mod metadata {
 
 /// Well-known path prefixes (RFC 8615).
 pub mod well_known {
+    /// What they have in common (RFC 8615 section 3).
+    pub const ALL: &str = "/.well-known/";
     /// RFC 8414 section 3.
     pub const OAUTH_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
     /// OpenID Connect Discovery 1.0 section 4.

@@ -2,7 +2,6 @@
 
 pub mod credentials;
 pub mod observer;
-pub mod record;
 mod source;
 
 use std::path::PathBuf;
@@ -21,8 +20,7 @@ use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
-use self::observer::Observer;
-use self::record::Recorder;
+use self::observer::{Observer, Watched};
 use crate::Surroundings;
 use crate::args::{Global, ProfileFlags};
 use crate::exit::{Exit, Failure};
@@ -90,19 +88,6 @@ pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> 
     build(settings, around, need, None).await
 }
 
-/// The same, and what it sends is recorded.
-///
-/// # Errors
-/// As [`client`].
-pub async fn recorded_client(
-    settings: &Settings,
-    around: &Surroundings,
-    need: &Need,
-    recorder: &Arc<Recorder>,
-) -> Result<Client, Failure> {
-    build(settings, around, need, Some(Arc::new(Arc::clone(recorder)))).await
-}
-
 /// The same, which keeps no tokens and tells what it reads and sends.
 ///
 /// # Errors
@@ -116,7 +101,8 @@ pub async fn observed_client(
     build(settings, around, &need, Some(observer)).await
 }
 
-/// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each.
+/// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each. Says nothing of plain
+/// HTTP ([`warn_of_plain_http`]).
 ///
 /// # Errors
 /// As [`client`].
@@ -150,6 +136,7 @@ async fn build(
     let builder = credentials::attach(settings, around, Reading::Secrets(told), builder).await?;
     let builder = dpop(settings, around, told, builder).await?;
     let builder = transport(settings, around, builder, observer)?;
+    warn_of_plain_http(settings, around);
     let builder = destinations(settings, builder, need.destination.as_ref())?;
     let builder = match need.keep {
         Keep::Encrypted => store(around, builder),
@@ -170,14 +157,6 @@ fn stated(settings: &Settings) -> Result<ClientBuilder, Failure> {
         builder = builder.client_id(client_id);
     }
     protocol(settings, ask(settings, builder)?)
-}
-
-/// The name of the client authentication method that these settings lead to.
-///
-/// # Errors
-/// Exit 2 or 3: an unknown one, or none can be chosen.
-pub fn auth_method(settings: &Settings) -> Result<&'static str, Failure> {
-    credentials::method(settings).map(credentials::Method::as_str)
 }
 
 fn server(settings: &Settings) -> Result<Server, Failure> {
@@ -286,7 +265,7 @@ fn transport(
 ) -> Result<ClientBuilder, Failure> {
     // Broken settings are told before the factory runs, where a person can be told which one it is.
     http_builder(settings)?;
-    let owned = settings.clone();
+    let (owned, clock) = (settings.clone(), Arc::clone(&around.clock));
     let factory = HttpFactory::new(move |certificate| {
         let mut http =
             http_builder(&owned).map_err(|failure| HttpError::Protocol(failure.message().to_owned()))?;
@@ -295,7 +274,7 @@ fn transport(
         }
         let http = Arc::new(http.build()?) as Arc<dyn HttpClient>;
         Ok(match &observer {
-            Some(observer) => observer.over(http),
+            Some(observer) => Arc::new(Watched::over(http, Arc::clone(&clock), Arc::clone(observer))),
             None => http,
         })
     });
@@ -304,10 +283,16 @@ fn transport(
     let mut builder =
         builder.http_factory(factory).limits(limits).mint_deadline(timeout.max(DEFAULT_TIMEOUT));
     if settings.is_on(Field::AllowHttp) {
-        around.output.warn("allow_http: secrets and tokens may travel unencrypted");
         builder = builder.plain_http(PlainHttp::Allowed);
     }
     Ok(builder)
+}
+
+/// Says that secrets may be read on the way, where the settings allow it: once for each run.
+pub fn warn_of_plain_http(settings: &Settings, around: &Surroundings) {
+    if settings.is_on(Field::AllowHttp) {
+        around.output.warn("allow_http: secrets and tokens may travel unencrypted");
+    }
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -320,10 +305,17 @@ pub fn timeout(settings: &Settings) -> Duration {
 /// An HTTP client without a client certificate.
 ///
 /// # Errors
-/// As [`http_builder`].
+/// As [`reqwest_http`].
 pub fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {
-    let http = http_builder(settings)?.build();
-    Ok(Arc::new(http.map_err(|error| Failure::configuration(error.to_string()))?))
+    Ok(reqwest_http(settings)?)
+}
+
+/// The same, for those who ask which proxy it uses.
+///
+/// # Errors
+/// As [`http_builder`]; exit 5 or 6: a proxy or roots that cannot be used.
+pub fn reqwest_http(settings: &Settings) -> Result<Arc<ReqwestHttp>, Failure> {
+    http_builder(settings)?.build().map(Arc::new).map_err(|error| http_failure(&error))
 }
 
 /// The HTTP client's settings: roots of `ca_file`, egress rules.

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use m2m_client::{Error, FileSecret, FixedSecret, IdTokenRequest, ProjectedToken, SecretFn, SecretSource};
-use m2m_io::HttpClient;
 use m2m_io::file::TrailingNewline;
 use m2m_proto::secret::SecretString;
 
@@ -125,11 +124,7 @@ fn job_token(settings: &Settings, around: &Surroundings, audience: &str) -> Resu
         })
     };
     let (url, bearer) = (variable(JOB_URL)?, SecretString::from(variable(JOB_BEARER)?));
-    let http = super::http_builder(settings)?
-        .build()
-        .map_err(|error| Failure::configuration(format!("no HTTP client: {error}")))?;
-    let http = Arc::new(http) as Arc<dyn HttpClient>;
-    Ok(Arc::new(IdTokenRequest::new(url, &bearer, audience, http)?))
+    Ok(Arc::new(IdTokenRequest::new(url, &bearer, audience, super::http(settings)?)?))
 }
 
 #[cfg(test)]

@@ -1,56 +1,9 @@
 //! What `m2m doctor` knows: one row for each check, in the order in which causes precede their effects. The checks
 //! take their causes and fixes from here, and `docs/troubleshooting.md` is made of it, so that they cannot differ.
 //!
-//! `<name>` in a text is a blank that a finding fills in. Voice: lower case at the start, no full stop at the end.
-
-/// A check. The names of [`Check::id`] are part of the scriptable surface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each has its row in TABLE, which says more")]
-pub enum Check {
-    SettingsSource,
-    SettingsComplete,
-    SecretReadable,
-    SecretTrailingNewline,
-    SecretFileMode,
-    SecretDoubleEncoded,
-    KeyUsable,
-    CertificateExpiry,
-    Proxy,
-    Dns,
-    TcpConnect,
-    TlsChain,
-    TlsExpired,
-    DiscoveryReachable,
-    DiscoveryIssuer,
-    AuthMethod,
-    AuthProbe,
-    ClockOffset,
-    TokenNotJson,
-    TokenRequest,
-    TokenExpiresIn,
-    TokenType,
-    TokenScope,
-    TokenAudience,
-    TokenIssuer,
-    TokenTyp,
-    TokenLifetime,
-    JwksUnreachable,
-    JwksKeys,
-    Quota,
-    Destinations,
-}
-
-impl Check {
-    /// Its row.
-    pub fn row(self) -> Option<&'static Row> {
-        TABLE.iter().find(|row| row.check == self)
-    }
-
-    /// Its name in `--json`.
-    pub fn id(self) -> &'static str {
-        self.row().map_or("", |row| row.id)
-    }
-}
+//! `<name>` in a text is a blank that a finding fills in. Backticks stand around what is typed or
+//! sent where a text begins with it; the page shows them, the terminal does not. Voice: lower case at the start, no
+//! full stop at the end.
 
 /// Why a check finds something, and exactly what to do then.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,7 +45,7 @@ causes! {
     SECRET_WHITESPACE: "<where>: white space became part of the secret when it was copied"
         => "write exactly the secret and nothing else: printf %s 'SECRET' > FILE";
     FILE_MODE: "other users of this machine can read the file"
-        => "chmod 600 <path>";
+        => "`chmod 600 <path>`";
     DOUBLE_ENCODED: "the secret is kept in its percent-encoded form, and m2m encodes it once more for the wire (RFC 6749 section 2.3.1)"
         => "store the secret as the server shows it, decoded once (%2F is /, %2B is +, %40 is @, %25 is %)";
     KEY_UNUSABLE: "the text is not a private key that can sign with the configured algorithm"
@@ -156,9 +109,9 @@ causes! {
     REFUSED: "<problem>" => "<advice>";
     EXPIRES_ABSENT: "the server does not say how long its tokens live; m2m assumes fallback_lifetime (5 min)"
         => "set fallback_lifetime to the life that the server's documentation states";
-    EXPIRES_ODD: "expires_in is no number of seconds from now on"
+    EXPIRES_ODD: "`expires_in` is no number of seconds from now on"
         => "have the server corrected; nothing can be set here";
-    EXPIRES_LONG: "expires_in is so long that it may be milliseconds or a point in time; m2m keeps no token longer than 30 days"
+    EXPIRES_LONG: "`expires_in` is so long that it may be milliseconds or a point in time; m2m keeps no token longer than 30 days"
         => "compare with the server's documentation";
     EXPIRES_SHORT: "the tokens live so briefly that each serves few requests"
         => "have the life of this client's tokens raised at the server; 10 minutes is a good value";
@@ -174,7 +127,7 @@ causes! {
         => "check which parameter this server wants (audience, resource or scope) and the API's exact identifier; the token says <aud>";
     TOKEN_ISSUER_OTHER: "the token names another issuer than the metadata; APIs that trust the metadata's will refuse it"
         => "configure the APIs to trust <iss>, if that is this server's documented habit";
-    LIFE_DIFFERS: "exp in the token and expires_in in the answer disagree; m2m goes by the shorter"
+    LIFE_DIFFERS: "`exp` in the token and `expires_in` in the answer disagree; m2m goes by the shorter"
         => "report it to the server's operator";
     JWKS_DOWN: "the keys that APIs check this server's tokens with cannot be had where its metadata says (jwks_uri)"
         => "check that <url> is served there, with curl -i; have the server's jwks_uri or the network path corrected; APIs refuse tokens until then";
@@ -192,11 +145,33 @@ causes! {
 
 macro_rules! table {
     ($($check:ident $id:literal ($reason:literal) $what:literal [$($cause:ident)*];)+) => {
+        /// A check: what is looked at. The names of [`Check::id`] are part of the scriptable surface.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Check {
+            $(#[doc = $what] $check,)+
+        }
+
+        impl Check {
+            /// Its row.
+            pub const fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$check => &Row {
+                        check: Self::$check, id: $id, reason: $reason, what: $what, causes: &[$(&$cause,)*],
+                    },)+
+                }
+            }
+        }
+
         /// Every check, in the order in which causes precede their effects.
-        pub const TABLE: &[Row] = &[$(Row {
-            check: Check::$check, id: $id, reason: $reason, what: $what, causes: &[$(&$cause,)*],
-        },)+];
+        pub const TABLE: &[&Row] = &[$(Check::$check.row(),)+];
     };
+}
+
+impl Check {
+    /// Its name in `--json`.
+    pub const fn id(self) -> &'static str {
+        self.row().id
+    }
 }
 
 table! {

@@ -11,7 +11,8 @@ use m2m_proto::error::ErrorCode;
 use m2m_proto::time::UnixTime;
 use serde_json::{Map, Value};
 
-use super::record::{Answer, Exchange, TokenAnswer};
+use super::answer::{Answer, TokenAnswer};
+use super::record::Exchange;
 use crate::connect::credentials::Method;
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;

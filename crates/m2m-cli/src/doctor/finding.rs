@@ -83,9 +83,9 @@ impl Finding {
     }
 }
 
-/// The text with its blanks filled.
+/// The text with its blanks filled, and without the page's backticks.
 fn fill(text: &str, blanks: &[(&str, &str)]) -> String {
-    blanks.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
+    blanks.iter().fold(text.replace('`', ""), |text, (name, value)| text.replace(&format!("<{name}>"), value))
 }
 
 /// All findings, in the order of the catalogue.

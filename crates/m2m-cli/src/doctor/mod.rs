@@ -1,8 +1,9 @@
 //! `m2m doctor`: why it fails, in the order of causes.
 //!
-//! `gather` looks at the world and runs the production engine once; `checks` judges what was seen, in the order of
+//! `gather` looks at the world and has `run` run the production engine once; `checks` judges what was seen, in the order of
 //! [`catalogue::TABLE`]; a [`finding::Report`] is the result. `docs/troubleshooting.md` is [`page::text`].
 
+pub mod answer;
 pub mod catalogue;
 mod checks;
 pub mod facts;
@@ -11,6 +12,8 @@ mod gather;
 pub mod page;
 mod probe;
 pub mod record;
+mod run;
+mod secrets;
 mod way;
 
 use crate::Surroundings;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::catalogue::{Cause, TABLE};
 
 const HEAD: &str = "\
-<!-- Made from crates/m2m-cli/src/doctor/catalogue.rs; UPDATE=1 cargo test -p m2m-cli troubleshooting writes it. -->
+<!-- Made from crates/m2m-cli/src/doctor/catalogue.rs; written by UPDATE_GOLDEN=1 cargo test -p m2m-cli troubleshooting -->
 # Troubleshooting
 
     m2m doctor              looks at everything below, with the settings that m2m token would use
@@ -81,12 +81,12 @@ fn is_told_by_the_run(cause: &Cause) -> bool {
     cause.cause == "<problem>"
 }
 
-/// Capital first letter; blanks as words in capitals. Angle brackets would be markup.
+/// Capital first letter, unless it is of something in backticks; blanks as words in capitals. Angle brackets would be
+/// markup.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let keeps = text.starts_with(char::is_lowercase) && !COMMANDS.iter().any(|word| text.starts_with(word));
-    let text = if keeps { format!("{first}{}", letters.as_str()) } else { text.to_owned() };
+    let text = format!("{first}{}", letters.as_str());
     let mut parts = text.split('<');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -98,9 +98,6 @@ fn sentence(text: &str) -> String {
     out
 }
 
-/// What is typed keeps its small letters.
-const COMMANDS: [&str; 3] = ["chmod", "expires_in", "exp "];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,16 +106,16 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "how a person asks for the page to be written")]
     fn troubleshooting_is_what_the_doctor_knows() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
-        if std::env::var_os("UPDATE").is_some() {
+        if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
             std::fs::write(&path, text()).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), text(), "UPDATE=1 writes the page anew");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text(), "UPDATE_GOLDEN=1 writes the page anew");
     }
 
     #[test]
     fn blanks_become_words() {
         assert_eq!(sentence("set it to one of <methods>, now"), "Set it to one of METHODS, now");
-        assert_eq!(sentence("chmod 600 <path>"), "chmod 600 PATH");
+        assert_eq!(sentence("`chmod 600 <path>`"), "`chmod 600 PATH`");
         assert_eq!(sentence("a < b"), "A &lt; b");
     }
 }

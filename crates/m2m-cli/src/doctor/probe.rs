@@ -5,30 +5,29 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
-use m2m_client::TokenSpec;
-use m2m_io::{HttpClient, Limits};
-use m2m_proto::client_auth::secret::{encode_basic, write_post};
+use http::HeaderValue;
+use m2m_client::{Credentials, Error, FixedSecret, Grant, TokenSpec};
+use m2m_proto::client_auth::secret::encode_basic;
 use m2m_proto::client_auth::{BasicEncoding, ClientAuthMethod, ClientSecret};
 use m2m_proto::client_id::ClientId;
-use m2m_proto::error::{ErrorCode, ResponseError};
-use m2m_proto::form::{FormWriter, decode_component};
-use m2m_proto::names::{header, media_type};
-use m2m_proto::token::{GrantKind, TokenRequest, TokenResponse};
+use m2m_proto::error::ErrorCode;
+use m2m_proto::form::decode_component;
+use m2m_proto::secret::SecretString;
 
 use super::facts::{Taken, Variant};
+use crate::Surroundings;
+use crate::connect;
+use crate::exit::Failure;
+use crate::settings::Settings;
 
 /// What is tried, and how the client is configured.
 pub(super) struct Probe<'a> {
-    pub(super) http: Arc<dyn HttpClient>,
-    pub(super) endpoint: &'a http::Uri,
-    pub(super) limits: Limits,
+    pub(super) settings: &'a Settings,
+    pub(super) around: &'a Surroundings,
     pub(super) client_id: &'a ClientId,
     pub(super) secret: &'a str,
     pub(super) method: ClientAuthMethod,
     pub(super) encoding: BasicEncoding,
-    pub(super) spec: &'a TokenSpec,
 }
 
 /// One spelling of the credential.
@@ -77,19 +76,36 @@ fn spellings(
     all
 }
 
+/// What the server would see of a spelling.
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    Basic(HeaderValue),
+    Post(String),
+}
+
+/// `None` where the secret cannot be sent at all.
+fn shown(client_id: &ClientId, spelling: &Spelling) -> Option<Shown> {
+    let (Spelling::Basic(_, secret) | Spelling::Post(secret)) = spelling;
+    let parsed = ClientSecret::parse(secret).ok()?;
+    Some(match spelling {
+        Spelling::Basic(encoding, _) => Shown::Basic(encode_basic(client_id, &parsed, *encoding).ok()?),
+        Spelling::Post(_) => Shown::Post(secret.clone()),
+    })
+}
+
 impl Probe<'_> {
     /// Tries them one after the other, and stops at the first that is accepted.
     pub(super) async fn run(&self) -> Vec<Variant> {
         let mut tried = Vec::new();
-        let mut sent = vec![self.request(&self.configured())];
+        let mut seen = vec![shown(self.client_id, &self.configured())];
         for (what, setting, spelling) in spellings(self.secret, self.method, self.encoding) {
-            let request = self.request(&spelling);
+            let shown = shown(self.client_id, &spelling);
             // Ids and secrets of plain characters look the same in both encodings.
-            let Some((headers, body)) = request.clone().filter(|_| !sent.contains(&request)) else {
+            if shown.is_none() || seen.contains(&shown) {
                 continue;
-            };
-            sent.push(request);
-            let taken = self.ask(headers, body).await;
+            }
+            seen.push(shown);
+            let taken = self.ask(spelling).await;
             let accepted = taken == Taken::Accepted;
             tried.push(Variant { what, setting, taken });
             if accepted {
@@ -106,54 +122,37 @@ impl Probe<'_> {
         }
     }
 
-    fn request(&self, spelling: &Spelling) -> Option<(Option<HeaderValue>, Bytes)> {
-        let mut form = FormWriter::new();
-        let request = TokenRequest {
-            grant: GrantKind::ClientCredentials,
-            scope: self.spec.scope.clone(),
-            audience: self.spec.audience.clone(),
-            resources: self.spec.resources.clone(),
-            params: self.spec.params.clone(),
-        };
-        request.write(&mut form);
-        match spelling {
-            Spelling::Basic(encoding, secret) => {
-                let secret = ClientSecret::parse(secret).ok()?;
-                let value = encode_basic(self.client_id, &secret, *encoding).ok()?;
-                Some((Some(value), form.finish()))
-            }
-            Spelling::Post(secret) => {
-                write_post(&mut form, self.client_id, &ClientSecret::parse(secret).ok()?);
-                Some((None, form.finish()))
-            }
+    async fn ask(&self, spelling: Spelling) -> Taken {
+        match self.token(spelling).await {
+            Ok(Ok(())) => Taken::Accepted,
+            Ok(Err(error)) => match error.code() {
+                // Who is told that the scope is wrong has been let in.
+                Some(ErrorCode::InvalidScope | ErrorCode::InvalidTarget) => Taken::Accepted,
+                Some(code) => Taken::Refused(code.as_str().to_owned()),
+                None => Taken::Refused(error.to_string()),
+            },
+            Err(failure) => Taken::Refused(failure.message().to_owned()),
         }
     }
 
-    async fn ask(&self, authorization: Option<HeaderValue>, body: Bytes) -> Taken {
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.clone();
-        let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::FORM));
-        headers.insert(header::ACCEPT, HeaderValue::from_static(media_type::JSON));
-        if let Some(value) = authorization {
-            headers.insert(header::AUTHORIZATION, value);
-        }
-        let response = match self.http.send(request, &self.limits).await {
-            Ok(response) => response,
-            Err(error) => return Taken::Refused(error.to_string()),
+    /// Asks as the client that it would be with this setting.
+    ///
+    /// # Errors
+    /// The settings make no client, which they did before.
+    async fn token(&self, spelling: Spelling) -> Result<Result<(), Error>, Failure> {
+        let (method, encoding, secret) = match spelling {
+            Spelling::Basic(encoding, secret) => (ClientAuthMethod::ClientSecretBasic, encoding, secret),
+            Spelling::Post(secret) => (ClientAuthMethod::ClientSecretPost, self.encoding, secret),
         };
-        match TokenResponse::decode(&response) {
-            Ok(_) => Taken::Accepted,
-            // Who is told that the scope is wrong has been let in.
-            Err(ResponseError::Refused { error, .. })
-                if matches!(error.error, ErrorCode::InvalidScope | ErrorCode::InvalidTarget) =>
-            {
-                Taken::Accepted
-            }
-            Err(ResponseError::Refused { error, .. }) => Taken::Refused(error.error.as_str().to_owned()),
-            Err(_) => Taken::Refused(response.status().as_u16().to_string()),
-        }
+        let source = Arc::new(FixedSecret::new(SecretString::from(secret)));
+        let stand_in = Arc::<FixedSecret>::clone(&source);
+        let client = connect::with_stand_in(self.settings, self.around, stand_in)
+            .await?
+            .credentials(Credentials::secret(source, None, method))
+            .grant(Grant::client_credentials())
+            .basic_encoding(encoding)
+            .build()?;
+        Ok(client.token(&TokenSpec::default()).await.map(drop))
     }
 }
 
@@ -174,5 +173,19 @@ mod tests {
         let all =
             ["the secret decoded once", "the secret without white space", "raw Basic", "client_secret_post"];
         check("p%40ss ", basic, &all);
+    }
+
+    #[test]
+    fn what_looks_the_same_is_one_login() {
+        let id = ClientId::parse("svc").unwrap();
+        let basic = |encoding, secret: &str| shown(&id, &Spelling::Basic(encoding, secret.to_owned()));
+        let check = |secret: &str, same| {
+            let (form, raw) = (basic(BasicEncoding::Form, secret), basic(BasicEncoding::Raw, secret));
+            assert_eq!(form == raw, same, "{secret}");
+            assert_ne!(form, shown(&id, &Spelling::Post(secret.to_owned())), "{secret}");
+        };
+        check("plain", true);
+        check("a/b+c", false);
+        assert_eq!(basic(BasicEncoding::Raw, "two\nlines"), None);
     }
 }

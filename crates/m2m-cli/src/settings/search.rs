@@ -1,7 +1,8 @@
 //! Finding `m2m.toml`: the file that `--config` names; else upwards from the working directory; then the user's.
 //!
 //! A file found by searching may have come with a cloned repository, so it is believed less: its commands run only
-//! after `m2m profile trust`, for this very content. The search stops at `$HOME`, at a repository's root, and at a file that others may write.
+//! after `m2m profile trust`, for this very content. The search stops at `$HOME`, at a repository's root, and at a
+//! file that others may write.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};

@@ -475,6 +475,21 @@ fn the_probe_finds_another_way_in() {
 }
 
 #[test]
+fn who_is_refused_a_scope_has_been_let_in() {
+    let case = Case::new();
+    let posted = start(|request| match request.contains("client_secret=a") {
+        true => json_answer("400 Bad Request", "x", &json!({"error": "invalid_scope"})),
+        false => json_answer("401 Unauthorized", "x", &json!({"error": "invalid_client"})),
+    });
+    case.write("secret", "a/b+c");
+    let ask = format!("--token-url {posted}/token --secret-file secret --probe");
+    let report = case.check(&ask, Some("auth.probe"), 7);
+    let probe = found(&report, "auth.probe");
+    assert_eq!(probe["fix"], "set client_auth_method = \"client_secret_post\"");
+    assert_eq!(probe["evidence"], "raw Basic: invalid_client; client_secret_post: accepted");
+}
+
+#[test]
 fn a_service_of_the_catalogue() {
     let case = Case::new();
     let unauthorized = r#"{"error":"access_denied","error_description":"Unauthorized"}"#;

@@ -54,7 +54,7 @@ fn rust_code_compiles() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/export");
     for (name, compiled) in SAMPLES {
         let printed = export(&directory.join(format!("{name}.toml")), "rust").unwrap();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var("UPDATE_GOLDEN").is_ok_and(|value| value == "1") {
             fs::write(directory.join(format!("{name}.rs")), &printed).unwrap();
         } else {
             assert_eq!(&printed, compiled, "{name}: UPDATE_GOLDEN=1 writes it anew");

@@ -51,6 +51,13 @@ pub fn protected_resource(resource: &ResourceUri) -> Option<EndpointUri> {
     EndpointUri::parse(&format!("{host}{}{rest}", well_known::OAUTH_PROTECTED_RESOURCE)).ok()
 }
 
+/// Whether a path, or a URL without query, is a well-known place (RFC 8615
+/// section 3), before or after the identifier's own path.
+#[must_use]
+pub fn is_well_known(path: &str) -> bool {
+    path.contains(well_known::ALL)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +104,16 @@ mod tests {
         let issuer = format!("https://as.example/{}", "x".repeat(Issuer::MAX_BYTES - 19));
         let [a, b] = urls(&Issuer::parse(&issuer).unwrap());
         assert!(a.as_str().contains("/.well-known/") && b.as_str().contains("/.well-known/"));
+    }
+
+    #[test]
+    fn places_are_known_again() {
+        let check = |path, expect| assert_eq!(is_well_known(path), expect, "{path}");
+        check("/.well-known/oauth-authorization-server/realms/a", true);
+        check("https://as.example/realms/a/.well-known/openid-configuration", true);
+        check("/oauth2/token", false);
+        check("/well-known/openid-configuration", false);
+        check("/.well-known", false);
     }
 
     // spec-test: 9728-RS1

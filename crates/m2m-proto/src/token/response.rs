@@ -55,6 +55,31 @@ impl ExpiresIn {
     /// Longer lives are read as this one: 100 years.
     pub const MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+    /// Reads the member that holds a life: a number, or digits as text, with
+    /// at most one point between them; not `inf`, `nan`, `1e9`, `+1`. Absent,
+    /// `null` and empty are [`ExpiresIn::Absent`].
+    ///
+    /// # Errors
+    /// [`MalformedResponse::ExpiresIn`]: another type, another text, or less
+    /// than zero.
+    // spec: 6749-C7
+    pub fn read(value: Option<&Value>, unit: LifetimeUnit) -> Result<Self, MalformedResponse> {
+        let seconds = match value {
+            None | Some(Value::Null) => return Ok(Self::Absent),
+            Some(Value::Number(number)) => number.as_f64(),
+            Some(Value::String(text)) if text.trim().is_empty() => return Ok(Self::Absent),
+            Some(Value::String(text)) => decimal(text.trim()),
+            Some(_) => None,
+        };
+        let seconds = seconds.filter(|s| s.is_finite() && *s >= 0.0).ok_or(MalformedResponse::ExpiresIn)?;
+        let seconds = match unit {
+            LifetimeUnit::Seconds => seconds,
+            LifetimeUnit::Milliseconds => seconds / 1000.0,
+        };
+        let life = Duration::try_from_secs_f64(seconds).unwrap_or(Self::MAX).min(Self::MAX);
+        Ok(if life.is_zero() { Self::Zero } else { Self::In(life) })
+    }
+
     /// The life, if one was said.
     #[must_use]
     pub fn duration(self) -> Option<Duration> {
@@ -220,7 +245,7 @@ fn token_type(text: &str, dialect: &ResponseDialect) -> TokenType {
 /// The life, else the moment of the end, else nothing.
 fn life(members: &mut Map<String, Value>, dialect: &ResponseDialect) -> Result<ExpiresIn, MalformedResponse> {
     let stated = match &dialect.expires_in {
-        Some(name) => expires_in(members.remove(name).as_ref(), dialect.unit)?,
+        Some(name) => ExpiresIn::read(members.remove(name).as_ref(), dialect.unit)?,
         None => ExpiresIn::Absent,
     };
     let end = dialect.expires_at.as_ref().and_then(|name| members.get(name));
@@ -239,24 +264,6 @@ fn end_of_life(value: &Value) -> Result<ExpiresIn, MalformedResponse> {
         _ => None,
     };
     end.map(ExpiresIn::Until).ok_or(MalformedResponse::ExpiresIn)
-}
-
-// spec: 6749-C7
-fn expires_in(value: Option<&Value>, unit: LifetimeUnit) -> Result<ExpiresIn, MalformedResponse> {
-    let seconds = match value {
-        None | Some(Value::Null) => return Ok(ExpiresIn::Absent),
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(ExpiresIn::Absent),
-        Some(Value::String(text)) => decimal(text.trim()),
-        Some(_) => None,
-    };
-    let seconds = seconds.filter(|s| s.is_finite() && *s >= 0.0).ok_or(MalformedResponse::ExpiresIn)?;
-    let seconds = match unit {
-        LifetimeUnit::Seconds => seconds,
-        LifetimeUnit::Milliseconds => seconds / 1000.0,
-    };
-    let life = Duration::try_from_secs_f64(seconds).unwrap_or(ExpiresIn::MAX).min(ExpiresIn::MAX);
-    Ok(if life.is_zero() { ExpiresIn::Zero } else { ExpiresIn::In(life) })
 }
 
 /// Digits with at most one point between them; not `inf`, `nan`, `1e9`, `+1`.

@@ -15,6 +15,7 @@ mod remove;
 mod schema;
 mod show;
 mod test;
+mod transcript;
 mod trial;
 mod trust;
 mod wish;

@@ -93,9 +93,9 @@ fn rows(settings: &Settings, around: &Surroundings) -> Vec<Row> {
         }
     }
     if settings.text(Field::ClientAuthMethod).is_none()
-        && let Ok(method) = connect::auth_method(settings)
+        && let Ok(method) = connect::method(settings)
     {
-        rows.push(default(Field::ClientAuthMethod.key(), method));
+        rows.push(default(Field::ClientAuthMethod.key(), method.as_str()));
     }
     rows
 }

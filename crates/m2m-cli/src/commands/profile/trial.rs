@@ -9,12 +9,13 @@ use m2m_client::{Error, Token, TokenSpec};
 use serde_json::{Map, Value, json};
 
 use crate::Surroundings;
-use crate::connect::record::{Recorded, Recorder};
-use crate::connect::{self, Keep, Need};
+use crate::connect;
 use crate::exit::{Exit, Failure};
 use crate::output::{Reader, printable};
 use crate::settings::Settings;
 use crate::settings::field::Field;
+
+use super::transcript::{Recorded, Recorder};
 
 /// What came of a request.
 pub(super) struct Trial {
@@ -30,9 +31,8 @@ pub(super) struct Trial {
 /// What kept the request from being made: exit 2, 3 or 4.
 pub(super) async fn run(settings: &Settings, around: &Surroundings) -> Result<Trial, Failure> {
     let plain = settings.pairs(Field::Params).iter().map(|(name, _)| name.clone());
-    let recorder = Recorder::new(Arc::clone(&around.clock), plain);
-    let need = Need { keep: Keep::Nothing, destination: None };
-    let client = connect::recorded_client(settings, around, &need, &recorder).await?;
+    let recorder = Recorder::new(plain);
+    let client = connect::observed_client(settings, around, Arc::<Recorder>::clone(&recorder)).await?;
     let start = around.clock.monotonic();
     let outcome = client.renew(&TokenSpec::default()).await;
     let took = around.clock.monotonic().saturating_sub(start);

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use http::StatusCode;
 use m2m_proto::error::ErrorCode;
+use m2m_proto::token::ExpiresIn;
 use serde_json::Value;
 
+use super::super::answer::{Answer, Body, Life};
 use super::super::catalogue::{
     CLOCK_OFF, CLOCK_SAID, Check, EXPIRES_ABSENT, EXPIRES_LONG, EXPIRES_ODD, EXPIRES_SHORT, NOT_JSON,
     QUOTA_SPENT, REFUSED, SCOPE_NARROWED, TYPE_MISSING, TYPE_WRONG,
 };
 use super::super::facts::{Binding, Facts, Trouble};
 use super::super::finding::Finding;
-use super::super::record::{Answer, Body, Exchange};
+use super::super::record::Exchange;
 use super::claims;
 use crate::exit::Exit;
 
@@ -116,7 +118,7 @@ pub(super) fn not_json(facts: &Facts) -> Option<Finding> {
 /// Whether the answer holds a token, and what is wrong with it is told by a later check.
 fn is_told_later(facts: &Facts) -> bool {
     let Some(answer) = facts.token_answer().filter(|answer| answer.token.is_some()) else { return false };
-    life_of(answer.expires_in.as_ref()).is_err() || type_is_wrong(facts)
+    seconds_of(&answer.expires_in).is_err() || type_is_wrong(facts)
 }
 
 pub(super) fn request(facts: &Facts, blocked: Option<Check>) -> Option<Finding> {
@@ -157,20 +159,22 @@ fn refused(trouble: &Trouble) -> Finding {
     Finding::fail(trouble.exit, trouble.message.clone(), &REFUSED, &blanks)
 }
 
-/// `Ok(None)` where it is absent; `Err` where it is no life.
-fn life_of(value: Option<&Value>) -> Result<Option<f64>, String> {
-    let seconds = match value {
-        None => return Ok(None),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => text.trim().parse::<f64>().map_err(|_| text.clone())?,
-        Some(value) => value.as_f64().ok_or_else(|| value.to_string())?,
-    };
-    if seconds.is_finite() && seconds > 0.0 { Ok(Some(seconds)) } else { Err(seconds.to_string()) }
+/// `None` where no life is stated; `Err` where what is stated leaves the token no time, in its own words.
+fn seconds_of(life: &Life) -> Result<Option<f64>, String> {
+    match life.read {
+        Ok(ExpiresIn::In(life)) => Ok(Some(life.as_secs_f64())),
+        Ok(ExpiresIn::Absent | ExpiresIn::Until(_)) => Ok(None),
+        Ok(ExpiresIn::Zero) | Err(_) => Err(match &life.sent {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => "neither a number nor a text".to_owned(),
+        }),
+    }
 }
 
 pub(super) fn expires_in(facts: &Facts) -> Option<Finding> {
     let answer = facts.token_answer().filter(|answer| answer.token.is_some())?;
-    let seconds = match life_of(answer.expires_in.as_ref()) {
+    let seconds = match seconds_of(&answer.expires_in) {
         Err(odd) => {
             return Some(Finding::fail(Exit::Malformed, format!("expires_in is {odd}"), &EXPIRES_ODD, &[]));
         }
@@ -189,7 +193,8 @@ pub(super) fn expires_in(facts: &Facts) -> Option<Finding> {
         }
         Ok(Some(seconds)) => seconds,
     };
-    let as_text = if answer.expires_in.as_ref().is_some_and(Value::is_string) { ", as text" } else { "" };
+    let as_text =
+        if answer.expires_in.sent.as_ref().is_some_and(Value::is_string) { ", as text" } else { "" };
     let evidence = format!("{seconds} s{as_text}");
     Some(match seconds {
         seconds if seconds > LONG_LIFE => Finding::warn(evidence, &EXPIRES_LONG, &[]),

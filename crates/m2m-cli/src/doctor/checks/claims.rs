@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use m2m_proto::error::ErrorCode;
-use m2m_proto::names::{claim, metadata};
+use m2m_proto::names::{claim, jose, metadata};
 use serde_json::{Map, Value};
 
+use super::super::answer::TokenShape;
 use super::super::catalogue::{AUDIENCE_OTHER, AUDIENCE_REFUSED, LIFE_DIFFERS, TOKEN_ISSUER_OTHER};
 use super::super::facts::{Facts, Trouble};
 use super::super::finding::Finding;
-use super::super::record::TokenShape;
 use crate::exit::Exit;
 
 /// Rounding and the way of an answer.
@@ -86,8 +86,8 @@ pub(super) fn issuer(facts: &Facts) -> Option<Finding> {
 pub(super) fn typ(facts: &Facts) -> Option<Finding> {
     let Some((header, _)) = jwt(facts) else { return opaque(facts) };
     let text = |name| header.get(name).and_then(Value::as_str);
-    Some(Finding::pass(match text("typ") {
-        Some(typ) => format!("{typ}, signed with {}", text("alg").unwrap_or("nothing")),
+    Some(Finding::pass(match text(jose::TYP) {
+        Some(typ) => format!("{typ}, signed with {}", text(jose::ALG).unwrap_or("nothing")),
         None => "no typ".to_owned(),
     }))
 }
@@ -99,15 +99,12 @@ pub(super) fn lifetime(facts: &Facts) -> Option<Finding> {
     // By the server's clock where it says so; ours may be off.
     let begin = number(claim::IAT).unwrap_or(Duration::from_millis(facts.now.millis()).as_secs_f64());
     let life = exp - begin;
-    let stated = match facts.token_answer()?.expires_in.as_ref() {
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        Some(value) => value.as_f64(),
-        None => None,
-    };
+    let stated = facts.token_answer()?.expires_in.read.as_ref().ok().and_then(|read| read.duration());
     let evidence = format!("{} s from iat to exp", life.round());
     Some(match stated {
-        Some(stated) if stated - life > TOLERANCE => {
-            Finding::warn(format!("{evidence}, expires_in says {stated} s"), &LIFE_DIFFERS, &[])
+        Some(stated) if stated.as_secs_f64() - life > TOLERANCE => {
+            let evidence = format!("{evidence}, expires_in says {} s", stated.as_secs_f64());
+            Finding::warn(evidence, &LIFE_DIFFERS, &[])
         }
         _ => Finding::pass(evidence),
     })

@@ -101,23 +101,34 @@ pub(super) fn method(facts: &Facts) -> Option<Finding> {
         Method::None => return Some(Finding::pass("none: the grant says who the client is")),
         method => method.as_str(),
     };
-    let works = facts.outcome.is_some() && facts.trouble().is_none();
-    if let Some((whose, offered)) = offered(facts) {
-        let list = offered.join(", ");
-        let federated = method == FEDERATED && offered.contains(&auth_method::PRIVATE_KEY_JWT);
-        if offered.contains(&method) || federated {
-            return Some(algorithm(facts).unwrap_or_else(|| Finding::pass(format!("{method} is offered"))));
-        }
-        let blanks = [("methods", list.as_str())];
-        let evidence = format!("configured is {method}, {whose} {list}");
-        return Some(match works {
-            true => Finding::warn(format!("{evidence}, and accepts it"), &METHOD_NOT_OFFERED, &blanks),
-            false => Finding::fail(Exit::ClientRefused, evidence, &METHOD_NOT_OFFERED, &blanks),
-        });
+    match offered(facts) {
+        Some((whose, offered)) => Some(compared(facts, method, &whose, &offered)),
+        None if works(facts) => Some(Finding::pass(format!("{method} is accepted"))),
+        None => unstated(facts, method),
     }
-    if works {
-        return Some(Finding::pass(format!("{method} is accepted")));
+}
+
+fn works(facts: &Facts) -> bool {
+    facts.outcome.is_some() && facts.trouble().is_none()
+}
+
+/// The method against those that `whose` word names.
+fn compared(facts: &Facts, method: &str, whose: &str, offered: &[&str]) -> Finding {
+    let list = offered.join(", ");
+    let federated = method == FEDERATED && offered.contains(&auth_method::PRIVATE_KEY_JWT);
+    if offered.contains(&method) || federated {
+        return algorithm(facts).unwrap_or_else(|| Finding::pass(format!("{method} is offered")));
     }
+    let blanks = [("methods", list.as_str())];
+    let evidence = format!("configured is {method}, {whose} {list}");
+    match works(facts) {
+        true => Finding::warn(format!("{evidence}, and accepts it"), &METHOD_NOT_OFFERED, &blanks),
+        false => Finding::fail(Exit::ClientRefused, evidence, &METHOD_NOT_OFFERED, &blanks),
+    }
+}
+
+/// What a refusal says of a method where nobody names those that are offered.
+fn unstated(facts: &Facts, method: &str) -> Option<Finding> {
     let trouble = facts.trouble()?;
     if trouble.code.is_some() && trouble.speaks_of(&["auth method", "authentication method", "auth_method"]) {
         let evidence = format!("{method}: {}", trouble.message);

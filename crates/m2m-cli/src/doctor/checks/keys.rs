@@ -2,13 +2,13 @@
 
 use http::StatusCode;
 use m2m_proto::jose::JwkSet;
-use m2m_proto::names::metadata;
+use m2m_proto::names::{jose, metadata};
 use serde_json::Value;
 
+use super::super::answer::TokenShape;
 use super::super::catalogue::{JWKS_DOWN, KEY_ID_UNKNOWN, KEYS_NONE, KEYS_SKIPPED};
 use super::super::facts::Facts;
 use super::super::finding::Finding;
-use super::super::record::TokenShape;
 use crate::exit::Exit;
 
 pub(super) fn unreachable(facts: &Facts) -> Option<Finding> {
@@ -49,7 +49,7 @@ pub(super) fn keys(facts: &Facts) -> Option<Finding> {
     };
     // Keys for encryption are nobody's business here.
     let encrypts = |index: usize| {
-        document.get("keys").and_then(|keys| keys.get(index)).and_then(|key| key.get("use"))
+        document.get(jose::KEYS).and_then(|keys| keys.get(index)).and_then(|key| key.get(jose::USE))
             == Some(&Value::String("enc".to_owned()))
     };
     let skipped: Vec<String> = set
@@ -63,7 +63,7 @@ pub(super) fn keys(facts: &Facts) -> Option<Finding> {
     }
     if let Some(TokenShape::Jwt { header, .. }) =
         facts.token_answer().and_then(|answer| answer.token.as_ref())
-        && let Some(id) = header.get("kid").and_then(Value::as_str)
+        && let Some(id) = header.get(jose::KID).and_then(Value::as_str)
         && !set.keys().iter().any(|key| key.key_id() == Some(id))
     {
         let evidence = format!("the token's key {id} is not among the {} published", set.keys().len());

@@ -3,14 +3,14 @@
 use http::StatusCode;
 use m2m_io::HttpError;
 
+use super::super::answer::Body;
 use super::super::catalogue::{
-    NO_NAME, NOT_CONNECTED, PROXY_BYPASSED, PROXY_IN_THE_WAY, PROXY_LOGIN, SERVER_CERTIFICATE_ENDS,
+    Cause, NO_NAME, NOT_CONNECTED, PROXY_BYPASSED, PROXY_IN_THE_WAY, PROXY_LOGIN, SERVER_CERTIFICATE_ENDS,
     SERVER_CERTIFICATE_EXPIRED, TLS_CLIENT_REFUSED, TLS_FAILED, TLS_NOT_SPOKEN, TLS_UNKNOWN_ISSUER,
     TLS_WRONG_NAME,
 };
 use super::super::facts::{Facts, ProxyFacts, Reaction, Scheme, Server};
 use super::super::finding::Finding;
-use super::super::record::Body;
 use super::credential::SOON;
 use crate::exit::Exit;
 
@@ -22,61 +22,70 @@ pub(super) fn proxy(facts: &Facts) -> Option<Finding> {
         );
     };
     let named = format!("{} names {} for {}", proxy.variable, proxy.url, server.origin);
-    match in_the_way(facts, proxy) {
-        None => Some(Finding::pass(named)),
-        Some(what) => {
-            let cause = match what {
-                Obstacle::Login => &PROXY_LOGIN,
-                Obstacle::Closed(_) => &PROXY_IN_THE_WAY,
-            };
-            let seen = match what {
-                Obstacle::Login => "407: it wants a login".to_owned(),
-                Obstacle::Closed(seen) => seen,
-            };
-            let blanks = [
-                ("server", server.origin.as_str()),
-                ("host", server.host.as_str()),
-                ("variable", proxy.variable),
-            ];
-            Some(Finding::fail(Exit::Unreachable, format!("{named}: {seen}"), cause, &blanks))
-        }
-    }
+    let Some(obstacle) = in_the_way(facts, proxy) else { return Some(Finding::pass(named)) };
+    let blanks =
+        [("server", server.origin.as_str()), ("host", server.host.as_str()), ("variable", proxy.variable)];
+    let evidence = format!("{named}: {}", obstacle.seen());
+    Some(Finding::fail(Exit::Unreachable, evidence, obstacle.cause(), &blanks))
 }
 
-/// A proxy that takes no connections, though none to this server needs it.
+/// A proxy that takes no connections, though none to this server needs it. One that works, or says no to a strange
+/// request, is nobody's concern.
 fn bypassed(facts: &Facts) -> Option<Finding> {
     let proxy = facts.bypassed.as_ref()?;
-    let seen = match &proxy.reaction {
-        Reaction::Unreachable(reason) => format!("it cannot be reached: {reason}"),
-        Reaction::Refused { status, .. } if *status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            "407: it wants a login".to_owned()
-        }
-        _ => return None,
-    };
-    let evidence = format!("{} names {}: {seen}", proxy.variable, proxy.url);
+    let obstacle = proxy.reaction.obstacle().filter(|it| !matches!(it, Obstacle::Closed(_)))?;
+    let evidence = format!("{} names {}: {}", proxy.variable, proxy.url, obstacle.seen());
     Some(Finding::warn(evidence, &PROXY_BYPASSED, &[("variable", proxy.variable)]))
 }
 
 /// How a proxy stands in the way.
 enum Obstacle {
+    /// It wants a login.
     Login,
+    /// It cannot be reached, for this reason.
+    Unreachable(String),
+    /// It lets nothing through: what was seen of that.
     Closed(String),
 }
 
+impl Obstacle {
+    fn cause(&self) -> &'static Cause {
+        match self {
+            Self::Login => &PROXY_LOGIN,
+            Self::Unreachable(_) | Self::Closed(_) => &PROXY_IN_THE_WAY,
+        }
+    }
+
+    fn seen(&self) -> String {
+        match self {
+            Self::Login => "407: it wants a login".to_owned(),
+            Self::Unreachable(reason) => format!("it cannot be reached: {reason}"),
+            Self::Closed(seen) => seen.clone(),
+        }
+    }
+}
+
+impl Reaction {
+    /// What its own answer says; `None` where it lets the connection through, or was not asked.
+    fn obstacle(&self) -> Option<Obstacle> {
+        match self {
+            Self::Refused { status, .. } if *status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Some(Obstacle::Login)
+            }
+            Self::Refused { status, content_type } => {
+                let media = content_type.as_deref().map(|media| format!(" ({media})")).unwrap_or_default();
+                Some(Obstacle::Closed(format!("it answers {}{media}", status.as_u16())))
+            }
+            Self::Unreachable(reason) => Some(Obstacle::Unreachable(reason.clone())),
+            Self::Garbage => Some(Obstacle::Closed("it does not speak HTTP".to_owned())),
+            Self::Connected | Self::NotAsked => None,
+        }
+    }
+}
+
 fn in_the_way(facts: &Facts, proxy: &ProxyFacts) -> Option<Obstacle> {
-    match &proxy.reaction {
-        Reaction::Refused { status, .. } if *status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            return Some(Obstacle::Login);
-        }
-        Reaction::Refused { status, content_type } => {
-            let media = content_type.as_deref().map(|media| format!(" ({media})")).unwrap_or_default();
-            return Some(Obstacle::Closed(format!("it answers {}{media}", status.as_u16())));
-        }
-        Reaction::Unreachable(reason) => {
-            return Some(Obstacle::Closed(format!("it cannot be reached: {reason}")));
-        }
-        Reaction::Garbage => return Some(Obstacle::Closed("it does not speak HTTP".to_owned())),
-        Reaction::Connected | Reaction::NotAsked => {}
+    if let Some(obstacle) = proxy.reaction.obstacle() {
+        return Some(obstacle);
     }
     for (_, error) in facts.network_errors() {
         match error {

@@ -7,13 +7,15 @@ use m2m_io::file::Exposure;
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::error::ErrorCode;
 use m2m_proto::time::UnixTime;
+use m2m_proto::token::LifetimeUnit;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
+use super::super::answer::{Answer, Body, Life, TokenAnswer, TokenShape};
 use super::super::catalogue::Check;
 use super::super::facts::*;
 use super::super::finding::Status;
-use super::super::record::{Answer, Body, Exchange, TokenAnswer, TokenShape};
+use super::super::record::Exchange;
 use super::judge;
 use crate::connect::credentials::Method as Shown;
 use crate::exit::{Exit, Failure};
@@ -46,6 +48,10 @@ fn exchange(method: Method, path: &str, outcome: Result<Answer, HttpError>) -> E
     Exchange { method, url: format!("{ISSUER}{path}"), at: NOW, took: Duration::from_millis(3), outcome }
 }
 
+fn life(sent: &Value) -> Life {
+    Life::of(Some(sent), LifetimeUnit::Seconds)
+}
+
 fn token() -> TokenAnswer {
     let header = object(json!({"alg": "ES256", "typ": "at+jwt", "kid": "k1"}));
     let iat = NOW.seconds();
@@ -54,7 +60,7 @@ fn token() -> TokenAnswer {
         token: Some(TokenShape::Jwt { header, claims }),
         error: None,
         token_type: Some("Bearer".to_owned()),
-        expires_in: Some(json!(600)),
+        expires_in: life(&json!(600)),
         has_end: false,
         scope: Some("read".to_owned()),
     }
@@ -576,26 +582,26 @@ fn answers_that_are_none() {
 
 #[test]
 fn tokens() {
-    warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = None);
-    warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = Some(json!(3_600_000)));
-    warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = Some(json!(5)));
-    fine(|facts| answered(facts).expires_in = Some(json!("600")));
+    warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = Life::default());
+    warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = life(&json!(3_600_000)));
+    warns(Check::TokenExpiresIn, |facts| answered(facts).expires_in = life(&json!(5)));
+    fine(|facts| answered(facts).expires_in = life(&json!("600")));
     fine(|facts| {
-        answered(facts).expires_in = None;
+        answered(facts).expires_in = Life::default();
         answered(facts).has_end = true;
     });
     fine(|facts| {
-        answered(facts).expires_in = None;
+        answered(facts).expires_in = Life::default();
         facts.settings.fallback = Some(7200);
     });
     fine(|facts| {
-        answered(facts).expires_in = None;
+        answered(facts).expires_in = Life::default();
         let (name, methods) = ("Example".to_owned(), Vec::new());
         facts.settings.service = Some(Known { name, methods, lifetime: Some(7200) });
     });
-    for odd in [json!(0), json!(-1), json!("soon")] {
+    for odd in [json!(0), json!(-1), json!("soon"), json!("inf"), json!("1e9"), json!(true), json!([60])] {
         fails(Check::TokenExpiresIn, Exit::Malformed, |facts| {
-            answered(facts).expires_in = Some(odd.clone());
+            answered(facts).expires_in = life(&odd);
             facts.outcome = Some(Err(trouble(Exit::Malformed, None, "expires_in")));
         });
     }

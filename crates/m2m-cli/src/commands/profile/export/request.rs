@@ -11,6 +11,7 @@ use ::http::{HeaderMap, Request, Response, Uri};
 use bytes::Bytes;
 use m2m_client::{FixedSecret, HttpFactory, TokenSpec};
 use m2m_io::{BoxFuture, HttpClient, HttpError, Limits};
+use m2m_proto::metadata::well_known::is_well_known;
 use m2m_proto::secret::SecretString;
 
 use crate::Surroundings;
@@ -55,9 +56,6 @@ impl Place {
     }
 }
 
-/// The path of metadata documents.
-const WELL_KNOWN: &str = "/.well-known/";
-
 /// A request with a mark in the place of the secret ([`Place::find`]).
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
@@ -82,12 +80,14 @@ pub(super) async fn capture(settings: &Settings, around: &Surroundings) -> Resul
     refuse_signatures(settings)?;
     let auth = connect::method(settings)?;
     let mark = Arc::new(FixedSecret::new(SecretString::from(MARK)));
-    let recorder = Arc::new(Recorder { inner: connect::http(settings)?, seen: Mutex::default() });
-    let http = Arc::clone(&recorder);
+    let interceptor = Arc::new(Interceptor { inner: connect::http(settings)?, seen: Mutex::default() });
+    let http = Arc::clone(&interceptor);
     let factory = HttpFactory::new(move |_| Ok(Arc::clone(&http) as Arc<dyn HttpClient>));
-    let client = connect::with_stand_in(settings, around, mark).await?.http_factory(factory).build()?;
+    let builder = connect::with_stand_in(settings, around, mark).await?;
+    connect::warn_of_plain_http(settings, around);
+    let client = builder.http_factory(factory).build()?;
     let unsent = client.token(&TokenSpec::default()).await;
-    let seen = recorder.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let seen = interceptor.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (seen, unsent) {
         (Some(request), _) => Captured::of(auth, request),
         (None, Err(error)) => Err(error.into()),
@@ -123,18 +123,18 @@ impl Captured {
 
 /// Sends what asks for metadata, keeps anything else.
 #[derive(Debug)]
-struct Recorder {
+struct Interceptor {
     inner: Arc<dyn HttpClient>,
     seen: Mutex<Option<Request<Bytes>>>,
 }
 
-impl HttpClient for Recorder {
+impl HttpClient for Interceptor {
     fn send(
         &self,
         request: Request<Bytes>,
         limits: &Limits,
     ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
-        if request.uri().path().contains(WELL_KNOWN) {
+        if is_well_known(request.uri().path()) {
             return self.inner.send(request, limits);
         }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, header};
-use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
+use http::{HeaderMap, Request, header};
+use m2m_io::HttpError;
 use m2m_proto::form::decode_component;
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::names::param;
 
+use crate::connect::observer::{Observer, Passed};
+
 /// What stands for a value that is not shown.
-pub const REDACTED: &str = "[redacted]";
+const REDACTED: &str = "[redacted]";
 
 /// Parameters that hold no secret, whoever the server is.
 const PLAIN: &[&str] = &[
@@ -31,45 +33,39 @@ const PLAIN: &[&str] = &[
 
 /// One request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub(super) struct Recorded {
     /// `POST`, `GET`.
-    pub method: String,
+    pub(super) method: String,
     /// The URL; values in its query as in the body.
-    pub url: String,
+    pub(super) url: String,
     /// Header fields that we set, by name.
-    pub headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     /// Parameters of a form or members of a JSON object, in order.
-    pub parameters: Vec<(String, String)>,
+    pub(super) parameters: Vec<(String, String)>,
     /// The answer's status; `None` when there was none.
-    pub status: Option<u16>,
+    pub(super) status: Option<u16>,
     /// The answer's media type.
-    pub content_type: Option<String>,
+    pub(super) content_type: Option<String>,
     /// From the first byte sent to the last received.
-    pub took: Duration,
+    pub(super) took: Duration,
 }
 
 /// Keeps what passes.
 #[derive(Debug)]
-pub struct Recorder {
-    clock: Arc<dyn Clock>,
+pub(super) struct Recorder {
     plain: Vec<String>,
     kept: Mutex<Vec<Recorded>>,
 }
 
 impl Recorder {
     /// `plain`: names of further parameters whose values may be shown.
-    pub fn new(clock: Arc<dyn Clock>, plain: impl IntoIterator<Item = String>) -> Arc<Self> {
-        Arc::new(Self { clock, plain: plain.into_iter().collect(), kept: Mutex::default() })
+    pub(super) fn new(plain: impl IntoIterator<Item = String>) -> Arc<Self> {
+        Arc::new(Self { plain: plain.into_iter().collect(), kept: Mutex::default() })
     }
 
     /// What has passed, oldest first.
-    pub fn all(&self) -> Vec<Recorded> {
+    pub(super) fn all(&self) -> Vec<Recorded> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// A client that sends through `inner` and keeps.
-    pub fn listen(self: &Arc<Self>, inner: Arc<dyn HttpClient>) -> Arc<dyn HttpClient> {
-        Arc::new(Listening { inner, recorder: Arc::clone(self) })
     }
 
     fn shown(&self, name: &str, value: String) -> String {
@@ -145,42 +141,31 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     shown
 }
 
-#[derive(Debug)]
-struct Listening {
-    inner: Arc<dyn HttpClient>,
-    recorder: Arc<Recorder>,
-}
-
-impl HttpClient for Listening {
-    fn send(
-        &self,
-        request: Request<Bytes>,
-        limits: &Limits,
-    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
-        let limits = limits.clone();
-        Box::pin(async move {
-            let mut recorded = self.recorder.request(&request);
-            let start = self.recorder.clock.monotonic();
-            let answer = self.inner.send(request, &limits).await;
-            recorded.took = self.recorder.clock.monotonic().saturating_sub(start);
-            if let Ok(response) = &answer {
-                recorded.status = Some(response.status().as_u16());
-                let media = response.headers().get(header::CONTENT_TYPE);
-                recorded.content_type = media.and_then(|media| media.to_str().ok()).map(str::to_owned);
-            } else if let Err(HttpError::Redirect { status, .. }) = &answer {
-                recorded.status = Some(status.as_u16());
-            }
-            self.recorder.kept.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
-            answer
-        })
+impl Observer for Recorder {
+    fn exchanged(&self, passed: &Passed<'_>) {
+        let answer = passed.outcome.as_ref();
+        let media = answer.ok().and_then(|answer| answer.headers().get(header::CONTENT_TYPE));
+        let recorded = Recorded {
+            status: match answer {
+                Ok(answer) => Some(answer.status().as_u16()),
+                Err(HttpError::Redirect { status, .. }) => Some(status.as_u16()),
+                Err(_) => None,
+            },
+            content_type: media.and_then(|media| media.to_str().ok()).map(str::to_owned),
+            took: passed.took,
+            ..self.request(passed.request)
+        };
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use m2m_io::SystemClock;
+    use http::Response;
+    use m2m_io::{BoxFuture, HttpClient, Limits, SystemClock};
 
     use super::*;
+    use crate::connect::observer::Watched;
 
     #[derive(Debug)]
     struct Silent;
@@ -193,8 +178,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_be_secret_is_blacked_out() {
-        let recorder = Recorder::new(Arc::new(SystemClock), ["organization".to_owned()]);
-        let http = recorder.listen(Arc::new(Silent));
+        let recorder = Recorder::new(["organization".to_owned()]);
+        let http = Watched::over(Arc::new(Silent), Arc::new(SystemClock), Arc::<Recorder>::clone(&recorder));
         for (query, body) in [
             ("?api_key=canary&client_id=c", "grant_type=g&client_secret=canary&scope=a+b&organization=o"),
             ("", r#"{"grant_type":"g","client_secret":"canary","x":{"y":"canary"},"organization":"o"}"#),
