@@ -42,6 +42,8 @@ causes! {
     SECRET_UNREADABLE: "<problem>" => "<advice>";
     NEWLINE_REMOVED: "the secret was written by echo or an editor, which end a line; m2m removes one line end, other programs send it"
         => "write it again without: printf %s 'SECRET' > FILE";
+    NEWLINE_REFUSED: "the secret was written by echo or an editor, which end a line; what was registered at the server may have been copied with the line end, or is another secret"
+        => "write exactly the secret: printf %s 'SECRET' > FILE, and register the same text at the server";
     SECRET_WHITESPACE: "<where>: white space became part of the secret when it was copied"
         => "write exactly the secret and nothing else: printf %s 'SECRET' > FILE";
     FILE_MODE: "other users of this machine can read the file"
@@ -123,6 +125,8 @@ causes! {
         => "have <missing> granted to this client at the server, or do not ask for it";
     AUDIENCE_REFUSED: "the server does not know the API that the token is asked for, or does not grant it to this client"
         => "compare the audience or resource with the API's identifier at the server, character for character, a trailing slash included; then grant it to this client";
+    AUDIENCE_KNOWN: "the service refuses the audience, or does not grant it to this client"
+        => "<advice>";
     AUDIENCE_OTHER: "the token is for another API than was asked for; the one that was meant will refuse it"
         => "check which parameter this server wants (audience, resource or scope) and the API's exact identifier; the token says <aud>";
     TOKEN_ISSUER_OTHER: "the token names another issuer than the metadata; APIs that trust the metadata's will refuse it"
@@ -182,7 +186,7 @@ table! {
     SecretReadable "secret.readable" ("a secret is a reference")
         "whether each secret can be read where the settings say" [SECRET_UNREADABLE];
     SecretTrailingNewline "secret.trailing_newline" ("the commonest cause of invalid_client")
-        "whether line ends or spaces stand around the client secret" [NEWLINE_REMOVED SECRET_WHITESPACE];
+        "whether line ends or spaces stand around the client secret" [NEWLINE_REMOVED NEWLINE_REFUSED SECRET_WHITESPACE];
     SecretFileMode "secret.file_mode" ("a secret is for one user")
         "whether others may read the files that hold secrets and keys" [FILE_MODE];
     SecretDoubleEncoded "secret.double_encoded" ("RFC 6749 section 2.3.1")
@@ -228,7 +232,7 @@ table! {
     TokenScope "token.scope" ("RFC 6749 section 3.3")
         "what was granted of what was asked for" [SCOPE_NARROWED];
     TokenAudience "token.audience" ("RFC 8707, RFC 9068 section 2.2")
-        "whether the token is for the API that was asked for" [AUDIENCE_REFUSED AUDIENCE_OTHER];
+        "whether the token is for the API that was asked for" [AUDIENCE_REFUSED AUDIENCE_KNOWN AUDIENCE_OTHER];
     TokenIssuer "token.issuer" ("RFC 9068 section 4")
         "whether a readable token names the metadata's issuer" [TOKEN_ISSUER_OTHER];
     TokenTyp "token.typ" ("RFC 9068 section 2.1")

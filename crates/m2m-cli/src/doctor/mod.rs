@@ -1,7 +1,7 @@
 //! `m2m doctor`: why it fails, in the order of causes.
 //!
-//! `gather` looks at the world and has `run` run the production engine once; `checks` judges what was seen, in the order of
-//! [`catalogue::TABLE`]; a [`finding::Report`] is the result. `docs/troubleshooting.md` is [`page::text`].
+//! `gather` looks at the world and has `run` run the production engine once; `checks` judges what was seen, in the
+//! order of [`catalogue::TABLE`]; a [`finding::Report`] is the result. `docs/troubleshooting.md` is [`page::text`].
 
 pub mod answer;
 pub mod catalogue;
@@ -9,6 +9,7 @@ mod checks;
 pub mod facts;
 pub mod finding;
 mod gather;
+pub mod hidden;
 pub mod page;
 mod probe;
 pub mod record;
@@ -31,5 +32,6 @@ pub enum Effort {
 
 /// Looks at everything. Never fails: whatever is wrong is a finding.
 pub async fn examine(flags: &ProfileFlags, effort: Effort, around: &Surroundings) -> Report {
-    checks::judge(&gather::facts(flags, effort, around).await)
+    let facts = gather::facts(flags, effort, around).await;
+    checks::judge(&facts).without(&facts.hidden)
 }

@@ -10,11 +10,14 @@ use std::time::Duration;
 use http::Method;
 use m2m_io::HttpError;
 use m2m_io::file::TrailingNewline;
+use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::metadata::well_known::is_well_known;
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
+use serde_json::Value;
 
 use super::answer::{Answer, Dictionary};
+use super::hidden::Hidden;
 use crate::connect::observer::{Observer, Passed};
 use crate::settings::field::Field;
 use crate::settings::secret::ReadSecret;
@@ -39,6 +42,7 @@ pub enum Expects {
 struct Kept {
     exchanges: Vec<Exchange>,
     reads: Vec<SecretRead>,
+    hidden: Hidden,
 }
 
 /// One request and what came of it.
@@ -83,6 +87,11 @@ impl Record {
         self.kept().reads.clone()
     }
 
+    /// What no finding may show.
+    pub fn hidden(&self) -> Hidden {
+        self.kept().hidden.clone()
+    }
+
     /// How the token's members are called; `None` where a public document is expected.
     fn names_for(&self, url: &str) -> Option<&Dictionary> {
         match &self.expects {
@@ -103,6 +112,12 @@ impl Observer for Record {
             Ok(response) => Ok(Answer::of(self.names_for(&url), response)),
             Err(error) => Err(error.clone()),
         };
+        if let (Some(names), Ok(response)) = (self.names_for(&url), passed.outcome)
+            && let Ok(members) = parse_object(response.body(), &JsonLimits::DOCUMENT)
+            && let Some(token) = members.get(&names.token).and_then(Value::as_str)
+        {
+            self.kept().hidden.add(token);
+        }
         let method = passed.request.method().clone();
         let exchange = Exchange { method, url, at: passed.at, took: passed.took, outcome };
         self.kept().exchanges.push(exchange);
@@ -110,6 +125,7 @@ impl Observer for Record {
 
     fn read(&self, field: Field, read: &ReadSecret) {
         let (newline, secret) = (read.trailing_newline, read.secret.clone());
+        self.kept().hidden.add(secret.expose());
         self.kept().reads.push(SecretRead { field, newline, secret });
     }
 }

@@ -7,7 +7,9 @@ use m2m_proto::names::{claim, jose, metadata};
 use serde_json::{Map, Value};
 
 use super::super::answer::TokenShape;
-use super::super::catalogue::{AUDIENCE_OTHER, AUDIENCE_REFUSED, LIFE_DIFFERS, TOKEN_ISSUER_OTHER};
+use super::super::catalogue::{
+    AUDIENCE_KNOWN, AUDIENCE_OTHER, AUDIENCE_REFUSED, LIFE_DIFFERS, TOKEN_ISSUER_OTHER,
+};
 use super::super::facts::{Facts, Trouble};
 use super::super::finding::Finding;
 use crate::exit::Exit;
@@ -44,9 +46,16 @@ pub(super) fn refuses_audience(facts: &Facts, trouble: &Trouble) -> bool {
 pub(super) fn audience(facts: &Facts) -> Option<Finding> {
     let asked = facts.settings.audiences.join(", ");
     if let Some(trouble) = facts.trouble().filter(|trouble| refuses_audience(facts, trouble)) {
-        let asked = if asked.is_empty() { "none" } else { &asked };
-        let evidence = format!("asked for {asked}; {}", trouble.message);
-        return Some(Finding::fail(Exit::RequestRefused, evidence, &AUDIENCE_REFUSED, &[]));
+        let evidence = match asked.is_empty() {
+            true => format!("no audience and no resource is named; {}", trouble.message),
+            false => format!("asked for {asked}; {}", trouble.message),
+        };
+        // The catalogue knows where this service wants it put right.
+        let (cause, advice) = match facts.settings.service {
+            Some(_) => (&AUDIENCE_KNOWN, trouble.hint.as_str()),
+            None => (&AUDIENCE_REFUSED, ""),
+        };
+        return Some(Finding::fail(Exit::RequestRefused, evidence, cause, &[("advice", advice)]));
     }
     let Some((_, claims)) = jwt(facts) else { return opaque(facts) };
     let named: Vec<&str> = match claims.get(claim::AUD) {

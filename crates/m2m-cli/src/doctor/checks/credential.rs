@@ -6,7 +6,8 @@ use m2m_io::file::Exposure;
 
 use super::super::catalogue::{
     CLIENT_CERTIFICATE_ENDS, CLIENT_CERTIFICATE_EXPIRED, CLIENT_CERTIFICATE_UNREADABLE, DOUBLE_ENCODED,
-    FILE_MODE, HMAC_SHORT, KEY_UNUSABLE, NEWLINE_REMOVED, SECRET_UNREADABLE, SECRET_WHITESPACE,
+    FILE_MODE, HMAC_SHORT, KEY_UNUSABLE, NEWLINE_REFUSED, NEWLINE_REMOVED, SECRET_UNREADABLE,
+    SECRET_WHITESPACE,
 };
 use super::super::facts::{Around, Facts};
 use super::super::finding::Finding;
@@ -46,7 +47,14 @@ pub(super) fn trailing_newline(facts: &Facts) -> Option<Finding> {
     }
     if let Some(secret) = finding(Around::LineEnd) {
         let evidence = format!("{} ({}) ends with a line end, which is not sent", secret.field, secret.place);
-        return Some(Finding::warn(evidence, &NEWLINE_REMOVED, &[]));
+        // Not sent, and yet suspect: what is registered may have been copied with it, or be another line.
+        return Some(match facts.trouble() {
+            Some(trouble) if trouble.refuses_client() && !is_explained(facts) => {
+                let evidence = format!("{evidence}, and {}", trouble.message);
+                Finding::fail(Exit::ClientRefused, evidence, &NEWLINE_REFUSED, &[])
+            }
+            _ => Finding::warn(evidence, &NEWLINE_REMOVED, &[]),
+        });
     }
     match facts.secrets.is_empty() {
         true => none_is_used(facts, "no secret is used"),
@@ -68,6 +76,12 @@ pub(super) fn file_mode(facts: &Facts) -> Option<Finding> {
     }
 }
 
+/// Whether something else than the secret explains why the client is refused.
+fn is_explained(facts: &Facts) -> bool {
+    method_is_not_offered(facts)
+        || (facts.makes_assertions() && offset(facts).is_some_and(Offset::is_too_far))
+}
+
 /// Escapes alone prove nothing: it takes a refusal that nothing else explains.
 pub(super) fn double_encoded(facts: &Facts) -> Option<Finding> {
     let Some(secret) = facts.secrets.iter().find(|secret| secret.escapes > 0) else {
@@ -82,10 +96,8 @@ pub(super) fn double_encoded(facts: &Facts) -> Option<Finding> {
         format!("{} %XX escapes", secret.escapes)
     };
     let evidence = format!("{} ({}) holds {count}", secret.field, secret.place);
-    let explained = method_is_not_offered(facts)
-        || (facts.makes_assertions() && offset(facts).is_some_and(Offset::is_too_far));
     Some(match (facts.trouble(), facts.outcome.is_some()) {
-        (Some(trouble), _) if trouble.refuses_client() && !explained => {
+        (Some(trouble), _) if trouble.refuses_client() && !is_explained(facts) => {
             let evidence = format!("{evidence}, and {}", trouble.message);
             Finding::fail(Exit::ClientRefused, evidence, &DOUBLE_ENCODED, &[])
         }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use m2m_client::ErrorKind;
+use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::names::{auth_method, metadata};
 
 use super::super::catalogue::{
@@ -101,6 +102,9 @@ pub(super) fn method(facts: &Facts) -> Option<Finding> {
         Method::None => return Some(Finding::pass("none: the grant says who the client is")),
         method => method.as_str(),
     };
+    if let Some(said) = said(facts, method) {
+        return Some(said);
+    }
     match offered(facts) {
         Some((whose, offered)) => Some(compared(facts, method, &whose, &offered)),
         None if works(facts) => Some(Finding::pass(format!("{method} is accepted"))),
@@ -127,19 +131,36 @@ fn compared(facts: &Facts, method: &str, whose: &str, offered: &[&str]) -> Findi
     }
 }
 
-/// What a refusal says of a method where nobody names those that are offered.
+/// What a refusal says of methods: a client may be registered for one alone, whatever the server offers.
+fn said(facts: &Facts, method: &str) -> Option<Finding> {
+    let trouble = facts.trouble().filter(|trouble| trouble.code.is_some())?;
+    let named = |name: &&str| *name != method && trouble.speaks_of(&[name]);
+    let others: Vec<&str> =
+        ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).into_iter().filter(named).collect();
+    let phrases = ["auth method", "authentication method", "auth_method"];
+    if others.is_empty() && !trouble.speaks_of(&phrases) {
+        return None;
+    }
+    let list = match others.is_empty() {
+        true => "the methods in the server's documentation".to_owned(),
+        false => others.join(", "),
+    };
+    let evidence = format!("{method}: {}", trouble.message);
+    Some(Finding::fail(Exit::ClientRefused, evidence, &METHOD_NOT_OFFERED, &[("methods", &list)]))
+}
+
+/// Where nobody names the methods that are offered.
 fn unstated(facts: &Facts, method: &str) -> Option<Finding> {
     let trouble = facts.trouble()?;
-    if trouble.code.is_some() && trouble.speaks_of(&["auth method", "authentication method", "auth_method"]) {
-        let evidence = format!("{method}: {}", trouble.message);
-        let blanks = [("methods", "the methods in the server's documentation")];
-        return Some(Finding::fail(Exit::ClientRefused, evidence, &METHOD_NOT_OFFERED, &blanks));
-    }
     let by_default = method == auth_method::CLIENT_SECRET_BASIC;
     match (facts.metadata.is_some(), by_default) {
         (true, false) => {
             let evidence = format!("configured is {method}, the metadata says nothing");
-            Some(Finding::warn(evidence, &METHOD_UNSTATED, &[]))
+            // RFC 8414 section 2: then it is client_secret_basic.
+            Some(match trouble.refuses_client() {
+                true => Finding::fail(Exit::ClientRefused, evidence, &METHOD_UNSTATED, &[]),
+                false => Finding::warn(evidence, &METHOD_UNSTATED, &[]),
+            })
         }
         (true, true) => Some(Finding::pass("client_secret_basic, the default of servers that say nothing")),
         (false, _) if facts.settings.issuer.is_none() => {

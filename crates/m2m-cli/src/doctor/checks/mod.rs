@@ -42,6 +42,8 @@ fn look(check: Check, facts: &Facts, blocked: Option<Check>) -> Finding {
         Check::TcpConnect => network::connect(facts),
         Check::TlsChain => network::tls_chain(facts),
         Check::TlsExpired => network::tls_expired(facts),
+        // Whoever cannot be reached offers no metadata either; once is enough.
+        Check::DiscoveryReachable if blocked.is_some_and(is_on_the_way) => None,
         Check::DiscoveryReachable => discovery::reachable(facts),
         Check::DiscoveryIssuer => discovery::issuer(facts),
         Check::AuthMethod => discovery::method(facts),
@@ -65,4 +67,9 @@ fn look(check: Check, facts: &Facts, blocked: Option<Check>) -> Finding {
         Some(check) => Finding::skip(format!("cannot be looked at before {} is in order", check.id())),
         None => Finding::skip("does not apply"),
     })
+}
+
+/// Checks of the way to the server.
+fn is_on_the_way(check: Check) -> bool {
+    matches!(check, Check::Proxy | Check::Dns | Check::TcpConnect | Check::TlsChain | Check::TlsExpired)
 }

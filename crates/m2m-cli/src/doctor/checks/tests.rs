@@ -299,11 +299,18 @@ fn secrets() {
     });
     warns(Check::SecretFileMode, |facts| facts.files[0].1 = Exposure::Everybody);
     warns(Check::SecretFileMode, |facts| facts.files[0].1 = Exposure::Group);
-    // A line end that was removed explains no refusal.
-    fails(Check::TokenRequest, Exit::ClientRefused, |facts| {
+    // What was removed here may have been registered with the secret, unless something explains the refusal better.
+    fails(Check::SecretTrailingNewline, Exit::ClientRefused, |facts| {
         facts.secrets[0].around = Around::LineEnd;
         client_refused(facts);
     });
+    let mut facts = healthy();
+    facts.secrets[0].around = Around::LineEnd;
+    client_refused(&mut facts);
+    facts.settings.method = Some(Shown::Registered(ClientAuthMethod::ClientSecretPost));
+    let report = judge(&facts);
+    let newline = report.0.iter().find(|(check, _)| *check == Check::SecretTrailingNewline).unwrap();
+    assert_eq!(newline.1.status, Status::Warn, "{report:?}");
 }
 
 #[test]
@@ -396,6 +403,12 @@ fn names_connections_and_tls() {
         unanswered(facts, &HttpError::Connect(reason()), Exit::Unreachable);
         facts.connection = Some(Err(reason()));
     });
+    // Whoever cannot be reached is not blamed for the metadata as well.
+    let mut facts = healthy();
+    unanswered(&mut facts, &HttpError::Connect(reason()), Exit::Unreachable);
+    facts.connection = Some(Err(reason()));
+    let failed = judge(&facts).0.iter().filter(|(_, finding)| finding.status == Status::Fail).count();
+    assert_eq!(failed, 1, "{:?}", judge(&facts));
     for (reason, words) in [
         ("invalid peer certificate: UnknownIssuer", "not trusted"),
         ("invalid peer certificate: certificate not valid for name \"a\"", "other names"),
@@ -478,11 +491,16 @@ fn methods() {
         post(facts);
         unsaid(facts);
     });
-    // A warning only: the refusal is the finding.
-    fails(Check::TokenRequest, Exit::ClientRefused, |facts| {
+    // A server that says nothing takes Basic (RFC 8414 section 2).
+    fails(Check::AuthMethod, Exit::ClientRefused, |facts| {
         post(facts);
         unsaid(facts);
         client_refused(facts);
+    });
+    // A client may be registered for one method alone, of those that the metadata names.
+    fails(Check::AuthMethod, Exit::ClientRefused, |facts| {
+        let words = "client must use private_key_jwt";
+        refused(facts, Exit::ClientRefused, ErrorCode::InvalidClient, words);
     });
     fails(Check::AuthMethod, Exit::ClientRefused, |facts| {
         facts.metadata = None;
@@ -641,6 +659,12 @@ fn audiences() {
             refused(facts, Exit::RequestRefused, code.clone(), words);
         });
     }
+    // The catalogue knows how its service is told of an audience.
+    let mut facts = healthy();
+    facts.settings.service = Some(Known { name: "Example".to_owned(), methods: Vec::new(), lifetime: None });
+    refused(&mut facts, Exit::RequestRefused, ErrorCode::InvalidTarget, "who?");
+    let report = judge(&facts);
+    assert!(report.first().unwrap().1.fix.as_ref().unwrap().contains("do this"), "{report:?}");
     // The audience of an assertion is another matter.
     fails(Check::TokenRequest, Exit::ClientRefused, |facts| {
         signs(facts);
