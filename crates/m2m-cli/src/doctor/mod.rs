@@ -1,7 +1,7 @@
 //! `m2m doctor`: why it fails, in the order of causes.
 //!
-//! `gather` looks at the world and has `run` run the production engine once; `checks` judges what was seen, in the order of
-//! [`catalogue::TABLE`]; a [`finding::Report`] is the result. `docs/troubleshooting.md` is [`page::text`].
+//! `gather` looks at the world and `run` runs the production engine once; `checks` judges what was seen, in the order
+//! of [`catalogue::TABLE`]; a [`finding::Report`] is the result. `docs/troubleshooting.md` is [`page::text`].
 
 pub mod answer;
 pub mod catalogue;
