@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::catalogue::{Cause, TABLE};
 
 const HEAD: &str = "\
-<!-- Made from crates/m2m-cli/src/doctor/catalogue.rs; written by UPDATE_GOLDEN=1 cargo test -p m2m-cli troubleshooting -->
+<!-- Made of crates/m2m-cli/src/doctor/catalogue.rs by UPDATE_GOLDEN=1 cargo test -p m2m-cli troubleshooting -->
 # Troubleshooting
 
     m2m doctor              looks at everything below, with the settings that m2m token would use
