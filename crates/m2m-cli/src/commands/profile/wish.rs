@@ -98,6 +98,12 @@ impl Wish {
     /// # Errors
     /// Exit 2 or 3: what is missing or cannot be.
     pub(super) fn check(&self) -> Result<(), Failure> {
+        // The file would take none of them.
+        if let Some((field, _)) = self.values.iter().find(|(_, sourced)| !sourced.value.is_one_line()) {
+            return Err(Failure::usage(format!(
+                "{field}: control characters and line separators are refused"
+            )));
+        }
         connect::check(&Settings::of(self.values.clone())?)
     }
 
