@@ -34,7 +34,7 @@ pub(crate) async fn run(typed: &Profile, around: &Surroundings) -> Result<Exit, 
         ProfileCommand::Import(typed) => import::run(typed, around).await,
         ProfileCommand::Export(typed) => export::run(typed, around).await,
         ProfileCommand::Schema(typed) => schema::run(typed, around),
-        ProfileCommand::Trust(typed) => trust::run(typed, around),
+        ProfileCommand::Trust(typed) => trust::run(typed, around).await,
     }
 }
 

@@ -5,7 +5,8 @@ use std::io::IsTerminal as _;
 use serde_json::json;
 
 use super::asker::{Asker, Terminal};
-use super::{kept, written};
+use super::kept;
+use super::written::{self, Turn};
 use crate::Surroundings;
 use crate::args::ProfileRemove;
 use crate::exit::{Exit, Failure};
@@ -29,10 +30,11 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
     })?;
     let path = around.directory.join(&file.document.path);
     confirm(typed, &format!("profile {name} of {}", path.display()))?;
+    let turn = Turn::take(Some(&path), around).await?;
     let mut draft = Draft::open(&path)?;
     let was_default = draft.default_profile() == Some(name);
     draft.remove(name);
-    written::save(&draft, around)?;
+    written::save(&draft, &turn, around)?;
     around.output.note(&format!("profile {name} is removed from {}", draft.path().display()));
     if was_default {
         around.output.note("it was the default; there is none now");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::written::Turn;
 use crate::Surroundings;
 use crate::args::ProfileTrust;
 use crate::exit::{Exit, Failure};
@@ -14,12 +15,13 @@ use crate::settings::secret::SecretReference;
 use crate::settings::trust::{Trust, TrustedFiles};
 use crate::settings::value;
 
-pub(super) fn run(typed: &ProfileTrust, around: &Surroundings) -> Result<Exit, Failure> {
-    let mut trusted = TrustedFiles::load(&around.environment)?;
+pub(super) async fn run(typed: &ProfileTrust, around: &Surroundings) -> Result<Exit, Failure> {
     if typed.list {
-        return list(&trusted, around);
+        return list(&TrustedFiles::load(&around.environment)?, around);
     }
     let path = file(typed, around)?;
+    let _turn = Turn::take(None, around).await?;
+    let mut trusted = TrustedFiles::load(&around.environment)?;
     if typed.revoke {
         let was = trusted.remove(&path);
         trusted.save(around.random.as_ref())?;

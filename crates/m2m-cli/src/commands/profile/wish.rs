@@ -119,6 +119,7 @@ impl Wish {
         around: &Surroundings,
     ) -> Result<Written, Failure> {
         let place = if typed.keyring { Place::Keyring } else { Place::File };
+        let target = target.open(around).await?;
         let before = target.before().unwrap_or_default();
         let former = |field: Field| match before.get(&field).map(|sourced| &sourced.value) {
             Some(Value::Secret(reference)) => Some(reference),
