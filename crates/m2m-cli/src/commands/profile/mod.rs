@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod kept;
 mod list;
+mod owners;
 mod remove;
 mod schema;
 mod show;

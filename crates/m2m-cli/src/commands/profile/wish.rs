@@ -125,26 +125,21 @@ impl Wish {
             Some(Value::Secret(reference)) => Some(reference),
             _ => None,
         };
+        let owner = target.owner();
         let mut kept = Vec::new();
         for (field, secret) in std::mem::take(&mut self.secrets) {
             let name = format!("{name}{}", ending(field));
-            let keep = Keep { name: &name, place, before: former(field) };
-            let reference = keep.put(&secret, around).await?;
+            let keep = Keep { name: &name, place, owner: &owner, before: former(field) };
+            let reference = keep.put(&secret, target.turn(), around).await?;
             self.set(field, Value::Secret(reference.clone()));
             kept.push((field, reference));
         }
         let path = target.put(&self.values, around)?;
-        for field in before.keys() {
-            if let Some(SecretReference::File(left)) = former(*field)
-                && kept::is_ours(left, around)
-                && !self
-                    .values
-                    .values()
-                    .any(|sourced| sourced.value == Value::Secret(SecretReference::File(left.clone())))
-            {
-                around
-                    .output
-                    .note(&format!("the secret of the replaced profile stays in {}", left.display()));
+        for reference in before.keys().filter_map(|field| former(*field)) {
+            let is_used =
+                self.values.values().any(|sourced| sourced.value == Value::Secret(reference.clone()));
+            if !is_used && matches!(kept::is_of(&owner, reference, around), Ok(true)) {
+                around.output.note(&format!("the secret of the replaced profile stays: {reference}"));
             }
         }
         Ok(Written { path, kept })

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use m2m_io::file::FileLock;
 
+use super::owners::Owner;
 use crate::Surroundings;
 use crate::args::Destination;
 use crate::exit::Failure;
@@ -130,6 +131,16 @@ impl Opened {
     pub(super) fn before(&self) -> Option<Profile> {
         let text = std::str::from_utf8(self.draft.unchanged()).ok()?;
         Document::parse(self.draft.path(), text).ok()?.profiles.remove(&self.name)
+    }
+
+    /// The profile as the owner of its secrets.
+    pub(super) fn owner(&self) -> Owner {
+        Owner::of(self.draft.path(), &self.name)
+    }
+
+    /// Our turn, which lasts until the profile is written.
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     /// Writes the profile, and says where.
