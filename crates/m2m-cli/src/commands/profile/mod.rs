@@ -12,6 +12,7 @@ mod import;
 mod kept;
 mod list;
 mod owners;
+mod powers;
 mod remove;
 mod schema;
 mod show;
