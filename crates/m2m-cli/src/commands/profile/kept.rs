@@ -27,6 +27,7 @@ pub(super) enum Place {
 }
 
 /// A secret on its way to its place. `name` is the profile's, with an ending for all but the client secret.
+#[derive(Clone, Copy)]
 pub(super) struct Keep<'a> {
     pub(super) name: &'a str,
     pub(super) place: Place,
@@ -166,3 +167,6 @@ pub(super) async fn remove(
     Owners::remove(reference, turn, around)?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;
