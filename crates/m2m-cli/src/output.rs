@@ -202,7 +202,7 @@ fn escaped(json: &str) -> String {
 }
 
 /// Line and paragraph separators, and what reorders the text around it.
-fn is_layout(c: char) -> bool {
+pub(crate) fn is_layout(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

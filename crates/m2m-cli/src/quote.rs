@@ -1,5 +1,7 @@
 //! Text as it must be written so that another program reads back exactly that text.
 
+use crate::output::is_layout;
+
 /// For a POSIX shell, quoted whether that is needed or not: nothing in single quotes is special but the quote.
 pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -12,12 +14,14 @@ pub fn shell_word(text: &str) -> String {
 }
 
 /// A basic string of TOML, on one line. YAML (a double-quoted scalar) and JSON read it too.
+///
+/// U+2028 and U+2029 end a line of YAML 1.1; marks of direction show a reader another text than a program gets.
 pub fn toml(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c.is_control() || is_layout(c) => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => quoted.push(c),
         }
     }
@@ -55,8 +59,18 @@ mod tests {
 
     #[test]
     fn toml_yaml_and_json_read_back_what_was_quoted() {
-        for text in ["", "a b", "\"\\", "line\nend\u{7f}\u{9b}", "ä\u{1f600}", "{{x}}", "# no comment"] {
+        for text in [
+            "",
+            "a b",
+            "\"\\",
+            "line\nend\u{7f}\u{9b}\u{85}",
+            "a\u{2028}b\u{2029}\u{202e}",
+            "ä\u{1f600}",
+            "{{x}}",
+            "# no comment",
+        ] {
             let quoted = toml(text);
+            assert!(!quoted.contains(|c: char| c.is_control() || is_layout(c)), "{quoted:?}");
             let table: toml::Table = format!("a = {quoted}").parse().unwrap();
             assert_eq!(table["a"].as_str(), Some(text));
             assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);

@@ -183,6 +183,9 @@ pub struct ProfileImport {
     /// The profile's name; default: after the provider, the server or the file
     #[arg(long, value_name = "NAME", help_heading = WHERE)]
     pub name: Option<String>,
+    /// Take over a { command }: it runs from then on
+    #[arg(long, help_heading = WHERE)]
+    pub allow_command: bool,
     /// Where it goes.
     #[command(flatten)]
     pub destination: Destination,

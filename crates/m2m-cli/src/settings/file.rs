@@ -1,7 +1,8 @@
 //! `m2m.toml` as text: parsed, every key known, every value of its field's shape. Nothing is opened here.
 //!
 //! A message names file, line and key and says what is expected. An unknown key is an error, because a
-//! misspelt `scopes` that is skipped in silence asks for the wrong token.
+//! misspelt `scopes` that is skipped in silence asks for the wrong token. Names and texts hold no control characters
+//! and no U+2028 or U+2029: they end up in other files and on terminals, where such a character begins a line of its own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::field::{Field, Shape, nearest};
 use super::provider;
-use super::secret::SecretReference;
+use super::secret::{NOT_A_VARIABLE, SecretReference, is_variable_name};
 pub use super::value::Profile;
-use super::value::{Origin, Sourced, Value, parse_time};
+use super::value::{Origin, Sourced, Value, is_one_line, parse_time};
 use crate::exit::Failure;
 
 /// The largest file that is read, in bytes.
@@ -112,10 +113,9 @@ impl Parser<'_> {
         let mut profiles = BTreeMap::new();
         for (name, value) in value.as_table().ok_or_else(|| wrong(at))? {
             let table = value.get_ref().as_table().ok_or_else(|| wrong(value.span().start))?;
-            profiles.insert(
-                name.get_ref().to_string(),
-                self.profile(&format!("profiles.{}.", name.get_ref()), table)?,
-            );
+            let prefix = format!("profiles.{}.", name.get_ref());
+            let name = self.one_line(name.span().start, name.get_ref(), prefix.trim_end_matches('.'))?;
+            profiles.insert(name, self.profile(&prefix, table)?);
         }
         Ok(profiles)
     }
@@ -184,10 +184,18 @@ impl Parser<'_> {
 
     fn string(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<String, Failure> {
         match value.as_str() {
-            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            Some(text) if !text.is_empty() => self.one_line(at, text, key),
             Some(_) => Err(self.error(at, key, "expected a string that is not empty")),
             None => Err(self.error(at, key, &format!("expected a string, found {}", value.type_str()))),
         }
+    }
+
+    /// The text, if it begins no line of its own wherever it will be written. Not repeated in the message.
+    fn one_line(&self, at: usize, text: &str, key: &str) -> Result<String, Failure> {
+        if is_one_line(text) {
+            return Ok(text.to_owned());
+        }
+        Err(self.error(at, key, "control characters and line separators are refused"))
     }
 
     fn list(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Vec<String>, Failure> {
@@ -216,9 +224,10 @@ impl Parser<'_> {
             .iter()
             .map(|(name, value)| {
                 let key = format!("{key}.{}", name.get_ref());
-                TokenRequest::check_extra(name.get_ref())
+                let name = self.one_line(name.span().start, name.get_ref(), &key)?;
+                TokenRequest::check_extra(&name)
                     .map_err(|error| self.error(value.span().start, &key, &error.to_string()))?;
-                Ok((name.get_ref().to_string(), self.string((value.span().start, value.get_ref()), &key)?))
+                Ok((name, self.string((value.span().start, value.get_ref()), &key)?))
             })
             .collect()
     }
@@ -253,7 +262,10 @@ impl Parser<'_> {
         };
         let spanned = (inner.span().start, inner.get_ref());
         match kind.get_ref().as_ref() {
-            "env" => self.string(spanned, key).map(SecretReference::Env),
+            "env" => match self.string(spanned, key)? {
+                name if is_variable_name(&name) => Ok(SecretReference::Env(name)),
+                _ => Err(self.error(spanned.0, key, NOT_A_VARIABLE)),
+            },
             "file" => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
             "command" if inner.get_ref().is_array() => match self.list(spanned, key)? {
                 argv if argv.is_empty() => Err(self.error(spanned.0, key, "the command is empty")),

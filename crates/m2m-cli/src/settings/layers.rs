@@ -5,7 +5,7 @@ use std::path::Path;
 use super::env::Environment;
 use super::field::{Field, Shape};
 use super::file::Profile;
-use super::secret::{SecretReference, split_command};
+use super::secret::{NOT_A_VARIABLE, SecretReference, is_variable_name, split_command};
 use super::value::{Origin, Sourced, Value, parse_time};
 use crate::args::ProfileFlags;
 use crate::exit::Failure;
@@ -154,6 +154,9 @@ fn typed_secret(flags: &ProfileFlags) -> Result<Option<(&'static str, SecretRefe
         return Ok(Some(("--secret-file", SecretReference::File(path.clone()))));
     }
     if let Some(name) = &flags.secret_env {
+        if !is_variable_name(name) {
+            return Err(Failure::usage(format!("--secret-env: {NOT_A_VARIABLE}")));
+        }
         return Ok(Some(("--secret-env", SecretReference::Env(name.clone()))));
     }
     if let Some(command) = &flags.secret_command {

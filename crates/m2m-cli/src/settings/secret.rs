@@ -56,6 +56,17 @@ impl fmt::Display for SecretReference {
     }
 }
 
+/// Whether a text can name a variable of the environment: a letter or `_`, then letters, digits and `_`. A shell takes
+/// no other name, and `${NAME}` with another one is a piece of program.
+pub fn is_variable_name(text: &str) -> bool {
+    let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    letters && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
+/// What is said of a name that is none.
+pub(crate) const NOT_A_VARIABLE: &str =
+    "expected the name of a variable: letters, digits and _, no digit first";
+
 /// A secret that was read, and what there is to say about it.
 #[derive(Debug)]
 pub struct ReadSecret {

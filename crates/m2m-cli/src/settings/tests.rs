@@ -180,3 +180,14 @@ fn every_variable_and_flag_is_heard() {
     assert_eq!(settings.secret(Field::ClientSecret), Some(&SecretReference::File("/f".into())));
     assert_eq!(settings.secret(Field::PrivateKey), Some(&SecretReference::File("/k".into())));
 }
+
+#[test]
+fn a_typed_variable_has_a_name_that_a_shell_takes() {
+    let typed =
+        |name: &str| typed(&ProfileFlags { secret_env: Some(name.into()), ..ProfileFlags::default() });
+    assert!(typed("ORDERS_SECRET").is_ok());
+    for name in ["X:-$(id)", "1A", "A B", "A=B", ""] {
+        let failure = typed(name).unwrap_err();
+        assert_eq!(failure.exit(), crate::exit::Exit::Usage, "{name}");
+    }
+}

@@ -68,7 +68,30 @@ pub enum Value {
     Secret(SecretReference),
 }
 
+/// Whether a text can stand on one line everywhere: no control characters, and no separators of lines and paragraphs
+/// (U+2028 and U+2029 end a line of YAML 1.1).
+pub(crate) fn is_one_line(text: &str) -> bool {
+    !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
 impl Value {
+    /// Whether each text in it can stand on one line everywhere; `m2m.toml` takes no other.
+    pub(crate) fn is_one_line(&self) -> bool {
+        use SecretReference as R;
+        let path = |path: &Path| is_one_line(&path.to_string_lossy());
+        match self {
+            Self::Text(text) => is_one_line(text),
+            Self::List(list) => list.iter().all(|text| is_one_line(text)),
+            Self::Pairs(pairs) => pairs.iter().all(|(name, text)| is_one_line(name) && is_one_line(text)),
+            Self::Time(_) | Self::Switch(_) | Self::Secret(R::Stdin) => true,
+            Self::Secret(R::Command(argv)) => argv.iter().all(|word| is_one_line(word)),
+            Self::Secret(R::File(file) | R::Kubernetes(file) | R::Spiffe(file)) => path(file),
+            Self::Secret(R::Env(text) | R::Systemd(text) | R::Keyring(text) | R::GithubActions(text)) => {
+                is_one_line(text)
+            }
+        }
+    }
+
     /// A path, made absolute from the directory it is relative to.
     pub fn path(text: &str, from: Option<&Path>) -> Self {
         let path = from.map_or_else(|| PathBuf::from(text), |from| from.join(text));

@@ -163,3 +163,34 @@ fn the_help_of_token_lists_every_setting() {
         assert!(rows.iter().any(|row| row[..] == names), "{names:?}\n{out}");
     }
 }
+
+/// Each reads the file, changes it and replaces it; none may undo what another one did.
+#[test]
+fn profiles_that_are_made_at_once_are_all_there() {
+    let place = Place::new();
+    for (letter, here) in [("a", &[][..]), ("b", &["--here"][..])] {
+        let names: Vec<String> = (0..12).map(|number| format!("{letter}{number}")).collect();
+        let add = |name: &String| {
+            Command::new(binary())
+                .args(["profile", "add", name, "--token-url", "https://as.example/token", "--client-id", "c"])
+                .args(["--secret-env", "S", "--no-test"])
+                .args(here)
+                .current_dir(place.work())
+                .env_clear()
+                .env("HOME", &place.variables()["HOME"])
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        for mut child in names.iter().map(add).collect::<Vec<_>>() {
+            assert!(child.wait().unwrap().success());
+        }
+        let (exit, out, _) = place.shell("m2m profile list --json");
+        assert_eq!(exit, 0);
+        for name in names {
+            assert!(out.contains(&format!("\"name\":\"{name}\"")), "{name} is lost: {out}");
+        }
+    }
+    let (_, out, _) = place.shell("m2m profile trust --list");
+    assert!(out.starts_with("trusted ") && out.lines().count() == 1, "{out}");
+}

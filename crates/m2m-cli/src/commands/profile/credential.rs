@@ -6,7 +6,7 @@ use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
 use crate::settings::field::Field;
-use crate::settings::secret::{SecretReference, split_command};
+use crate::settings::secret::{SecretReference, is_variable_name, split_command};
 use crate::settings::value::Value;
 
 /// A way to say where a secret is.
@@ -116,7 +116,7 @@ impl Way {
         // A relative path would lead elsewhere from another directory.
         let path = || std::path::absolute(text).map_err(|error| error.to_string());
         Ok(match self {
-            Self::Variable if text.contains(['=', ' ', '$']) => {
+            Self::Variable if !is_variable_name(text) => {
                 return Err("the name alone, such as ORDERS_SECRET".to_owned());
             }
             Self::Variable => SecretReference::Env(text.to_owned()),

@@ -15,6 +15,7 @@ use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::uri::EndpointUri;
 
 use self::members::Imported;
+use super::powers::{self, Word};
 use super::wish::Wish;
 use super::{add, written};
 use crate::Surroundings;
@@ -23,7 +24,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings;
 use crate::settings::field::{Field, Group};
-use crate::settings::secret::SecretReference;
+use crate::settings::file::Profile;
 use crate::settings::value::Value;
 
 const MAX_BYTES: u64 = 256 * 1024;
@@ -43,8 +44,8 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
         members::read(&path, &text, &flags.values).map_err(|failure| renamed(failure, typed, &path))?;
     let Imported { name, mut wish, ignored, token_url } = read;
     let holds_secret = !wish.secrets.is_empty();
-    let commands = commands(&wish);
     recognise(&mut wish, token_url.as_deref(), &flags, around);
+    let typed_fields: Vec<Field> = flags.values.keys().copied().collect();
     overlay(&mut wish, flags);
     settle_grant(&mut wish);
     let name = typed.name.clone().or(name).or_else(|| around.global.profile.clone());
@@ -54,12 +55,10 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
         None => failure.hint("--force replaces it; or choose another name: --name NAME"),
     })?;
     wish.check()?;
+    let mut theirs = wish.values.clone();
+    theirs.retain(|field, _| !typed_fields.contains(field));
+    allow(typed, &name, &theirs, around)?;
     let written = wish.write(&name, target, &typed.destination, around).await?;
-    for (field, program) in commands {
-        around
-            .output
-            .warn(&format!("for {field} the profile runs {program}, as the file says; is that right?"));
-    }
     for member in ignored {
         around.output.note(&format!("{member} is passed over: it is no setting"));
     }
@@ -76,13 +75,17 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     Ok(Exit::Ok)
 }
 
-/// What somebody else's file makes us run: from our own file it will run without being asked about again.
-fn commands(wish: &Wish) -> Vec<(Field, String)> {
-    let command = |field: &Field| match wish.secret(*field)? {
-        SecretReference::Command(argv) => Some((*field, argv.first().cloned().unwrap_or_default())),
-        _ => None,
+/// Says what somebody else's file does from our own, and asks about what it runs, before anything is written.
+fn allow(typed: &ProfileImport, name: &str, theirs: &Profile, around: &Surroundings) -> Result<(), Failure> {
+    for sentence in powers::sentences(name, theirs) {
+        around.output.warn(&sentence);
+    }
+    let word = match typed.file == Path::new(STDIN) {
+        _ if typed.allow_command => Word::Given,
+        true => Word::Missing,
+        false => Word::of_terminal(),
     };
-    wish.values.keys().filter_map(command).collect()
+    powers::allow(theirs, word)
 }
 
 /// Standard input has no path.

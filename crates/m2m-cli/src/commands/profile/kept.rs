@@ -1,15 +1,19 @@
 //! Where secrets go that were typed, pasted or imported: a file of mode 0600 below `secrets/` of the user's
 //! configuration directory, or the system's keyring.
 //!
-//! Enforces: only what we put there is removed or replaced by us; the name of a profile is the name of its secret.
+//! Enforces: only what we put there for this very profile is removed or replaced by us ([`Owners`]). A secret is called
+//! after its profile; where the profile is in another file than the user's own, and in the keyring, after its file too.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use m2m_proto::secret::SecretString;
 
+use super::owners::{self, Owner, Owners};
+use super::written::Turn;
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::keyring;
+use crate::settings::search::{FILE_NAME, Located, Start};
 use crate::settings::secret::SecretReference;
 use crate::settings::trust::no_home;
 
@@ -23,10 +27,13 @@ pub(super) enum Place {
 }
 
 /// A secret on its way to its place. `name` is the profile's, with an ending for all but the client secret.
+#[derive(Clone, Copy)]
 pub(super) struct Keep<'a> {
     pub(super) name: &'a str,
     pub(super) place: Place,
-    /// What the profile referred to so far; a place of ours is used again.
+    /// Whose it is.
+    pub(super) owner: &'a Owner,
+    /// What the profile referred to so far; a place of its own is used again.
     pub(super) before: Option<&'a SecretReference>,
 }
 
@@ -38,56 +45,130 @@ impl Keep<'_> {
     pub(super) async fn put(
         &self,
         secret: &SecretString,
+        turn: &Turn,
         around: &Surroundings,
     ) -> Result<SecretReference, Failure> {
-        match self.place {
-            Place::Keyring => {
-                let entry = entry(self.name);
-                keyring::store(&entry, secret, &around.environment, around.clock.as_ref()).await?;
+        let reference = self.reference(around)?;
+        Owners::add(&reference, self.owner, turn, around)?;
+        match &reference {
+            SecretReference::Keyring(entry) => {
+                keyring::store(entry, secret, &around.environment, around.clock.as_ref()).await?;
                 around.output.note(&format!("the secret is in the keyring, entry {entry}"));
-                Ok(SecretReference::Keyring(entry))
             }
-            Place::File => {
-                let path = self.path(around)?;
+            SecretReference::File(path) => {
                 let failed = |error: std::io::Error| {
                     Failure::configuration(format!("cannot write {}: {error}", path.display()))
                 };
-                m2m_io::file::atomic_write(&path, secret.expose().as_bytes(), around.random.as_ref())
+                m2m_io::file::atomic_write(path, secret.expose().as_bytes(), around.random.as_ref())
                     .map_err(failed)?;
                 around.output.note(&format!("the secret is in {} (mode 0600)", path.display()));
-                Ok(SecretReference::File(path))
             }
+            other => return Err(Failure::internal(format!("{other} keeps nothing"))),
         }
+        Ok(reference)
     }
 
-    fn path(&self, around: &Surroundings) -> Result<PathBuf, Failure> {
-        let directory = directory(around).ok_or_else(no_home)?;
-        m2m_io::file::create_private_dir(&directory)
-            .map_err(|error| Failure::configuration(format!("{}: {error}", directory.display())))?;
-        if let Some(SecretReference::File(path)) = self.before
-            && is_ours(path, around)
-        {
-            return Ok(path.clone());
+    /// The place that is this profile's already, else the first that is nobody's.
+    fn reference(&self, around: &Surroundings) -> Result<SecretReference, Failure> {
+        let owners = Owners::load(around)?;
+        let directory = match self.place {
+            Place::Keyring => None,
+            Place::File => Some(made_directory(around)?),
+        };
+        let is_own = |reference: &SecretReference| owners.owner(reference) == Some(self.owner);
+        let before = self.before.filter(|before| match before {
+            SecretReference::Keyring(_) => self.place == Place::Keyring && is_own(before),
+            // A path as we write it: one with `..` or a link in it leads elsewhere.
+            SecretReference::File(path) => path.parent() == directory.as_deref() && is_own(before),
+            _ => false,
+        });
+        if let Some(before) = before {
+            return Ok(before.clone());
         }
-        // Profiles of one name in two files have two secrets.
-        let names =
-            (1u32..).map(|n| if n == 1 { self.name.to_owned() } else { format!("{}-{n}", self.name) });
-        let mut paths = names.map(|name| directory.join(name));
-        let free = paths.find(|path| path.symlink_metadata().is_err());
-        free.ok_or_else(|| Failure::internal("no name is free"))
+        let name = self.marked_name(around);
+        let names = (1u32..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
+        let mut places = names.map(|name| match &directory {
+            Some(directory) => SecretReference::File(directory.join(name)),
+            None => SecretReference::Keyring(format!("profile-{name}")),
+        });
+        let is_free = |reference: &SecretReference| {
+            let is_there =
+                matches!(reference, SecretReference::File(path) if path.symlink_metadata().is_ok());
+            !is_there && owners.owner(reference).is_none_or(|owner| owner == self.owner)
+        };
+        places.find(is_free).ok_or_else(|| Failure::internal("no name is free"))
+    }
+
+    fn marked_name(&self, around: &Surroundings) -> String {
+        let is_users = own_file(around).is_some_and(|own| owners::real(&own) == self.owner.file());
+        match (self.place, is_users) {
+            (Place::File, true) => self.name.to_owned(),
+            _ => format!("{}-{}", self.name, self.owner.mark()),
+        }
     }
 }
 
-/// The keyring entry that we make for a profile; entries of other names are other people's.
-pub(super) fn entry(name: &str) -> String {
-    format!("profile-{name}")
+fn own_file(around: &Surroundings) -> Option<PathBuf> {
+    Some(around.environment.configuration_directory()?.join(FILE_NAME))
 }
 
-fn directory(around: &Surroundings) -> Option<PathBuf> {
-    Some(around.environment.configuration_directory()?.join("secrets"))
+fn made_directory(around: &Surroundings) -> Result<PathBuf, Failure> {
+    let directory = around.environment.configuration_directory().ok_or_else(no_home)?.join("secrets");
+    m2m_io::file::create_private_dir(&directory)
+        .map_err(|error| Failure::configuration(format!("{}: {error}", directory.display())))?;
+    Ok(directory)
 }
 
-/// Whether a file is one that we made.
-pub(super) fn is_ours(path: &Path, around: &Surroundings) -> bool {
-    directory(around).is_some_and(|directory| path.parent() == Some(directory.as_path()))
+/// Whether we put the secret there for this profile.
+///
+/// # Errors
+/// Exit 3: the list of owners is broken.
+pub(super) fn is_of(
+    owner: &Owner,
+    reference: &SecretReference,
+    around: &Surroundings,
+) -> Result<bool, Failure> {
+    Ok(Owners::load(around)?.owner(reference) == Some(owner))
 }
+
+/// The user's own file, unless it is among these: its profiles use secrets too when `--config` names another file.
+///
+/// # Errors
+/// Exit 3: it is broken.
+pub(super) fn unseen(seen: &[Located], around: &Surroundings) -> Result<Option<Located>, Failure> {
+    let Some(own) = own_file(around).filter(|own| own.is_file()) else { return Ok(None) };
+    let real = owners::real(&own);
+    if seen.iter().any(|file| owners::real(&around.directory.join(&file.document.path)) == real) {
+        return Ok(None);
+    }
+    let start = Start { config: Some(&own), directory: &around.directory, environment: &around.environment };
+    Ok(crate::settings::search::find(start)?.located.pop())
+}
+
+/// Takes a secret away that we put there for this profile. Whether it was ours to take.
+///
+/// # Errors
+/// Exit 3: the file stays. Exit 4: the keyring refuses.
+pub(super) async fn remove(
+    reference: &SecretReference,
+    owner: &Owner,
+    turn: &Turn,
+    around: &Surroundings,
+) -> Result<bool, Failure> {
+    if !is_of(owner, reference, around)? {
+        return Ok(false);
+    }
+    match reference {
+        SecretReference::File(path) => m2m_io::file::remove(path)
+            .map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))?,
+        SecretReference::Keyring(entry) => {
+            keyring::remove(entry, &around.environment, around.clock.as_ref()).await?
+        }
+        _ => return Ok(false),
+    }
+    Owners::remove(reference, turn, around)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ mod export;
 mod import;
 mod kept;
 mod list;
+mod owners;
+mod powers;
 mod remove;
 mod schema;
 mod show;
@@ -35,7 +37,7 @@ pub(crate) async fn run(typed: &Profile, around: &Surroundings) -> Result<Exit, 
         ProfileCommand::Import(typed) => import::run(typed, around).await,
         ProfileCommand::Export(typed) => export::run(typed, around).await,
         ProfileCommand::Schema(typed) => schema::run(typed, around),
-        ProfileCommand::Trust(typed) => trust::run(typed, around),
+        ProfileCommand::Trust(typed) => trust::run(typed, around).await,
     }
 }
 

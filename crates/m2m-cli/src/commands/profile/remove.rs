@@ -5,13 +5,14 @@ use std::io::IsTerminal as _;
 use serde_json::json;
 
 use super::asker::{Asker, Terminal};
-use super::{kept, written};
+use super::kept;
+use super::owners::Owner;
+use super::written::{self, Turn};
 use crate::Surroundings;
 use crate::args::ProfileRemove;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings::edit::Draft;
-use crate::settings::keyring;
 use crate::settings::search::{self, Start};
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
@@ -29,10 +30,13 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
     })?;
     let path = around.directory.join(&file.document.path);
     confirm(typed, &format!("profile {name} of {}", path.display()))?;
+    let turn = Turn::take(Some(&path), around).await?;
+    let unseen = kept::unseen(&files.located, around)?;
+    let owner = Owner::of(&path, name);
     let mut draft = Draft::open(&path)?;
     let was_default = draft.default_profile() == Some(name);
     draft.remove(name);
-    written::save(&draft, around)?;
+    written::save(&draft, &turn, around)?;
     around.output.note(&format!("profile {name} is removed from {}", draft.path().display()));
     if was_default {
         around.output.note("it was the default; there is none now");
@@ -47,13 +51,14 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
     let others: Vec<SecretReference> = files
         .located
         .iter()
+        .chain(&unseen)
         .flat_map(|other| other.document.profiles.iter().map(move |(known, profile)| (other, known, profile)))
         .filter(|(other, known, _)| !(other.document.path == file.document.path && *known == name))
         .flat_map(|(_, _, profile)| secrets(profile))
         .collect();
     let (mut removed, mut left) = (Vec::new(), Vec::new());
     for reference in file.document.profiles.get(name).map(secrets).unwrap_or_default() {
-        match forget(&reference, name, &others, around).await {
+        match forget(&reference, &owner, &others, &turn, around).await {
             true => removed.push(reference.to_string()),
             false => left.push(reference.to_string()),
         }
@@ -89,25 +94,18 @@ fn confirm(typed: &ProfileRemove, what: &str) -> Result<(), Failure> {
     Err(Failure::usage("another name was typed; nothing is removed"))
 }
 
-/// Removes what we made and nobody else uses. Whether it is gone.
+/// Removes what we put there for this profile and nobody else uses. Whether it is gone.
 async fn forget(
     reference: &SecretReference,
-    name: &str,
+    owner: &Owner,
     others: &[SecretReference],
+    turn: &Turn,
     around: &Surroundings,
 ) -> bool {
-    let removed = match reference {
-        reference if others.contains(reference) => return false,
-        SecretReference::File(path) if kept::is_ours(path, around) => {
-            let removed = m2m_io::file::remove(path);
-            removed
-                .map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))
-        }
-        SecretReference::Keyring(entry) if *entry == kept::entry(name) => {
-            keyring::remove(entry, &around.environment, around.clock.as_ref()).await
-        }
-        _ => return false,
-    };
+    if others.contains(reference) {
+        return false;
+    }
     // The profile is gone already; what is left is named.
-    removed.map_err(|failure| around.output.warn(failure.message())).is_ok()
+    let removed = kept::remove(reference, owner, turn, around).await;
+    removed.map_err(|failure| around.output.warn(failure.message())).unwrap_or(false)
 }

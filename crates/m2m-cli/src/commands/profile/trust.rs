@@ -4,22 +4,23 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::powers;
+use super::written::Turn;
 use crate::Surroundings;
 use crate::args::ProfileTrust;
 use crate::exit::{Exit, Failure};
 use crate::output::{Reader, printable};
 use crate::settings::file::Document;
 use crate::settings::search::{self, Search, Start};
-use crate::settings::secret::SecretReference;
 use crate::settings::trust::{Trust, TrustedFiles};
-use crate::settings::value;
 
-pub(super) fn run(typed: &ProfileTrust, around: &Surroundings) -> Result<Exit, Failure> {
-    let mut trusted = TrustedFiles::load(&around.environment)?;
+pub(super) async fn run(typed: &ProfileTrust, around: &Surroundings) -> Result<Exit, Failure> {
     if typed.list {
-        return list(&trusted, around);
+        return list(&TrustedFiles::load(&around.environment)?, around);
     }
     let path = file(typed, around)?;
+    let _turn = Turn::take(None, around).await?;
+    let mut trusted = TrustedFiles::load(&around.environment)?;
     if typed.revoke {
         let was = trusted.remove(&path);
         trusted.save(around.random.as_ref())?;
@@ -42,29 +43,17 @@ pub(super) fn run(typed: &ProfileTrust, around: &Surroundings) -> Result<Exit, F
     }
     let text = std::str::from_utf8(&bytes);
     let text = text.map_err(|_| Failure::configuration(format!("{shown}: not UTF-8 text")))?;
-    let programs = programs(&Document::parse(&path, text)?);
+    let document = Document::parse(&path, text)?;
+    for sentence in document.profiles.iter().flat_map(|(name, profile)| powers::sentences(name, profile)) {
+        around.output.warn(&sentence);
+    }
     trusted.add(&path, &bytes);
     trusted.save(around.random.as_ref())?;
-    let runs = match programs.as_slice() {
-        [] => "it runs no command".to_owned(),
-        programs => format!("it runs {}", programs.join(", ")),
-    };
-    let result = json!({"file": shown.to_string(), "trusted": true, "commands": programs});
-    tell(around, &result, &format!("{shown} is trusted as it is now; {runs}"))
-}
-
-/// The programs that a file names.
-fn programs(document: &Document) -> Vec<String> {
-    let values = document.profiles.values().flat_map(|profile| profile.values());
-    let mut programs: Vec<String> = values
-        .filter_map(|sourced| match &sourced.value {
-            value::Value::Secret(SecretReference::Command(argv)) => argv.first().cloned(),
-            _ => None,
-        })
-        .collect();
-    programs.sort_unstable();
-    programs.dedup();
-    programs
+    let commands: Vec<&[String]> =
+        document.profiles.values().flat_map(powers::commands).map(|(_, argv)| argv).collect();
+    let runs = if commands.is_empty() { "; it runs no command" } else { "" };
+    let result = json!({"file": shown.to_string(), "trusted": true, "commands": commands});
+    tell(around, &result, &format!("{shown} is trusted as it is now{runs}"))
 }
 
 fn file(typed: &ProfileTrust, around: &Surroundings) -> Result<PathBuf, Failure> {

@@ -99,6 +99,12 @@ impl Wish {
     /// # Errors
     /// Exit 2 or 3: what is missing or cannot be.
     pub(super) fn check(&self) -> Result<(), Failure> {
+        // The file would take none of them.
+        if let Some((field, _)) = self.values.iter().find(|(_, sourced)| !sourced.value.is_one_line()) {
+            return Err(Failure::usage(format!(
+                "{field}: control characters and line separators are refused"
+            )));
+        }
         connect::check(&Settings::of(self.values.clone())?)
     }
 
@@ -114,31 +120,27 @@ impl Wish {
         around: &Surroundings,
     ) -> Result<Written, Failure> {
         let place = if typed.keyring { Place::Keyring } else { Place::File };
+        let target = target.open(around).await?;
         let before = target.before().unwrap_or_default();
         let former = |field: Field| match before.get(&field).map(|sourced| &sourced.value) {
             Some(Value::Secret(reference)) => Some(reference),
             _ => None,
         };
+        let owner = target.owner();
         let mut kept = Vec::new();
         for (field, secret) in std::mem::take(&mut self.secrets) {
             let name = format!("{name}{}", ending(field));
-            let keep = Keep { name: &name, place, before: former(field) };
-            let reference = keep.put(&secret, around).await?;
+            let keep = Keep { name: &name, place, owner: &owner, before: former(field) };
+            let reference = keep.put(&secret, target.turn(), around).await?;
             self.set(field, Value::Secret(reference.clone()));
             kept.push((field, reference));
         }
         let path = target.put(&self.values, around)?;
-        for field in before.keys() {
-            if let Some(SecretReference::File(left)) = former(*field)
-                && kept::is_ours(left, around)
-                && !self
-                    .values
-                    .values()
-                    .any(|sourced| sourced.value == Value::Secret(SecretReference::File(left.clone())))
-            {
-                around
-                    .output
-                    .note(&format!("the secret of the replaced profile stays in {}", left.display()));
+        for reference in before.keys().filter_map(|field| former(*field)) {
+            let is_used =
+                self.values.values().any(|sourced| sourced.value == Value::Secret(reference.clone()));
+            if !is_used && matches!(kept::is_of(&owner, reference, around), Ok(true)) {
+                around.output.note(&format!("the secret of the replaced profile stays: {reference}"));
             }
         }
         Ok(Written { path, kept })

@@ -67,7 +67,7 @@ fn every_value_is_read_back() {
     let all = profile(&[
         (Field::Provider, Value::Text("auth0".into())),
         (Field::Variables, Value::Pairs(vec![("domain".into(), "a.example".into())])),
-        (Field::Issuer, Value::Text("https://i/\"\u{1}ä".into())),
+        (Field::Issuer, Value::Text("https://i/\"ä".into())),
         (Field::ClientSecret, reference(SecretReference::Env("A".into()))),
         (Field::NextClientSecret, reference(SecretReference::Keyring("k".into()))),
         (Field::PrivateKey, reference(SecretReference::File("/k ey".into()))),

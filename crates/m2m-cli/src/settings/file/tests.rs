@@ -158,3 +158,63 @@ fn wrong_shapes_say_what_is_expected() {
     refuse("[profiles.a\nissuer = 1", "/p/m2m.toml:1: ");
     refuse("[profiles.a]\nissuer = \"a\"\nissuer = \"b\"", "/p/m2m.toml:3: duplicate key");
 }
+
+/// They begin a line of their own in what is made of a profile, or speak to a terminal.
+#[test]
+fn control_characters_are_refused_wherever_a_text_stands() {
+    for text in
+        [r"a\nb", r"a\rb", r"a\tb", r"\u0000", r"\u001b]0;x\u0007", r"a\u0085b", r"a\u2028b", r"a\u2029b"]
+    {
+        let check = |lines: &str, key: &str| {
+            let lines = lines.replace('@', text);
+            let message = parse(&lines).unwrap_err();
+            let expect = "control characters and line separators are refused";
+            assert!(
+                message.starts_with("/p/m2m.toml:") && message.ends_with(expect),
+                "{lines} gave {message}"
+            );
+            assert!(message.contains(key), "{lines} gave {message}");
+        };
+        check("[profiles.\"@\"]\nclient_id = \"c\"", ":1: profiles.");
+        check("default = \"@\"", ":1: default: ");
+        check("egress.allow = [\"@\"]", ":1: egress.allow: ");
+        for (key, value) in [
+            ("client_id", "\"@\""),
+            ("audience", "\"@\""),
+            ("scopes", "[\"a\", \"@\"]"),
+            ("ca_file", "\"@\""),
+            ("timeout", "\"@\""),
+            ("client_secret", "{ env = \"@\" }"),
+            ("client_secret", "{ file = \"/@\" }"),
+            ("client_secret", "{ command = [\"a\", \"@\"] }"),
+            ("client_secret", "{ systemd = \"@\" }"),
+            ("private_key", "{ keyring = \"@\" }"),
+            ("workload_token", "{ github_actions = \"@\" }"),
+            ("workload_token", "{ kubernetes = \"@\" }"),
+            ("workload_token", "{ spiffe = \"@\" }"),
+            ("dpop", "{ file = \"@\" }"),
+            ("params", "{ a = \"@\" }"),
+            ("params", "{ \"@\" = \"a\" }"),
+        ] {
+            check(&format!("[profiles.a]\n{key} = {value}"), &format!(":2: profiles.a.{key}"));
+        }
+        check("[profiles.a]\nprovider = \"auth0\"\ndomain = \"@\"", ":3: profiles.a.domain: ");
+    }
+    let text = "[profiles.a]\nprivate_key = \"\"\"\n-----BEGIN\n\"\"\"";
+    refuse(text, "profiles.a.private_key: a secret in a file is refused");
+}
+
+#[test]
+fn a_variable_has_a_name_that_a_shell_takes() {
+    let reference = |name: &str| parse(&format!("[profiles.a]\nclient_secret = {{ env = \"{name}\" }}"));
+    for name in ["A", "_a1", "ORDERS_SECRET"] {
+        assert!(reference(name).is_ok(), "{name}");
+    }
+    for name in ["X:-$(id)", "1A", "A B", "A-B", "A}", "ä", "A=B", "a.b"] {
+        let message = reference(name).unwrap_err();
+        assert!(
+            message.contains(":2: profiles.a.client_secret: expected the name of a variable"),
+            "{message}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! `--as env`: exports that a shell reads with `.`, after which `m2m token` needs nothing else.
 
 use super::{Notes, Plan, systemd};
+use crate::output::printable;
 use crate::quote::shell;
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
@@ -69,7 +70,8 @@ fn secret(plan: &Plan<'_>, reference: &SecretReference) -> String {
         (SecretReference::Systemd(name), _) => format!("export {SECRET_FILE}={}\n", systemd(name)),
         (_, Some(word)) => format!("export {variable}={word}\n"),
         (other, None) => {
-            format!("# the secret comes from {other}\nexport {variable}=\"${{{variable}:?}}\"\n")
+            let place = printable(&other.to_string());
+            format!("# the secret comes from {place}\nexport {variable}=\"${{{variable}:?}}\"\n")
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::mounted::{CONFIGURATION, FILE, Mount, block, of};
 use super::{Notes, Plan};
+use crate::output::printable;
 use crate::quote::{shell_word, yaml};
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
@@ -76,7 +77,7 @@ fn command(label: &str, mounts: &[Mount]) -> String {
             (SecretReference::Env(name), _) => format!("<(printenv {} | tr -d '\\n')", shell_word(name)),
             _ => format!("/path/to/{field}"),
         };
-        text.push_str(&format!(" \\\n#     --from-file={field}={from}"));
+        text.push_str(&format!(" \\\n#     --from-file={field}={}", printable(&from)));
     }
     text + "\n"
 }

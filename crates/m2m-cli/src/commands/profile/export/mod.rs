@@ -3,6 +3,10 @@
 //! A secret is named, never read: no form holds one, so that the output can be committed and sent around. What a form
 //! cannot say is a comment in it. `curl` and `envoy` repeat a request, so they are made from the very request that
 //! the client would send ([`request`]).
+//!
+//! The profile may be a stranger's, and the text is run by shells, compilers and clusters. Enforced: a value is quoted
+//! for the language that it stands in, a comment is one line, and a name that a shell expands is the name of a variable
+//! (`a_strangers_values_stay_values`). The parser of the file refuses such texts before; this does not rely on that.
 
 mod cli;
 mod compose;
@@ -21,17 +25,18 @@ use crate::Surroundings;
 use crate::args::{ExportForm, ProfileExport};
 use crate::connect;
 use crate::exit::{Exit, Failure};
+use crate::output::printable;
 use crate::quote::shell_word;
 use crate::settings::Settings;
 use crate::settings::field::Field;
 use crate::settings::keyring;
-use crate::settings::secret::SecretReference;
+use crate::settings::secret::{SecretReference, is_variable_name};
 use crate::settings::value::{Origin, Value};
 
 pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<Exit, Failure> {
     let global = super::named(&around.global, typed.name.as_deref());
     let settings = connect::settings_for(&global, &typed.flags, around)?;
-    let plan = Plan { settings: &settings, directory: &around.directory };
+    let plan = Plan::of(&settings, &around.directory);
     let text = match typed.form {
         ExportForm::Cli => cli::write(&plan),
         ExportForm::Curl => curl::write(&plan, &request::capture(&settings, around).await?)?,
@@ -49,14 +54,23 @@ pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<
 /// What every form is made of.
 struct Plan<'a> {
     settings: &'a Settings,
+    name: String,
     /// Where relative paths that were typed begin.
     directory: &'a Path,
 }
 
-impl Plan<'_> {
-    /// The profile's name, or a stand-in where flags and variables stood alone.
+impl<'a> Plan<'a> {
+    fn of(settings: &'a Settings, directory: &'a Path) -> Self {
+        Self::called(settings.profile().unwrap_or("m2m"), settings, directory)
+    }
+
+    fn called(name: &str, settings: &'a Settings, directory: &'a Path) -> Self {
+        Self { settings, name: printable(name), directory }
+    }
+
+    /// The profile's name, or a stand-in where flags and variables stood alone. On one line.
     fn name(&self) -> &str {
-        self.settings.profile().unwrap_or("m2m")
+        &self.name
     }
 
     /// The name in letters, digits and hyphens, as hosts, containers and objects of Kubernetes are called.
@@ -102,7 +116,7 @@ impl Plan<'_> {
             return Some(format!("\"$({})\"", words.join(" ")));
         }
         match reference {
-            R::Env(name) => Some(format!("\"${{{name}:?}}\"")),
+            R::Env(name) if is_variable_name(name) => Some(format!("\"${{{name}:?}}\"")),
             R::File(path) | R::Kubernetes(path) | R::Spiffe(path) => {
                 Some(format!("\"$(cat {})\"", shell_word(&self.directory.join(path).to_string_lossy())))
             }
@@ -133,7 +147,7 @@ struct Notes(Vec<String>);
 
 impl Notes {
     fn add(&mut self, note: impl Into<String>) {
-        self.0.push(note.into());
+        self.0.push(printable(&note.into()));
     }
 
     /// One line each, after this mark.

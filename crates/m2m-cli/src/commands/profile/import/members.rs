@@ -15,6 +15,7 @@ use crate::commands::profile::wish::Wish;
 use crate::exit::Failure;
 use crate::settings::field::{Field, Shape, nearest};
 use crate::settings::file::Profile;
+use crate::settings::secret::is_variable_name;
 use crate::settings::{json as reader, value::Value};
 
 /// What stands beside a client's settings in programs and is none.
@@ -295,8 +296,7 @@ fn variable(text: &str) -> Option<&str> {
             name.strip_prefix("env:").unwrap_or(name)
         }
     };
-    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    (letters && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')).then_some(name)
+    is_variable_name(name).then_some(name)
 }
 
 /// PEM text whose line ends were escaped twice on the way.
