@@ -2,7 +2,7 @@
 
 use m2m_proto::error::{ErrorCode, ErrorResponse};
 
-use crate::provider::Hint;
+use crate::provider::{Hint, Situation};
 
 /// What the catalogue knows about an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Advice {
     /// What to do about clocks that differ, where no error of the service says
     /// so. What the entry gives as cause belongs to its own errors.
     pub(crate) fn about_clocks(hints: &[Hint]) -> Option<Self> {
-        let hint = hints.iter().find(|hint| hint.situation.as_deref() == Some("clock"))?;
+        let hint = hints.iter().find(|hint| hint.situation == Some(Situation::Clock))?;
         let text = format!("this machine's clock and the service's differ: {}", hint.fix);
         Some(Self { means: None, passes: Passes::AsItsCodeSays, text })
     }
