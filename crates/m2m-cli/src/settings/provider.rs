@@ -1,7 +1,7 @@
 //! The lowest layer but the defaults: what the provider catalogue fills in for a profile that names a provider.
 
 use m2m_client::AssertionAudienceRule;
-use m2m_client::provider::{self, Preset, Provider};
+use m2m_client::provider::{self, Preset, Provider, Urls};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::names::{auth_method, grant_type};
 
@@ -46,40 +46,27 @@ pub(super) fn layer(settings: &Settings) -> Result<Option<(Preset, Profile)>, Fa
         settings.wrong(Field::Provider, failure.message()).hint(hint)
     })?;
     let stated = |field| settings.text(field).is_some();
-    let elsewhere = stated(Field::Issuer) || stated(Field::TokenUrl);
-    let variables = settings.pairs(Field::Variables);
-    let resolved =
-        if elsewhere { provider.resolve_elsewhere(variables) } else { provider.resolve(variables) };
-    let preset = resolved.map_err(|error| {
+    let urls = match stated(Field::Issuer) || stated(Field::TokenUrl) {
+        true => Urls::Stated,
+        false => Urls::OfProvider,
+    };
+    let preset = provider.resolve_with(settings.pairs(Field::Variables), urls).map_err(|error| {
         settings
             .wrong(Field::Provider, format!("{}: {error}", provider.id))
             .hint(format!("m2m providers {} explains its variables", provider.id))
     })?;
-    let values = values(settings, &preset, elsewhere.into());
+    let values = values(settings, &preset, urls);
     Ok(Some((preset, values)))
 }
 
-/// Whether the profile itself says where the server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
-    OfProvider,
-    Stated,
-}
-
-impl From<bool> for Server {
-    fn from(stated: bool) -> Self {
-        if stated { Self::Stated } else { Self::OfProvider }
-    }
-}
-
-fn values(settings: &Settings, preset: &Preset, server: Server) -> Profile {
+fn values(settings: &Settings, preset: &Preset, urls: Urls) -> Profile {
     let provider = preset.provider();
     let mut layer = Profile::new();
     let mut put = |field: Field, value: Value| {
         layer.insert(field, Sourced { value, origin: Origin::Provider(provider.id.clone()) });
     };
     let method = method(settings, preset);
-    if server == Server::OfProvider {
+    if urls == Urls::OfProvider {
         let certificate = ClientAuthMethod::parse(&method).is_some_and(ClientAuthMethod::uses_certificate);
         // With a certificate the endpoint may be another; only metadata tells (RFC 8705 section 5).
         let discovered = certificate && provider.endpoints.mtls_token.is_none();

@@ -27,7 +27,7 @@ pub use entry::{
     HttpMethod, KeyIdRule, Provider, ProviderKind, Quota, Request, RequestPlace, Response, Situation, Trap,
     Unit, Variable, VariableKind,
 };
-pub use preset::{Preset, PresetError};
+pub use preset::{Preset, PresetError, Urls};
 pub use recognise::{Recognised, recognise};
 
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/providers.rs"));
