@@ -11,7 +11,7 @@ use m2m_proto::names::{auth_method, grant_type};
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp, ResourceUri};
 
-use super::asker::Asker;
+use super::asker::{Asker, until};
 use super::credential;
 use super::wish::Wish;
 use crate::args::Destination;
@@ -63,20 +63,6 @@ fn signs(provider: &Provider) -> bool {
     provider.assertion.grant || provider.assertion.self_signed
 }
 
-/// Asks until `read` takes the answer.
-pub(super) fn until<T>(
-    asker: &mut dyn Asker,
-    question: &str,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, Failure> {
-    loop {
-        match read(&asker.ask(question)?) {
-            Ok(value) => return Ok(value),
-            Err(why) => asker.say(&format!("  {why}")),
-        }
-    }
-}
-
 fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Provider>, Failure> {
     if let Some(name) = wish.text(Field::Provider) {
         return Ok(provider::find(name));
@@ -90,8 +76,9 @@ fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Prov
         let answer = asker.ask("provider or URL")?;
         if answer.contains("://") {
             match url(asker, wish, &answer)? {
-                Some(provider) => return Ok(provider),
-                None => continue,
+                Place::Known(provider) => return Ok(Some(provider)),
+                Place::Elsewhere => return Ok(None),
+                Place::Unclear => continue,
             }
         }
         if let Some(provider) = search(asker, &answer)? {
@@ -101,17 +88,22 @@ fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Prov
     }
 }
 
-/// The outer `None`: another answer is needed.
-fn url(
-    asker: &mut dyn Asker,
-    wish: &mut Wish,
-    text: &str,
-) -> Result<Option<Option<&'static Provider>>, Failure> {
+/// Where a URL leads.
+enum Place {
+    /// To this provider.
+    Known(&'static Provider),
+    /// To a server of which nothing is known.
+    Elsewhere,
+    /// Another answer is needed.
+    Unclear,
+}
+
+fn url(asker: &mut dyn Asker, wish: &mut Wish, text: &str) -> Result<Place, Failure> {
     let endpoint = EndpointUri::parse(text)
         .and_then(|endpoint| endpoint.check_transport(PlainHttp::LoopbackOnly).map(|()| endpoint));
     if let Err(error) = endpoint {
         asker.say(&format!("  {error}"));
-        return Ok(None);
+        return Ok(Place::Unclear);
     }
     if let Some(found) = provider::recognise(text).into_iter().next() {
         let question = format!("this is the token endpoint of {}", found.provider.name);
@@ -119,10 +111,10 @@ fn url(
         if asker.choose(&question, &choices.map(str::to_owned))? == 0 {
             wish.set(Field::Provider, Value::Text(found.provider.id.clone()));
             wish.set(Field::Variables, Value::Pairs(found.variables));
-            return Ok(Some(Some(found.provider)));
+            return Ok(Place::Known(found.provider));
         }
         wish.set(Field::TokenUrl, Value::Text(text.to_owned()));
-        return Ok(Some(None));
+        return Ok(Place::Elsewhere);
     }
     let choices = ["the issuer: its metadata names the endpoints", "the token endpoint itself"];
     let field = match asker.choose("that URL is", &choices.map(str::to_owned))? {
@@ -131,10 +123,10 @@ fn url(
     };
     if let (Field::Issuer, Err(error)) = (field, Issuer::parse(text)) {
         asker.say(&format!("  {error}"));
-        return Ok(None);
+        return Ok(Place::Unclear);
     }
     wish.set(field, Value::Text(text.to_owned()));
-    Ok(Some(None))
+    Ok(Place::Elsewhere)
 }
 
 fn search(asker: &mut dyn Asker, text: &str) -> Result<Option<&'static Provider>, Failure> {

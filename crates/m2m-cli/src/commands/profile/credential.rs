@@ -1,7 +1,7 @@
 //! Where a credential is: references before any typing, and what is typed goes to a place of its own.
 
-use super::asker::{Asker, no_answer};
-use super::conversation::{Need, until};
+use super::asker::{Asker, no_answer, until};
+use super::conversation::Need;
 use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
