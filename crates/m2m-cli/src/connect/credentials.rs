@@ -4,7 +4,7 @@ use m2m_client::{CertificateSource, ClientBuilder, Credentials, Grant, KeySource
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::grant::token_exchange::TokenTypeUri;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
-use m2m_proto::names::{auth_method, grant_type, param};
+use m2m_proto::names::{grant_type, param};
 use m2m_proto::secret::SecretString;
 
 use super::observer::Observer;
@@ -13,39 +13,12 @@ use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
-use crate::settings::provider;
+use crate::settings::grant::{self, JWT_BEARER, SELF_SIGNED, TOKEN_EXCHANGE};
+use crate::settings::method::needed;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Origin;
 
-/// How the client proves who it is: a registered method, or one of the two ways that have no name there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// A method of RFC 7591.
-    Registered(ClientAuthMethod),
-    /// `federated`: a workload token is the client assertion (RFC 7523 section 2.2).
-    Federated,
-    /// `none`: the grant says who we are.
-    None,
-}
-
-impl Method {
-    /// Its name in a profile.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered(method) => method.as_str(),
-            Self::Federated => provider::FEDERATED,
-            Self::None => auth_method::NONE,
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            provider::FEDERATED => Some(Self::Federated),
-            auth_method::NONE => Some(Self::None),
-            text => ClientAuthMethod::parse(text).map(Self::Registered),
-        }
-    }
-}
+pub use crate::settings::method::Method;
 
 /// What is read where the settings refer to a secret.
 pub(super) enum Reading<'a> {
@@ -81,35 +54,13 @@ pub(super) async fn attach(
 /// # Errors
 /// Exit 2 or 3: one is not, or the method is unknown.
 pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
-    use ClientAuthMethod as M;
     let method = method(settings)?;
     algorithm(settings)?;
     let has = |field| settings.secret(field).is_some();
-    let by_method: &[Field] = match method {
-        Method::Registered(M::ClientSecretBasic | M::ClientSecretPost | M::ClientSecretJwt) => {
-            &[Field::ClientSecret]
-        }
-        Method::Registered(M::PrivateKeyJwt) if has(Field::WorkloadToken) => &[],
-        Method::Registered(M::PrivateKeyJwt) => &[Field::PrivateKey],
-        Method::Registered(M::TlsClientAuth | M::SelfSignedTlsClientAuth) => {
-            &[Field::Certificate, Field::CertificateKey]
-        }
-        Method::Federated => &[Field::WorkloadToken],
-        Method::None => &[],
-    };
-    let grant = grant_name(settings);
-    let by_grant: &[Field] = match grant {
-        JWT_BEARER if has(Field::WorkloadToken) => &[],
-        JWT_BEARER | SELF_SIGNED => &[Field::PrivateKey],
-        TOKEN_EXCHANGE => &[Field::WorkloadToken],
-        _ => &[],
-    };
-    for (needed, what) in [(by_method, method.as_str()), (by_grant, grant)] {
-        if let Some(field) = needed.iter().find(|field| !has(**field)) {
-            return Err(missing(*field, what));
-        }
+    match needed(method, grant_name(settings), has).into_iter().find(|(field, _)| !has(*field)) {
+        Some((field, what)) => Err(missing(field, what)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The stated method, or the provider's; else what the grant leaves open; else `private_key_jwt` when there is a key
@@ -120,10 +71,10 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
 pub fn method(settings: &Settings) -> Result<Method, Failure> {
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
         return Method::parse(text).ok_or_else(|| {
-            let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
+            let names = Method::ALL.map(Method::as_str).join(", ");
             settings
                 .wrong(Field::ClientAuthMethod, format!("unknown method {text:?}"))
-                .hint(format!("one of {names}, federated, none"))
+                .hint(format!("one of {names}"))
         });
     }
     let given = |field| settings.secret(field).is_some();
@@ -149,18 +100,9 @@ pub fn method(settings: &Settings) -> Result<Method, Failure> {
     Ok(Method::Registered(ClientAuthMethod::ClientSecretBasic))
 }
 
-const JWT_BEARER: &str = "jwt_bearer";
-const TOKEN_EXCHANGE: &str = "token_exchange";
-const SELF_SIGNED: &str = "self_signed";
-
 /// The grant in the words of a profile, whether it was stated so or by its `grant_type`.
 fn grant_name(settings: &Settings) -> &str {
-    match settings.text(Field::Grant) {
-        Some(grant_type::JWT_BEARER) => JWT_BEARER,
-        Some(grant_type::TOKEN_EXCHANGE) => TOKEN_EXCHANGE,
-        Some(grant) => grant,
-        None => grant_type::CLIENT_CREDENTIALS,
-    }
+    settings.text(Field::Grant).map_or(grant_type::CLIENT_CREDENTIALS, grant::name_of)
 }
 
 /// Whether the assertion itself is the token.
@@ -204,6 +146,7 @@ pub(crate) fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failur
     Algorithm::parse(name).map(Some).ok_or_else(unknown)
 }
 
+/// Opens what these settings refer to.
 struct Reader<'a> {
     settings: &'a Settings,
     around: &'a Surroundings,

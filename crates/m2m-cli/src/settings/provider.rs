@@ -2,16 +2,14 @@
 
 use m2m_client::AssertionAudienceRule;
 use m2m_client::provider::{self, Preset, Provider, Urls};
-use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::names::{auth_method, grant_type};
+use m2m_proto::client_auth::{BasicEncoding, ClientAuthMethod};
 
 use super::Settings;
 use super::field::{Field, nearest};
+use super::grant;
+use super::method::{Method, fitting};
 use super::value::{Origin, Profile, Sourced, Value};
 use crate::exit::Failure;
-
-/// `client_auth_method` of a client that shows a workload token as its assertion (RFC 7523 section 2.2).
-pub const FEDERATED: &str = "federated";
 
 /// The provider of that name.
 ///
@@ -85,7 +83,7 @@ fn values(settings: &Settings, preset: &Preset, urls: Urls) -> Profile {
         }
     }
     put(Field::ClientAuthMethod, Value::Text(method));
-    put(Field::Grant, text(grant(preset)));
+    put(Field::Grant, text(grant::of(provider)));
     let scopes = &provider.request.scopes;
     if !scopes.is_empty() {
         put(Field::Scopes, Value::List(scopes.clone()));
@@ -94,7 +92,7 @@ fn values(settings: &Settings, preset: &Preset, urls: Urls) -> Profile {
         put(Field::FallbackLifetime, Value::Time(lifetime));
     }
     if provider.auth.basic_encoding == provider::BasicForm::Raw {
-        put(Field::BasicEncoding, text("raw"));
+        put(Field::BasicEncoding, text(BasicEncoding::Raw.as_str()));
     }
     put(Field::AssertionAudience, text(&AssertionAudienceRule::of(preset).to_string()));
     layer
@@ -107,25 +105,5 @@ fn text(text: &str) -> Value {
 /// The first method of the provider for which the profile has what it takes; else its first.
 fn method(settings: &Settings, preset: &Preset) -> String {
     let has = |field| settings.secret(field).is_some();
-    let takes = |method: &str| match ClientAuthMethod::parse(method) {
-        Some(ClientAuthMethod::PrivateKeyJwt) => has(Field::PrivateKey),
-        Some(method) if method.uses_certificate() => has(Field::Certificate) && has(Field::CertificateKey),
-        Some(_) => has(Field::ClientSecret),
-        None if method == FEDERATED => has(Field::WorkloadToken),
-        None => true,
-    };
-    let methods = preset.methods();
-    let fitting = methods.iter().find(|method| takes(method)).or_else(|| methods.first());
-    fitting.map_or_else(|| auth_method::NONE.to_owned(), Clone::clone)
-}
-
-/// The grant in the words of a profile.
-fn grant(preset: &Preset) -> &str {
-    match preset.provider().request.grant.as_str() {
-        _ if preset.provider().assertion.self_signed => "self_signed",
-        "" => grant_type::CLIENT_CREDENTIALS,
-        grant_type::JWT_BEARER => "jwt_bearer",
-        grant_type::TOKEN_EXCHANGE => "token_exchange",
-        other => other,
-    }
+    fitting(preset.methods(), has).unwrap_or(Method::None.as_str()).to_owned()
 }

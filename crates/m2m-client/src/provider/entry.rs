@@ -91,6 +91,13 @@ impl Provider {
         self.reason.is_none()
     }
 
+    /// Whether a key of the client signs the request itself: what it sends as the
+    /// grant (RFC 7523 section 2.1), or the token.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.assertion.grant || self.assertion.self_signed
+    }
+
     /// Whether the fact at this path of the file is marked as unchecked.
     #[must_use]
     pub fn is_unverified(&self, path: &str) -> bool {

@@ -22,6 +22,7 @@ use crate::args::ProfileImport;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings::field::{Field, Group};
+use crate::settings::grant;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
 
@@ -214,7 +215,7 @@ fn settle_grant(wish: &mut Wish) {
     {
         wish.values.remove(&Field::ClientAuthMethod);
         if !wish.has(Field::Grant) {
-            wish.set(Field::Grant, Value::Text("jwt_bearer".to_owned()));
+            wish.set(Field::Grant, Value::Text(grant::JWT_BEARER.to_owned()));
         }
     }
 }

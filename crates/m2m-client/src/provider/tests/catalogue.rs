@@ -141,9 +141,8 @@ fn assertions_can_be_made() {
         let (id, assertion) = (&provider.id, &provider.assertion);
         assert!(assertion.lifetime <= assertion.max_lifetime, "{id}");
         assert!(assertion.lifetime <= 3600, "{id}");
-        let signs = provider.auth.methods.iter().any(|method| method == "private_key_jwt")
-            || assertion.grant
-            || assertion.self_signed;
+        let signs =
+            provider.auth.methods.iter().any(|method| method == "private_key_jwt") || provider.signs();
         let known = assertion.algorithms.iter().filter(|name| Algorithm::parse(name).is_some());
         assert!(!signs || assertion.algorithms.is_empty() || known.count() > 0, "{id}: no algorithm of ours");
     }
