@@ -4,6 +4,7 @@
 //! Sections: RFC 7591 section 2 (`token_endpoint_auth_method`), RFC 8705 section 2, RFC 7523 section 2.2
 
 use m2m_proto::client_auth::ClientAuthMethod;
+use m2m_proto::client_auth::ClientAuthMethod as M;
 use m2m_proto::names::auth_method;
 
 use super::field::Field;
@@ -22,8 +23,6 @@ pub enum Method {
     /// `none`: the grant says who we are.
     None,
 }
-
-use ClientAuthMethod as M;
 
 impl Method {
     /// Every way to prove who the client is.
@@ -110,8 +109,8 @@ pub fn fitting(methods: &[String], has: impl Fn(Field) -> bool) -> Option<&str> 
     methods.iter().find(fits).or_else(|| methods.first()).map(String::as_str)
 }
 
-/// What method and grant need, each field once, with the name of what needs it. Where a workload token is named,
-/// somebody else has signed what our key would, in all but self-signed tokens.
+/// What method and grant need, each field once, with the name of what needs it. A workload token that is named
+/// stands for the private key, for somebody else has signed it; but never where the token itself is self-signed.
 pub fn needed(method: Method, grant: &str, has: impl Fn(Field) -> bool) -> Vec<(Field, &str)> {
     let signed = has(Field::WorkloadToken);
     let by_method = method.needs().iter().map(|field| (*field, method.as_str(), signed));

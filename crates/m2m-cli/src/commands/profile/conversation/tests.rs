@@ -169,6 +169,16 @@ fn every_provider_has_a_conversation() {
         assert!(!provider.signs() || needs.contains(&Field::PrivateKey), "{}", provider.id);
         for method in &provider.auth.methods {
             assert!(!line(method).contains(": as the"), "{}: {method}", provider.id);
+            let mut wish = Wish::default();
+            wish.set(Field::Provider, Value::Text(provider.id.clone()));
+            let example = |gap: &provider::Variable| (gap.name.clone(), gap.example.clone());
+            wish.set(Field::Variables, Value::Pairs(provider.variables.iter().map(example).collect()));
+            wish.set(Field::ClientId, Value::Text("id".to_owned()));
+            wish.set(Field::ClientAuthMethod, Value::Text(method.clone()));
+            for field in asked(provider, method) {
+                wish.set(field, Value::Secret(SecretReference::File("/run/secrets/x".into())));
+            }
+            assert_eq!(wish.check(), Ok(()), "{}: {method}", provider.id);
         }
     }
 }
