@@ -30,7 +30,7 @@ use crate::dpop::{DpopSigner, Role};
 use crate::error::{Advice, Asked, Error, Fault, Shows};
 use crate::grant::{Grant, GrantProof};
 use crate::observe;
-use crate::provider::Hint;
+use crate::provider::{Hint, Situation};
 use crate::spec::TokenSpec;
 
 /// Which endpoint.
@@ -187,8 +187,8 @@ impl Exchange {
             Required::Scope => spec.scope.is_none(),
         };
         let lacks = self.tuning.dialect.required.iter().find(lacks).map(|target| match target {
-            Required::Audience => "missing_audience",
-            Required::Scope => "missing_scope",
+            Required::Audience => Situation::MissingAudience,
+            Required::Scope => Situation::MissingScope,
         });
         let shows = match self.credentials.method() {
             _ if self.grant.is_signed() => Shows::KeyAsGrant,

@@ -7,6 +7,8 @@ use crate::Surroundings;
 use crate::args::Providers;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
+use crate::settings::grant;
+use crate::settings::method::{Method, needed};
 use crate::settings::provider::find;
 
 /// The width of explanations, in columns.
@@ -260,26 +262,20 @@ fn command(provider: &Provider) -> Vec<String> {
     for variable in provider.variables.iter().filter(|variable| variable.default.is_none()) {
         parts.push(format!("--var {}={}", variable.name, variable.example));
     }
-    let signs = provider.assertion.grant || provider.assertion.self_signed;
-    let method = provider.auth.methods.first().map_or("", String::as_str);
-    parts.extend(
-        match method {
-            _ if signs => &["--client-id ID", "--private-key-file FILE"][..],
-            "private_key_jwt" => &["--client-id ID", "--private-key-file FILE"],
-            "none" if provider.request.grant.is_empty() => &[],
-            "none" | "federated" => &["--workload-token-file FILE"],
-            _ => &["--client-id ID", "--secret-file FILE"],
-        }
-        .iter()
-        .map(ToString::to_string),
-    );
+    let method =
+        provider.auth.methods.first().and_then(|method| Method::parse(method)).unwrap_or(Method::None);
+    if method != Method::None || provider.signs() {
+        parts.push("--client-id ID".to_owned());
+    }
+    let credentials = needed(method, grant::of(provider), |_| false);
+    parts.extend(credentials.into_iter().map(|(field, _)| format!("{} FILE", field.flag())));
     let request = &provider.request;
-    let needed = [
+    let asked = [
         (request.audience_required, "--audience AUDIENCE"),
         (request.scope_required && request.scopes.is_empty(), "--scope SCOPE"),
         (request.resource_required, "--resource URI"),
     ];
-    parts.extend(needed.into_iter().filter(|(needed, _)| *needed).map(|(_, part)| part.to_owned()));
+    parts.extend(asked.into_iter().filter(|(is_required, _)| *is_required).map(|(_, part)| part.to_owned()));
     parts.extend(request.required_params.iter().map(|name| format!("--param {name}=VALUE")));
     parts
 }
@@ -298,6 +294,33 @@ mod tests {
             }
             assert!(page.contains(&provider.docs));
         }
+    }
+
+    #[test]
+    fn the_command_names_what_the_method_and_the_grant_need() {
+        let check = |id: &str, methods: &[&str], expect: &[&str]| {
+            let mut provider = find(id).unwrap().clone();
+            if !methods.is_empty() {
+                provider.auth.methods = methods.iter().map(ToString::to_string).collect();
+            }
+            let parts = command(&provider);
+            let credentials: Vec<&str> = parts
+                .iter()
+                .map(String::as_str)
+                .filter(|part| part.starts_with("--client-id") || part.ends_with("-file FILE"))
+                .collect();
+            assert_eq!(credentials, expect, "{id} {methods:?}");
+        };
+        let (id, key) = ("--client-id ID", "--private-key-file FILE");
+        check("auth0", &[], &[id, "--secret-file FILE"]);
+        check("auth0", &["private_key_jwt"], &[id, key]);
+        check("auth0", &["tls_client_auth"], &[id, "--certificate-file FILE", "--certificate-key-file FILE"]);
+        check("entra", &["federated"], &[id, "--workload-token-file FILE"]);
+        check("google-sts", &[], &["--workload-token-file FILE"]);
+        check("auth0", &["none"], &[]);
+        check("entra-managed-identity", &[], &[]);
+        check("google-sa", &[], &[id, key]);
+        check("box-jwt", &[], &[id, "--secret-file FILE", key]);
     }
 
     #[test]

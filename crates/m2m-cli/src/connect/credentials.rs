@@ -1,51 +1,25 @@
 //! How the client proves who it is, from settings: one method, never by trial.
 
-use m2m_client::{CertificateSource, ClientBuilder, Credentials, Grant, KeySource};
+mod reader;
+
+use m2m_client::{ClientBuilder, Credentials};
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::grant::token_exchange::TokenTypeUri;
 use m2m_proto::jose::{Algorithm, Jwk, SigningKey};
-use m2m_proto::names::{auth_method, grant_type, param};
+use m2m_proto::names::grant_type;
 use m2m_proto::secret::SecretString;
 
+use self::reader::Reader;
 use super::observer::Observer;
-use super::source::{self, Source};
+use super::source::Source;
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::Settings;
 use crate::settings::field::Field;
-use crate::settings::provider;
+use crate::settings::grant::{self, JWT_BEARER, SELF_SIGNED, TOKEN_EXCHANGE};
+use crate::settings::method::needed;
 use crate::settings::secret::SecretReference;
-use crate::settings::value::Origin;
 
-/// How the client proves who it is: a registered method, or one of the two ways that have no name there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// A method of RFC 7591.
-    Registered(ClientAuthMethod),
-    /// `federated`: a workload token is the client assertion (RFC 7523 section 2.2).
-    Federated,
-    /// `none`: the grant says who we are.
-    None,
-}
-
-impl Method {
-    /// Its name in a profile.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered(method) => method.as_str(),
-            Self::Federated => provider::FEDERATED,
-            Self::None => auth_method::NONE,
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            provider::FEDERATED => Some(Self::Federated),
-            auth_method::NONE => Some(Self::None),
-            text => ClientAuthMethod::parse(text).map(Self::Registered),
-        }
-    }
-}
+pub use crate::settings::method::Method;
 
 /// What is read where the settings refer to a secret.
 pub(super) enum Reading<'a> {
@@ -81,35 +55,13 @@ pub(super) async fn attach(
 /// # Errors
 /// Exit 2 or 3: one is not, or the method is unknown.
 pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
-    use ClientAuthMethod as M;
     let method = method(settings)?;
     algorithm(settings)?;
     let has = |field| settings.secret(field).is_some();
-    let by_method: &[Field] = match method {
-        Method::Registered(M::ClientSecretBasic | M::ClientSecretPost | M::ClientSecretJwt) => {
-            &[Field::ClientSecret]
-        }
-        Method::Registered(M::PrivateKeyJwt) if has(Field::WorkloadToken) => &[],
-        Method::Registered(M::PrivateKeyJwt) => &[Field::PrivateKey],
-        Method::Registered(M::TlsClientAuth | M::SelfSignedTlsClientAuth) => {
-            &[Field::Certificate, Field::CertificateKey]
-        }
-        Method::Federated => &[Field::WorkloadToken],
-        Method::None => &[],
-    };
-    let grant = grant_name(settings);
-    let by_grant: &[Field] = match grant {
-        JWT_BEARER if has(Field::WorkloadToken) => &[],
-        JWT_BEARER | SELF_SIGNED => &[Field::PrivateKey],
-        TOKEN_EXCHANGE => &[Field::WorkloadToken],
-        _ => &[],
-    };
-    for (needed, what) in [(by_method, method.as_str()), (by_grant, grant)] {
-        if let Some(field) = needed.iter().find(|field| !has(**field)) {
-            return Err(missing(*field, what));
-        }
+    match needed(method, grant_name(settings), has).into_iter().find(|(field, _)| !has(*field)) {
+        Some((field, what)) => Err(missing(field, what)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The stated method, or the provider's; else what the grant leaves open; else `private_key_jwt` when there is a key
@@ -120,10 +72,10 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
 pub fn method(settings: &Settings) -> Result<Method, Failure> {
     if let Some(text) = settings.text(Field::ClientAuthMethod) {
         return Method::parse(text).ok_or_else(|| {
-            let names = ClientAuthMethod::ALL.map(ClientAuthMethod::as_str).join(", ");
+            let names = Method::ALL.map(Method::as_str).join(", ");
             settings
                 .wrong(Field::ClientAuthMethod, format!("unknown method {text:?}"))
-                .hint(format!("one of {names}, federated, none"))
+                .hint(format!("one of {names}"))
         });
     }
     let given = |field| settings.secret(field).is_some();
@@ -149,18 +101,9 @@ pub fn method(settings: &Settings) -> Result<Method, Failure> {
     Ok(Method::Registered(ClientAuthMethod::ClientSecretBasic))
 }
 
-const JWT_BEARER: &str = "jwt_bearer";
-const TOKEN_EXCHANGE: &str = "token_exchange";
-const SELF_SIGNED: &str = "self_signed";
-
 /// The grant in the words of a profile, whether it was stated so or by its `grant_type`.
 fn grant_name(settings: &Settings) -> &str {
-    match settings.text(Field::Grant) {
-        Some(grant_type::JWT_BEARER) => JWT_BEARER,
-        Some(grant_type::TOKEN_EXCHANGE) => TOKEN_EXCHANGE,
-        Some(grant) => grant,
-        None => grant_type::CLIENT_CREDENTIALS,
-    }
+    settings.text(Field::Grant).map_or(grant_type::CLIENT_CREDENTIALS, grant::name_of)
 }
 
 /// Whether the assertion itself is the token.
@@ -202,130 +145,6 @@ pub(crate) fn algorithm(settings: &Settings) -> Result<Option<Algorithm>, Failur
     let Some(name) = settings.text(Field::Algorithm) else { return Ok(None) };
     let unknown = || settings.wrong(Field::Algorithm, format!("unknown algorithm {name:?}"));
     Algorithm::parse(name).map(Some).ok_or_else(unknown)
-}
-
-struct Reader<'a> {
-    settings: &'a Settings,
-    around: &'a Surroundings,
-    method: Method,
-    reading: Reading<'a>,
-}
-
-impl Reader<'_> {
-    async fn registered(&self, method: ClientAuthMethod) -> Result<Credentials, Failure> {
-        Ok(match method {
-            ClientAuthMethod::ClientSecretBasic | ClientAuthMethod::ClientSecretPost => {
-                let (secret, next) = self.secrets().await?;
-                Credentials::secret(secret, next, method)
-            }
-            ClientAuthMethod::ClientSecretJwt => {
-                let (secret, next) = self.secrets().await?;
-                let algorithm = algorithm(self.settings)?.unwrap_or(Algorithm::Hs256);
-                Credentials::client_secret_jwt(secret, next, algorithm)
-            }
-            ClientAuthMethod::PrivateKeyJwt if self.has_workload_token_only() => self.workload().await?,
-            ClientAuthMethod::PrivateKeyJwt => match self.settings.secret(Field::Certificate) {
-                Some(reference) => {
-                    let certificate = self.read(Field::Certificate, reference).await?;
-                    Credentials::key_of_certificate(self.key().await?, certificate)
-                }
-                None => Credentials::key(self.key().await?),
-            },
-            ClientAuthMethod::TlsClientAuth | ClientAuthMethod::SelfSignedTlsClientAuth => {
-                let chain = self.required(Field::Certificate).await?;
-                let key = self.required(Field::CertificateKey).await?;
-                Credentials::certificate(CertificateSource::new(chain, key), method)
-            }
-        })
-    }
-
-    fn has_workload_token_only(&self) -> bool {
-        self.settings.secret(Field::WorkloadToken).is_some()
-            && self.settings.secret(Field::PrivateKey).is_none()
-    }
-
-    /// A JWT-SVID has an assertion type of its own.
-    async fn workload(&self) -> Result<Credentials, Failure> {
-        let token = self.required(Field::WorkloadToken).await?;
-        Ok(match self.settings.secret(Field::WorkloadToken) {
-            Some(SecretReference::Spiffe(_)) => Credentials::jwt_svid(token),
-            _ => Credentials::assertion(token),
-        })
-    }
-
-    async fn key(&self) -> Result<KeySource, Failure> {
-        let key = self.required(Field::PrivateKey).await?;
-        let key_id = self.settings.text(Field::KeyId).map(str::to_owned);
-        Ok(KeySource::text(key, algorithm(self.settings)?, key_id))
-    }
-
-    async fn grant(&self) -> Result<Grant, Failure> {
-        let has = |field| self.settings.secret(field).is_some();
-        let key = match has(Field::PrivateKey) {
-            true => Some(self.key().await?),
-            false => None,
-        };
-        let token = match self.settings.secret(Field::WorkloadToken) {
-            Some(reference) if self.needs_workload_token() => {
-                Some(self.read(Field::WorkloadToken, reference).await?)
-            }
-            _ => None,
-        };
-        let of_provider = matches!(self.settings.origin(Field::Grant), Origin::Provider(_));
-        match (self.settings.preset().filter(|_| of_provider), grant_name(self.settings)) {
-            (Some(preset), _) => Grant::of(preset, key, token).map_err(|error| {
-                Failure::from(error)
-                    .hint(format!("m2m providers {} tells what it needs", preset.provider().id))
-            }),
-            (None, JWT_BEARER) => match (key, token) {
-                (Some(key), _) => Ok(Grant::jwt_bearer(key)),
-                (None, Some(token)) => Ok(Grant::assertion(token)),
-                (None, None) => Err(missing(Field::PrivateKey, JWT_BEARER)),
-            },
-            (None, TOKEN_EXCHANGE) => {
-                let token = token.ok_or_else(|| missing(Field::WorkloadToken, TOKEN_EXCHANGE))?;
-                let of_type = |name: &str| {
-                    let stated = self.settings.pairs(Field::Params).iter().find(|(param, _)| param == name);
-                    stated.map(|(_, value)| TokenTypeUri::parse(value))
-                };
-                let subject = of_type(param::SUBJECT_TOKEN_TYPE).unwrap_or(TokenTypeUri::Jwt);
-                Ok(Grant::token_exchange(token, subject, of_type(param::REQUESTED_TOKEN_TYPE)))
-            }
-            (None, SELF_SIGNED) => {
-                key.map(Grant::self_signed).ok_or_else(|| missing(Field::PrivateKey, SELF_SIGNED))
-            }
-            (None, other) => Ok(Grant::named(other)),
-        }
-    }
-
-    fn needs_workload_token(&self) -> bool {
-        matches!(grant_name(self.settings), JWT_BEARER | TOKEN_EXCHANGE)
-    }
-
-    async fn secrets(&self) -> Result<(Source, Option<Source>), Failure> {
-        let secret = self.required(Field::ClientSecret).await?;
-        let next = match self.settings.secret(Field::NextClientSecret) {
-            Some(reference) => Some(self.read(Field::NextClientSecret, reference).await?),
-            None => None,
-        };
-        Ok((secret, next))
-    }
-
-    async fn required(&self, field: Field) -> Result<Source, Failure> {
-        match self.settings.secret(field) {
-            Some(reference) => self.read(field, reference).await,
-            None => Err(missing(field, self.method.as_str())),
-        }
-    }
-
-    async fn read(&self, field: Field, reference: &SecretReference) -> Result<Source, Failure> {
-        match &self.reading {
-            Reading::Secrets(observer) => {
-                source::open(self.settings, self.around, *observer, (field, reference)).await
-            }
-            Reading::StandIn(source) => Ok(Source::clone(source)),
-        }
-    }
 }
 
 fn missing(field: Field, what: &str) -> Failure {

@@ -217,22 +217,15 @@ fn ask(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder,
 
 fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBuilder, Failure> {
     if let Some(encoding) = settings.text(Field::BasicEncoding) {
-        builder = builder.basic_encoding(match encoding {
-            "form" => BasicEncoding::Form,
-            "raw" => BasicEncoding::Raw,
-            _ => return Err(settings.wrong(Field::BasicEncoding, "expected form or raw")),
-        });
+        let wrong = || settings.wrong(Field::BasicEncoding, "expected form or raw");
+        builder = builder.basic_encoding(BasicEncoding::parse(encoding).ok_or_else(wrong)?);
     }
     if let Some(audience) = settings.text(Field::AssertionAudience) {
         builder = builder.assertion_audience(AssertionAudienceRule::parse(audience));
     }
     if let Some(inspect) = settings.text(Field::Inspect) {
-        builder = builder.inspect(match inspect {
-            "off" => Inspect::Off,
-            "warn" => Inspect::Warn,
-            "error" => Inspect::Error,
-            _ => return Err(settings.wrong(Field::Inspect, "expected off, warn or error")),
-        });
+        let wrong = || settings.wrong(Field::Inspect, "expected off, warn or error");
+        builder = builder.inspect(Inspect::parse(inspect).ok_or_else(wrong)?);
     }
     if let Some(lead) = settings.time(Field::RefreshLead) {
         builder = builder.refresh_lead(lead);

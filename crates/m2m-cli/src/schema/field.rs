@@ -1,11 +1,14 @@
 //! One field of a profile as JSON Schema: its shape, its title, its sentence.
 
+use m2m_client::Inspect;
+use m2m_proto::client_auth::BasicEncoding;
 use m2m_proto::jose::Algorithm;
-use m2m_proto::names::grant_type;
 use serde_json::{Map, Value, json};
 
 use super::{method, server};
 use crate::settings::field::{Field, Shape};
+use crate::settings::grant;
+use crate::settings::method::Method;
 
 /// The places where a secret can be, with the title of the place and of its one member.
 const PLACES: [(&str, &str, &str); 8] = [
@@ -26,9 +29,6 @@ const WORKLOADS: [&str; 5] = ["kubernetes", "github_actions", "spiffe", "file", 
 
 /// A span of time, as `m2m.toml` takes it as text.
 const TIME: &str = "^[0-9]+ *(ms|s|m|h|d)?$";
-
-/// Grants in the words of a profile; any other `grant_type` is sent as it is stated.
-const GRANTS: [&str; 4] = [grant_type::CLIENT_CREDENTIALS, "jwt_bearer", "token_exchange", "self_signed"];
 
 /// Whether a form may leave a secret out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +75,14 @@ pub(super) fn described(field: Field, shape: &Value) -> Value {
 
 fn shape(field: Field) -> Value {
     match (field, field.shape()) {
-        (Field::ClientAuthMethod, _) => method::choice(&method::ALL),
+        (Field::ClientAuthMethod, _) => method::choice(&Method::ALL),
         (Field::Provider, _) => server::choice(),
         (Field::Algorithm, _) => json!({"type": "string", "enum": Algorithm::ALL.map(Algorithm::name)}),
-        (Field::BasicEncoding, _) => json!({"type": "string", "enum": ["form", "raw"]}),
-        (Field::Inspect, _) => json!({"type": "string", "enum": ["off", "warn", "error"]}),
-        (Field::Grant, _) => json!({"type": "string", "enum": GRANTS}),
+        (Field::BasicEncoding, _) => {
+            json!({"type": "string", "enum": BasicEncoding::ALL.map(BasicEncoding::as_str)})
+        }
+        (Field::Inspect, _) => json!({"type": "string", "enum": Inspect::ALL.map(Inspect::as_str)}),
+        (Field::Grant, _) => json!({"type": "string", "enum": grant::ALL}),
         (Field::Issuer | Field::TokenUrl | Field::IntrospectionUrl | Field::RevocationUrl, _) => {
             json!({"type": "string", "format": "uri", "pattern": "^https?://"})
         }
@@ -96,6 +98,15 @@ fn shape(field: Field) -> Value {
             json!({"oneOf": choices})
         }
     }
+}
+
+/// The text as a title begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 pub(super) fn text() -> Value {

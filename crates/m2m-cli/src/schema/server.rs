@@ -2,12 +2,14 @@
 //! endpoint.
 
 use m2m_client::provider::{self, Provider, Variable, VariableKind};
-use m2m_proto::names::{auth_method, grant_type};
+use m2m_proto::names::auth_method;
 use serde_json::{Map, Value, json};
 
 use super::field::Need;
 use super::{field, method};
 use crate::settings::field::Field;
+use crate::settings::grant;
+use crate::settings::method::Method;
 
 /// Fields that appear only with a choice of the server.
 pub(super) const FIELDS: &[Field] =
@@ -59,7 +61,7 @@ pub(super) fn conditions() -> Vec<Value> {
 fn elsewhere() -> Value {
     let (issuer, token_url) = (Field::Issuer.key(), Field::TokenUrl.key());
     json!({
-        "properties": {issuer: field::of(Field::Issuer), Field::ClientAuthMethod.key(): method::choice(&method::ALL)},
+        "properties": {issuer: field::of(Field::Issuer), Field::ClientAuthMethod.key(): method::choice(&Method::ALL)},
         "required": [Field::ClientId.key()],
         "if": {"required": [issuer]},
         "else": {
@@ -74,15 +76,17 @@ fn elsewhere() -> Value {
 fn of(provider: &'static Provider) -> Value {
     let mut properties: Map<String, Value> =
         provider.variables.iter().map(|variable| (variable.name.clone(), gap(variable))).collect();
-    let methods: Vec<&str> = provider.auth.methods.iter().map(String::as_str).collect();
+    let methods: Vec<Method> = provider.auth.methods.iter().filter_map(|name| Method::parse(name)).collect();
     properties.insert(Field::ClientAuthMethod.key().to_owned(), method::choice(&methods));
     let needed = provider.variables.iter().filter(|variable| variable.default.is_none());
     let mut required: Vec<&str> = needed.map(|variable| variable.name.as_str()).collect();
-    if let Some((field, optional)) = grant(provider) {
+    // What the grant itself needs, whatever the client shows besides, and what may go with it.
+    let grant = grant::of(provider);
+    for field in grant::needs(grant) {
         required.push(field.key());
-        properties.insert(field.key().to_owned(), field::secret(field, Need::Required));
-        properties.extend(optional.iter().map(|field| (field.key().to_owned(), field::of(*field))));
+        properties.insert(field.key().to_owned(), field::secret(*field, Need::Required));
     }
+    properties.extend(grant::optional(grant).iter().map(|field| (field.key().to_owned(), field::of(*field))));
     required.extend(asked(provider).map(Field::key));
     let params = &provider.request.required_params;
     if !params.is_empty() {
@@ -93,22 +97,10 @@ fn of(provider: &'static Provider) -> Value {
     json!({"properties": properties, "required": required})
 }
 
-/// What the grant itself needs, where the client shows nothing else, and what may go with it.
-fn grant(provider: &Provider) -> Option<(Field, &'static [Field])> {
-    match provider.request.grant.as_str() {
-        _ if provider.assertion.grant || provider.assertion.self_signed => {
-            Some((Field::PrivateKey, &[Field::KeyId, Field::Algorithm]))
-        }
-        grant_type::TOKEN_EXCHANGE => Some((Field::WorkloadToken, &[])),
-        _ => None,
-    }
-}
-
 /// What else the service asks for.
 fn asked(provider: &Provider) -> impl Iterator<Item = Field> {
     let request = &provider.request;
-    let signs = provider.assertion.grant || provider.assertion.self_signed;
-    let is_named = signs || provider.auth.methods.iter().any(|method| method != auth_method::NONE);
+    let is_named = provider.signs() || provider.auth.methods.iter().any(|method| method != auth_method::NONE);
     let conditions = [
         (is_named, Field::ClientId),
         (request.audience_required, Field::Audience),
@@ -120,18 +112,10 @@ fn asked(provider: &Provider) -> impl Iterator<Item = Field> {
 
 /// A variable. A host may be pasted as a URL, which its pattern does not know; the importer forgives that.
 fn gap(variable: &Variable) -> Value {
-    let mut title = variable.name.replace('_', " ");
-    if let Some(first) = title.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    let mut help = variable.help.clone();
-    if let Some(first) = help.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
     let mut schema = json!({
         "type": "string",
-        "title": title,
-        "description": format!("{help}, such as {}.", variable.example),
+        "title": field::capital(&variable.name.replace('_', " ")),
+        "description": format!("{}, such as {}.", field::capital(&variable.help), variable.example),
         "minLength": 1,
     });
     if let Some(pattern) = &variable.pattern {

@@ -1,17 +1,15 @@
 //! The lowest layer but the defaults: what the provider catalogue fills in for a profile that names a provider.
 
 use m2m_client::AssertionAudienceRule;
-use m2m_client::provider::{self, Preset, Provider};
-use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::names::{auth_method, grant_type};
+use m2m_client::provider::{self, Preset, Provider, Urls};
+use m2m_proto::client_auth::{BasicEncoding, ClientAuthMethod};
 
 use super::Settings;
 use super::field::{Field, nearest};
+use super::grant;
+use super::method::{Method, fitting};
 use super::value::{Origin, Profile, Sourced, Value};
 use crate::exit::Failure;
-
-/// `client_auth_method` of a client that shows a workload token as its assertion (RFC 7523 section 2.2).
-pub const FEDERATED: &str = "federated";
 
 /// The provider of that name.
 ///
@@ -46,40 +44,27 @@ pub(super) fn layer(settings: &Settings) -> Result<Option<(Preset, Profile)>, Fa
         settings.wrong(Field::Provider, failure.message()).hint(hint)
     })?;
     let stated = |field| settings.text(field).is_some();
-    let elsewhere = stated(Field::Issuer) || stated(Field::TokenUrl);
-    let variables = settings.pairs(Field::Variables);
-    let resolved =
-        if elsewhere { provider.resolve_elsewhere(variables) } else { provider.resolve(variables) };
-    let preset = resolved.map_err(|error| {
+    let urls = match stated(Field::Issuer) || stated(Field::TokenUrl) {
+        true => Urls::Stated,
+        false => Urls::OfProvider,
+    };
+    let preset = provider.resolve_with(settings.pairs(Field::Variables), urls).map_err(|error| {
         settings
             .wrong(Field::Provider, format!("{}: {error}", provider.id))
             .hint(format!("m2m providers {} explains its variables", provider.id))
     })?;
-    let values = values(settings, &preset, elsewhere.into());
+    let values = values(settings, &preset, urls);
     Ok(Some((preset, values)))
 }
 
-/// Whether the profile itself says where the server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Server {
-    OfProvider,
-    Stated,
-}
-
-impl From<bool> for Server {
-    fn from(stated: bool) -> Self {
-        if stated { Self::Stated } else { Self::OfProvider }
-    }
-}
-
-fn values(settings: &Settings, preset: &Preset, server: Server) -> Profile {
+fn values(settings: &Settings, preset: &Preset, urls: Urls) -> Profile {
     let provider = preset.provider();
     let mut layer = Profile::new();
     let mut put = |field: Field, value: Value| {
         layer.insert(field, Sourced { value, origin: Origin::Provider(provider.id.clone()) });
     };
     let method = method(settings, preset);
-    if server == Server::OfProvider {
+    if urls == Urls::OfProvider {
         let certificate = ClientAuthMethod::parse(&method).is_some_and(ClientAuthMethod::uses_certificate);
         // With a certificate the endpoint may be another; only metadata tells (RFC 8705 section 5).
         let discovered = certificate && provider.endpoints.mtls_token.is_none();
@@ -98,7 +83,7 @@ fn values(settings: &Settings, preset: &Preset, server: Server) -> Profile {
         }
     }
     put(Field::ClientAuthMethod, Value::Text(method));
-    put(Field::Grant, text(grant(preset)));
+    put(Field::Grant, text(grant::of(provider)));
     let scopes = &provider.request.scopes;
     if !scopes.is_empty() {
         put(Field::Scopes, Value::List(scopes.clone()));
@@ -107,7 +92,7 @@ fn values(settings: &Settings, preset: &Preset, server: Server) -> Profile {
         put(Field::FallbackLifetime, Value::Time(lifetime));
     }
     if provider.auth.basic_encoding == provider::BasicForm::Raw {
-        put(Field::BasicEncoding, text("raw"));
+        put(Field::BasicEncoding, text(BasicEncoding::Raw.as_str()));
     }
     put(Field::AssertionAudience, text(&AssertionAudienceRule::of(preset).to_string()));
     layer
@@ -120,25 +105,5 @@ fn text(text: &str) -> Value {
 /// The first method of the provider for which the profile has what it takes; else its first.
 fn method(settings: &Settings, preset: &Preset) -> String {
     let has = |field| settings.secret(field).is_some();
-    let takes = |method: &str| match ClientAuthMethod::parse(method) {
-        Some(ClientAuthMethod::PrivateKeyJwt) => has(Field::PrivateKey),
-        Some(method) if method.uses_certificate() => has(Field::Certificate) && has(Field::CertificateKey),
-        Some(_) => has(Field::ClientSecret),
-        None if method == FEDERATED => has(Field::WorkloadToken),
-        None => true,
-    };
-    let methods = preset.methods();
-    let fitting = methods.iter().find(|method| takes(method)).or_else(|| methods.first());
-    fitting.map_or_else(|| auth_method::NONE.to_owned(), Clone::clone)
-}
-
-/// The grant in the words of a profile.
-fn grant(preset: &Preset) -> &str {
-    match preset.provider().request.grant.as_str() {
-        _ if preset.provider().assertion.self_signed => "self_signed",
-        "" => grant_type::CLIENT_CREDENTIALS,
-        grant_type::JWT_BEARER => "jwt_bearer",
-        grant_type::TOKEN_EXCHANGE => "token_exchange",
-        other => other,
-    }
+    fitting(preset.methods(), has).unwrap_or(Method::None.as_str()).to_owned()
 }

@@ -18,13 +18,13 @@ use crate::dpop::DpopSigner;
 use crate::error::Error;
 use crate::exchange::{Directory, Exchange};
 use crate::mint::TokenMinter;
-use crate::store::Vault;
+use crate::store::{TokenStore, Vault};
 
 pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     check(&settings)?;
     let mut credentials =
-        settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
-    let client_id = match settings.client_id {
+        settings.credentials.take().ok_or_else(|| Error::misconfigured("credentials are missing"))?;
+    let client_id = match settings.client_id.take() {
         Some(client_id) => client_id,
         None if credentials.method().is_none() && !settings.grant.is_signed() => {
             nobody(&mut settings.tuning)?
@@ -35,33 +35,16 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     let accepted = &settings.tuning.dialect.assertion.algorithms;
     credentials.accept(accepted);
     settings.grant.accept(accepted);
-    let (clock, random) = (settings.clock, settings.random);
+    let (clock, random) = (Arc::clone(&settings.clock), Arc::clone(&settings.random));
     let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
-    let identity = Identity {
-        server: settings.server.identity().to_owned(),
-        client_id: client_id.as_str().to_owned(),
-        method: credentials.method_name().to_owned(),
-        credential: credentials.thumbprint().or_else(|| settings.grant.thumbprint()).unwrap_or_default(),
-        binding: dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
-        grant: settings.grant.name().to_owned(),
-        dialect: settings.tuning.dialect.identity.clone(),
-        assertion_audience: settings.tuning.assertion_audience.to_string(),
-    };
+    let identity = identity(&settings, &client_id, &credentials, dpop.as_deref());
+    let cache_settings = cache_settings(&settings, &credentials);
     let (transport, plain) = transport(&credentials, settings.http, settings.http_factory)?;
     let directory = match settings.server.0 {
         ServerKind::Endpoints(endpoints) => Directory::Configured(endpoints),
         ServerKind::Issuer(issuer) => {
             Directory::Discovered(RemoteMetadata::new(issuer, plain, Arc::clone(&clock)))
         }
-    };
-    let label = settings.spec.label.clone();
-    let cache_settings = CacheSettings {
-        refresh_lead: settings.tuning.refresh_lead,
-        reject_floor: settings.tuning.reject_floor,
-        mint_deadline: settings.tuning.mint_deadline,
-        max_keys: settings.tuning.max_keys,
-        rotation: if credentials.uses_certificate() { Rotation::Drop } else { Rotation::Keep },
-        label: label.clone(),
     };
     let exchange = Arc::new(Exchange {
         client_id,
@@ -75,15 +58,49 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
         tuning: settings.tuning,
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
-        label: label.clone(),
+        label: settings.spec.label.clone(),
     });
-    // Four operations at most, and half of the deadline for the lock.
-    let patience = cache_settings.mint_deadline / 10;
-    let vault = |store| Vault::new(store, Arc::clone(&clock), Arc::clone(&random), patience, label);
-    let vault = settings.store.map(vault);
+    let vault = settings.store.map(|store| vault(store, &exchange, &cache_settings));
     let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
     let cache = TokenCache::new(minter, clock, random, cache_settings);
     Ok(Inner { exchange, cache, vault, identity, spec: settings.spec, destinations: settings.destinations })
+}
+
+/// What tokens of this client are kept under, besides what is asked for.
+fn identity(
+    settings: &ClientBuilder,
+    client_id: &ClientId,
+    credentials: &Credentials,
+    dpop: Option<&DpopSigner>,
+) -> Identity {
+    Identity {
+        server: settings.server.identity().to_owned(),
+        client_id: client_id.as_str().to_owned(),
+        method: credentials.method_name().to_owned(),
+        credential: credentials.thumbprint().or_else(|| settings.grant.thumbprint()).unwrap_or_default(),
+        binding: dpop.map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
+        grant: settings.grant.name().to_owned(),
+        dialect: settings.tuning.dialect.identity.clone(),
+        assertion_audience: settings.tuning.assertion_audience.to_string(),
+    }
+}
+
+fn cache_settings(settings: &ClientBuilder, credentials: &Credentials) -> CacheSettings {
+    CacheSettings {
+        refresh_lead: settings.tuning.refresh_lead,
+        reject_floor: settings.tuning.reject_floor,
+        mint_deadline: settings.tuning.mint_deadline,
+        max_keys: settings.tuning.max_keys,
+        rotation: if credentials.uses_certificate() { Rotation::Drop } else { Rotation::Keep },
+        label: settings.spec.label.clone(),
+    }
+}
+
+fn vault(store: Arc<dyn TokenStore>, exchange: &Exchange, cache: &CacheSettings) -> Vault {
+    // Four operations at most, and half of the deadline for the lock.
+    let patience = cache.mint_deadline / 10;
+    let (clock, random) = (Arc::clone(&exchange.clock), Arc::clone(&exchange.random));
+    Vault::new(store, clock, random, patience, cache.label.clone())
 }
 
 /// A client that no request names: the service goes by where it is, or by the

@@ -28,6 +28,27 @@ pub enum Inspect {
     Error,
 }
 
+impl Inspect {
+    /// Every rule, the mildest first.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Warn, Self::Error];
+
+    /// Its name in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == text)
+    }
+}
+
 /// What client assertions carry in `aud`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AssertionAudienceRule {

@@ -7,7 +7,7 @@
 use m2m_proto::error::{ErrorCode, ErrorResponse};
 
 use super::hint;
-use crate::provider::Hint;
+use crate::provider::{Hint, Situation};
 
 /// What the catalogue knows about an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Advice {
     /// advice, and what the entry's hint for that situation says to do; or that
     /// hint, where the request lacked what the service requires.
     pub(crate) fn by_code(hints: &[Hint], code: &ErrorCode, asked: Asked) -> Option<Self> {
-        let of = |situation: &str| hints.iter().find(|hint| hint.situation.as_deref() == Some(situation));
+        let of = |situation| hints.iter().find(|hint| hint.situation == Some(situation));
         let lacking = match code {
             ErrorCode::InvalidRequest
             | ErrorCode::InvalidScope
@@ -53,7 +53,7 @@ impl Advice {
         let text = match lacking {
             Some(hint) => format!("{}: {}", hint.cause, hint.fix),
             None => {
-                let likely = situations(code, asked.shows).iter().find_map(|situation| of(situation))?;
+                let likely = situations(code, asked.shows).iter().find_map(|situation| of(*situation))?;
                 format!("{}; here: {}", hint::refused(code), likely.fix)
             }
         };
@@ -63,7 +63,7 @@ impl Advice {
     /// What to do about clocks that differ, where no error of the service says
     /// so. What the entry gives as cause belongs to its own errors.
     pub(crate) fn about_clocks(hints: &[Hint]) -> Option<Self> {
-        let hint = hints.iter().find(|hint| hint.situation.as_deref() == Some("clock"))?;
+        let hint = hints.iter().find(|hint| hint.situation == Some(Situation::Clock))?;
         let text = format!("this machine's clock and the service's differ: {}", hint.fix);
         Some(Self { means: None, passes: Passes::AsItsCodeSays, text })
     }
@@ -74,7 +74,7 @@ impl Advice {
 pub(crate) struct Asked {
     /// The situation of hints about what the service requires and the request
     /// lacked.
-    pub(crate) lacks: Option<&'static str>,
+    pub(crate) lacks: Option<Situation>,
     pub(crate) shows: Shows,
 }
 
@@ -91,15 +91,15 @@ pub(crate) enum Shows {
 
 /// The situations of hints that a code most likely belongs to, the likeliest
 /// first.
-fn situations(code: &ErrorCode, shows: Shows) -> &'static [&'static str] {
+fn situations(code: &ErrorCode, shows: Shows) -> &'static [Situation] {
     match (code, shows) {
-        (ErrorCode::InvalidClient, Shows::Secret) => &["wrong_secret"],
+        (ErrorCode::InvalidClient, Shows::Secret) => &[Situation::WrongSecret],
         (ErrorCode::InvalidClient, _) | (ErrorCode::InvalidGrant, Shows::KeyAsGrant) => {
-            &["wrong_key", "wrong_secret"]
+            &[Situation::WrongKey, Situation::WrongSecret]
         }
-        (ErrorCode::InvalidScope, _) => &["missing_scope"],
-        (ErrorCode::InvalidTarget, _) => &["missing_audience"],
-        (ErrorCode::AccessDenied | ErrorCode::UnauthorizedClient, _) => &["unauthorized_api"],
+        (ErrorCode::InvalidScope, _) => &[Situation::MissingScope],
+        (ErrorCode::InvalidTarget, _) => &[Situation::MissingAudience],
+        (ErrorCode::AccessDenied | ErrorCode::UnauthorizedClient, _) => &[Situation::UnauthorizedApi],
         _ => &[],
     }
 }

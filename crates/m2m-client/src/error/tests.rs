@@ -3,7 +3,7 @@ use std::time::Duration;
 use m2m_proto::error::ErrorCode;
 
 use super::{Advice, Asked, Error, ErrorKind, Fault, Retry, Shows};
-use crate::provider::Hint;
+use crate::provider::{Hint, Situation};
 
 fn refused(code: ErrorCode) -> Fault {
     Fault::Refused { status: 400, code, said: None, description: Some("why".into()), uri: None }
@@ -160,7 +160,7 @@ fn without_a_hint_that_fits_the_code_leads_to_the_services_own_place() {
     check(&hints, C::Other("E1".into()), complete, None);
     check(&[], C::InvalidClient, complete, None);
     // What a request lacks is the likeliest cause, if the code can mean that.
-    let lacking = Asked { lacks: Some("missing_audience"), ..complete };
+    let lacking = Asked { lacks: Some(Situation::MissingAudience), ..complete };
     let known = Some("cause of missing_audience: fix of missing_audience");
     for code in [C::InvalidRequest, C::AccessDenied, C::InvalidTarget, C::InvalidScope] {
         check(&hints, code, lacking, known);

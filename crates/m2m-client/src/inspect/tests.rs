@@ -6,6 +6,7 @@ use m2m_proto::token::TokenResponse;
 use serde_json::{Value, json};
 
 use super::{Asked, Seen, look, look_outside};
+use crate::Inspect;
 use crate::spec::TokenSpec;
 
 const NOW: u64 = 1_000_000;
@@ -98,4 +99,13 @@ fn an_exp_before_its_time_is_found() {
     check(&spec, None, &json!({"exp": NOW + 545}), None);
     check(&spec, None, &json!({"exp": NOW + 300}), Some("exp is earlier than expires_in says"));
     check(&spec, None, &json!({"exp": NOW - 1}), Some("exp is in the past by this machine's clock"));
+}
+
+#[test]
+fn a_rule_is_found_by_its_name() {
+    let check = |text, expect| assert_eq!(Inspect::parse(text), expect, "{text}");
+    check("off", Some(Inspect::Off));
+    check("warn", Some(Inspect::Warn));
+    check("error", Some(Inspect::Error));
+    check("Error", None);
 }

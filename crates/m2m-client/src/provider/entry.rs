@@ -91,6 +91,13 @@ impl Provider {
         self.reason.is_none()
     }
 
+    /// Whether a key of the client signs the request itself: what it sends as the
+    /// grant (RFC 7523 section 2.1), or the token.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.assertion.grant || self.assertion.self_signed
+    }
+
     /// Whether the fact at this path of the file is marked as unchecked.
     #[must_use]
     pub fn is_unverified(&self, path: &str) -> bool {
@@ -240,15 +247,34 @@ pub struct Hint {
     /// Whether it passes by itself.
     #[serde(default)]
     pub transient: bool,
-    /// The situation: `wrong_secret`, `wrong_key` (where that is another place
-    /// than for a secret), `missing_audience`, `missing_scope`,
-    /// `unauthorized_api`, `clock`, `other`.
+    /// The situation.
     #[serde(rename = "for")]
-    pub situation: Option<String>,
+    pub situation: Option<Situation>,
     /// Why.
     pub cause: String,
     /// What to do, in the service's own words for its settings.
     pub fix: String,
+}
+
+/// What went wrong where a service sends an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Situation {
+    /// The client is unknown, or its credential is not the one that the service
+    /// knows.
+    WrongSecret,
+    /// The same of a key, where it is registered elsewhere than a secret.
+    WrongKey,
+    /// The request names no API, or one that the service does not know.
+    MissingAudience,
+    /// The request names no scope, or one that the service does not know.
+    MissingScope,
+    /// The client may not call the API.
+    UnauthorizedApi,
+    /// The clocks differ.
+    Clock,
+    /// None of these.
+    Other,
 }
 
 /// What people get wrong.

@@ -24,10 +24,10 @@ use std::sync::OnceLock;
 
 pub use entry::{
     Assertion, AssertionPlace, Auth, BasicForm, Confidence, Endpoints, ErrorPointers, GrantPlace, Hint,
-    HttpMethod, KeyIdRule, Provider, ProviderKind, Quota, Request, RequestPlace, Response, Trap, Unit,
-    Variable, VariableKind,
+    HttpMethod, KeyIdRule, Provider, ProviderKind, Quota, Request, RequestPlace, Response, Situation, Trap,
+    Unit, Variable, VariableKind,
 };
-pub use preset::{Preset, PresetError};
+pub use preset::{Preset, PresetError, Urls};
 pub use recognise::{Recognised, recognise};
 
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/providers.rs"));

@@ -79,10 +79,14 @@ pub struct Preset {
     audience: String,
 }
 
-/// URLs that stand for the provider's own templates.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stated {
-    urls: bool,
+/// Whose URLs count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urls {
+    /// The provider's own; each variable that they need is needed.
+    OfProvider,
+    /// Those that a profile states itself: variables that only URLs need may be
+    /// absent, and the URLs that need them are.
+    Stated,
 }
 
 impl Provider {
@@ -93,26 +97,29 @@ impl Provider {
     /// # Errors
     /// [`PresetError`], naming the variable.
     pub fn resolve(&self, given: &[(String, String)]) -> Result<Preset, PresetError> {
-        self.preset(given, Stated { urls: false })
+        self.resolve_with(given, Urls::OfProvider)
     }
 
     /// As [`Provider::resolve`] for a profile that states the server's URLs
-    /// itself: variables that only URLs need may be absent, and the URLs that
-    /// need them are.
+    /// itself: [`Urls::Stated`].
     ///
     /// # Errors
     /// [`PresetError`], naming the variable.
     pub fn resolve_elsewhere(&self, given: &[(String, String)]) -> Result<Preset, PresetError> {
-        self.preset(given, Stated { urls: true })
+        self.resolve_with(given, Urls::Stated)
     }
 
-    fn preset(&self, given: &[(String, String)], stated: Stated) -> Result<Preset, PresetError> {
+    /// Fills in the variables, for a profile with such URLs.
+    ///
+    /// # Errors
+    /// [`PresetError`], naming the variable.
+    pub fn resolve_with(&self, given: &[(String, String)], urls: Urls) -> Result<Preset, PresetError> {
         if let Some(reason) = &self.reason {
             return Err(PresetError::Unusable { name: self.name.clone(), reason: reason.clone() });
         }
         let values = Values::of(self, given)?;
         let url = |template: &Option<String>| match template {
-            Some(template) => values.url(template, stated),
+            Some(template) => values.url(template, urls),
             None => Ok(None),
         };
         let pairs = |pairs: &BTreeMap<String, String>| -> Result<Vec<(String, String)>, PresetError> {
@@ -121,7 +128,7 @@ impl Provider {
         let endpoints = &self.endpoints;
         let mut discovery = Vec::new();
         for template in &endpoints.discovery {
-            discovery.extend(values.url(template, stated)?);
+            discovery.extend(values.url(template, urls)?);
         }
         Ok(Preset {
             claims: pairs(&self.assertion.claims)?,
@@ -322,8 +329,8 @@ impl<'p> Values<'p> {
     }
 
     /// A URL, or none where it needs a variable that may be absent.
-    fn url(&self, template: &str, stated: Stated) -> Result<Option<String>, PresetError> {
-        if stated.urls && names(template).any(|name| !self.values.contains_key(name)) {
+    fn url(&self, template: &str, urls: Urls) -> Result<Option<String>, PresetError> {
+        if urls == Urls::Stated && names(template).any(|name| !self.values.contains_key(name)) {
             return Ok(None);
         }
         for name in names(template) {

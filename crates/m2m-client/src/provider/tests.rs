@@ -83,6 +83,10 @@ fn urls_may_be_stated_elsewhere() {
 fn a_file_says_nothing_that_is_not_understood() {
     let error = Provider::parse(&TOML.replace("audience =", "audiance =")).unwrap_err();
     assert!(error.contains("unknown field `audiance`") && !error.contains('\n'), "{error}");
+    let hint = "[[hints]]\nstatus = 400\nfor = \"tide\"\ncause = \"c\"\nfix = \"f\"\n";
+    let error = Provider::parse(&format!("{TOML}{hint}")).unwrap_err();
+    assert!(error.contains("unknown variant `tide`"), "{error}");
+    assert!(Provider::parse(&format!("{TOML}{}", hint.replace("tide", "clock"))).is_ok());
 }
 
 fn build(says: &str, method: ClientAuthMethod, param: &str) -> Result<crate::Client, crate::Error> {

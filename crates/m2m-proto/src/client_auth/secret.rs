@@ -121,6 +121,26 @@ pub enum BasicEncoding {
     Raw,
 }
 
+impl BasicEncoding {
+    /// Both, the standard's own first.
+    pub const ALL: [Self; 2] = [Self::Form, Self::Raw];
+
+    /// Its name in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// The encoding of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|encoding| encoding.as_str() == text)
+    }
+}
+
 /// The `Authorization` header of `client_secret_basic`, marked sensitive.
 ///
 /// # Errors

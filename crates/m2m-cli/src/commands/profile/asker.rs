@@ -74,6 +74,23 @@ impl Asker for Terminal {
     }
 }
 
+/// Asks until `read` takes the answer.
+///
+/// # Errors
+/// Exit 2: the answers end.
+pub(super) fn until<T>(
+    asker: &mut dyn Asker,
+    question: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Failure> {
+    loop {
+        match read(&asker.ask(question)?) {
+            Ok(value) => return Ok(value),
+            Err(why) => asker.say(&format!("  {why}")),
+        }
+    }
+}
+
 /// Nobody answers.
 pub(super) fn no_answer(why: &str) -> Failure {
     Failure::usage(format!("the conversation ended: {why}; nothing was written"))

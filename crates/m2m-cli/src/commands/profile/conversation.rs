@@ -11,13 +11,14 @@ use m2m_proto::names::{auth_method, grant_type};
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp, ResourceUri};
 
-use super::asker::Asker;
+use super::asker::{Asker, until};
 use super::credential;
 use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
 use crate::settings::field::Field;
-use crate::settings::provider::FEDERATED;
+use crate::settings::grant;
+use crate::settings::method::{Method, fitting, needed};
 use crate::settings::value::Value;
 
 /// Asks until a client can be made of the wish.
@@ -36,15 +37,15 @@ pub(super) fn run(
     if !wish.has(Field::ClientId) {
         client(asker, wish, provider)?;
     }
-    let need = method(asker, wish, provider)?;
-    credential::ask(asker, wish, destination, need)?;
+    let needs = method(asker, wish, provider)?;
+    credential::ask(asker, wish, destination, &needs)?;
     request(asker, wish, provider)
 }
 
 /// A service that goes by where we are, or by a token that we show, needs no client id.
 fn client(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<(), Failure> {
     let optional =
-        provider.is_some_and(|provider| provider.auth.methods == [auth_method::NONE] && !signs(provider));
+        provider.is_some_and(|provider| provider.auth.methods == [auth_method::NONE] && !provider.signs());
     let question = if optional { "client id [none]" } else { "client id" };
     let id = until(asker, question, |text| match text {
         "" if optional => Ok(None),
@@ -56,25 +57,6 @@ fn client(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -
         wish.set(Field::ClientId, Value::Text(id));
     }
     Ok(())
-}
-
-/// Whether a key signs the request itself.
-fn signs(provider: &Provider) -> bool {
-    provider.assertion.grant || provider.assertion.self_signed
-}
-
-/// Asks until `read` takes the answer.
-pub(super) fn until<T>(
-    asker: &mut dyn Asker,
-    question: &str,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, Failure> {
-    loop {
-        match read(&asker.ask(question)?) {
-            Ok(value) => return Ok(value),
-            Err(why) => asker.say(&format!("  {why}")),
-        }
-    }
 }
 
 fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Provider>, Failure> {
@@ -90,8 +72,9 @@ fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Prov
         let answer = asker.ask("provider or URL")?;
         if answer.contains("://") {
             match url(asker, wish, &answer)? {
-                Some(provider) => return Ok(provider),
-                None => continue,
+                Place::Known(provider) => return Ok(Some(provider)),
+                Place::Elsewhere => return Ok(None),
+                Place::Unclear => continue,
             }
         }
         if let Some(provider) = search(asker, &answer)? {
@@ -101,17 +84,22 @@ fn server(asker: &mut dyn Asker, wish: &mut Wish) -> Result<Option<&'static Prov
     }
 }
 
-/// The outer `None`: another answer is needed.
-fn url(
-    asker: &mut dyn Asker,
-    wish: &mut Wish,
-    text: &str,
-) -> Result<Option<Option<&'static Provider>>, Failure> {
+/// Where a URL leads.
+enum Place {
+    /// To this provider.
+    Known(&'static Provider),
+    /// To a server of which nothing is known.
+    Elsewhere,
+    /// Another answer is needed.
+    Unclear,
+}
+
+fn url(asker: &mut dyn Asker, wish: &mut Wish, text: &str) -> Result<Place, Failure> {
     let endpoint = EndpointUri::parse(text)
         .and_then(|endpoint| endpoint.check_transport(PlainHttp::LoopbackOnly).map(|()| endpoint));
     if let Err(error) = endpoint {
         asker.say(&format!("  {error}"));
-        return Ok(None);
+        return Ok(Place::Unclear);
     }
     if let Some(found) = provider::recognise(text).into_iter().next() {
         let question = format!("this is the token endpoint of {}", found.provider.name);
@@ -119,10 +107,10 @@ fn url(
         if asker.choose(&question, &choices.map(str::to_owned))? == 0 {
             wish.set(Field::Provider, Value::Text(found.provider.id.clone()));
             wish.set(Field::Variables, Value::Pairs(found.variables));
-            return Ok(Some(Some(found.provider)));
+            return Ok(Place::Known(found.provider));
         }
         wish.set(Field::TokenUrl, Value::Text(text.to_owned()));
-        return Ok(Some(None));
+        return Ok(Place::Elsewhere);
     }
     let choices = ["the issuer: its metadata names the endpoints", "the token endpoint itself"];
     let field = match asker.choose("that URL is", &choices.map(str::to_owned))? {
@@ -131,10 +119,10 @@ fn url(
     };
     if let (Field::Issuer, Err(error)) = (field, Issuer::parse(text)) {
         asker.say(&format!("  {error}"));
-        return Ok(None);
+        return Ok(Place::Unclear);
     }
     wish.set(field, Value::Text(text.to_owned()));
-    Ok(Some(None))
+    Ok(Place::Elsewhere)
 }
 
 fn search(asker: &mut dyn Asker, text: &str) -> Result<Option<&'static Provider>, Failure> {
@@ -214,80 +202,54 @@ fn variables(asker: &mut dyn Asker, wish: &mut Wish, provider: &Provider) -> Res
     Ok(())
 }
 
-/// What a method needs to be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
-    Secret,
-    Key,
-    Certificate,
-    WorkloadToken,
-    Nothing,
-}
-
-fn method(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<Need, Failure> {
-    let of = |method: &str| need(method, provider);
+/// How the client proves who it is: what that needs, and what the grant needs.
+fn method(
+    asker: &mut dyn Asker,
+    wish: &mut Wish,
+    provider: Option<&Provider>,
+) -> Result<Vec<Field>, Failure> {
     if let Some(method) = wish.text(Field::ClientAuthMethod) {
-        return Ok(of(method));
+        return Ok(needs(wish, provider, Method::parse(method)));
     }
-    for (field, need) in [
-        (Field::ClientSecret, Need::Secret),
-        (Field::PrivateKey, Need::Key),
-        (Field::WorkloadToken, Need::WorkloadToken),
-    ] {
-        if wish.has(field) {
-            return Ok(need);
+    let methods = provider.map(|provider| provider.auth.methods.as_slice());
+    let credentials = [Field::ClientSecret, Field::PrivateKey, Field::WorkloadToken];
+    if let Some(field) = credentials.into_iter().find(|field| wish.has(*field)) {
+        // The settings choose by what is there, as they will when the profile is read.
+        let method = methods.and_then(|methods| fitting(methods, |field| wish.has(field)));
+        let mut needs = needs(wish, provider, method.and_then(Method::parse));
+        if !needs.contains(&field) {
+            needs.insert(0, field);
         }
+        return Ok(needs);
     }
     let known = ClientAuthMethod::ALL.map(|method| method.as_str().to_owned());
-    let methods = provider.map_or(&known[..], |provider| &provider.auth.methods);
+    let methods = methods.unwrap_or(&known);
     let chosen = match methods {
-        [] => return Ok(Need::Nothing),
-        [only] => only,
+        [] | [_] => methods.first(),
         several => {
-            let line = |method: &String| format!("{method}: {}", consequence(method));
-            let choices: Vec<String> = several.iter().map(line).collect();
-            match several.get(asker.choose("how does the client prove who it is?", &choices)?) {
-                Some(chosen) => chosen,
-                None => return Ok(Need::Nothing),
-            }
+            let choices: Vec<String> = several.iter().map(|method| line(method)).collect();
+            several.get(asker.choose("how does the client prove who it is?", &choices)?)
         }
     };
-    let need = of(chosen);
+    let needs = needs(wish, provider, chosen.and_then(|chosen| Method::parse(chosen)));
     // What holds anyway need not be written down.
-    if methods.first() != Some(chosen) {
+    if let Some(chosen) = chosen.filter(|chosen| methods.first() != Some(*chosen)) {
         wish.set(Field::ClientAuthMethod, Value::Text(chosen.clone()));
     }
-    Ok(need)
+    Ok(needs)
 }
 
-fn need(method: &str, provider: Option<&Provider>) -> Need {
-    let signs = provider.is_some_and(signs);
-    let exchanges = provider.is_some_and(|provider| provider.request.grant == grant_type::TOKEN_EXCHANGE);
-    match ClientAuthMethod::parse(method) {
-        _ if signs => Need::Key,
-        Some(ClientAuthMethod::PrivateKeyJwt) => Need::Key,
-        Some(method) if method.uses_certificate() => Need::Certificate,
-        Some(_) => Need::Secret,
-        None if method == FEDERATED || exchanges => Need::WorkloadToken,
-        None => Need::Nothing,
-    }
+fn needs(wish: &Wish, provider: Option<&Provider>, method: Option<Method>) -> Vec<Field> {
+    let stated = wish.text(Field::Grant).map(grant::name_of);
+    let grant = stated.or(provider.map(grant::of)).unwrap_or(grant_type::CLIENT_CREDENTIALS);
+    let needed = needed(method.unwrap_or(Method::None), grant, |field| wish.has(field));
+    needed.into_iter().map(|(field, _)| field).collect()
 }
 
 /// One line for who has to choose.
-fn consequence(method: &str) -> &'static str {
-    match ClientAuthMethod::parse(method) {
-        Some(ClientAuthMethod::ClientSecretBasic) => "the secret goes to the server, in a header",
-        Some(ClientAuthMethod::ClientSecretPost) => "the secret goes to the server, in the body",
-        Some(ClientAuthMethod::ClientSecretJwt) => {
-            "the secret signs and does not travel; the server knows it too"
-        }
-        Some(ClientAuthMethod::PrivateKeyJwt) => "your key signs; the server knows its public half only",
-        Some(ClientAuthMethod::TlsClientAuth) => "a certificate of an authority that the server trusts",
-        Some(ClientAuthMethod::SelfSignedTlsClientAuth) => "your own certificate, registered at the server",
-        None if method == FEDERATED => "a token of the platform stands for a secret: nothing to keep",
-        None if method == auth_method::NONE => "nothing is shown besides the grant itself",
-        None => "as the provider's documentation says",
-    }
+fn line(method: &str) -> String {
+    let title = Method::parse(method).map_or("as the provider's documentation says", Method::title);
+    format!("{method}: {title}")
 }
 
 fn request(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<(), Failure> {

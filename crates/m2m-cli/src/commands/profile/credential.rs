@@ -1,7 +1,6 @@
 //! Where a credential is: references before any typing, and what is typed goes to a place of its own.
 
-use super::asker::{Asker, no_answer};
-use super::conversation::{Need, until};
+use super::asker::{Asker, no_answer, until};
 use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
@@ -26,7 +25,18 @@ const SECRET: &[Way] = &[Way::Variable, Way::File, Way::Command, Way::Typed, Way
 const KEY: &[Way] = &[Way::File, Way::Variable, Way::Command];
 const WORKLOAD: &[Way] = &[Way::Kubernetes, Way::Spiffe, Way::Job, Way::File, Way::Command];
 
-/// Asks for what the method needs and the wish has not.
+/// What a secret is called, and where it can be.
+fn kind(field: Field) -> (&'static str, &'static [Way]) {
+    match field {
+        Field::PrivateKey => ("the private key (PEM or JWK)", KEY),
+        Field::Certificate => ("the certificate chain (PEM)", KEY),
+        Field::CertificateKey => ("the certificate's private key (PEM)", KEY),
+        Field::WorkloadToken => ("the workload token", WORKLOAD),
+        _ => ("the client secret", SECRET),
+    }
+}
+
+/// Asks for those of these that the wish has not.
 ///
 /// # Errors
 /// Exit 2: the answers end.
@@ -34,24 +44,15 @@ pub(super) fn ask(
     asker: &mut dyn Asker,
     wish: &mut Wish,
     destination: &mut Destination,
-    need: Need,
+    needs: &[Field],
 ) -> Result<(), Failure> {
-    let fields: &[(Field, &str, &[Way])] = match need {
-        Need::Secret => &[(Field::ClientSecret, "the client secret", SECRET)],
-        Need::Key => &[(Field::PrivateKey, "the private key (PEM or JWK)", KEY)],
-        Need::Certificate => &[
-            (Field::Certificate, "the certificate chain (PEM)", KEY),
-            (Field::CertificateKey, "the certificate's private key (PEM)", KEY),
-        ],
-        Need::WorkloadToken => &[(Field::WorkloadToken, "the workload token", WORKLOAD)],
-        Need::Nothing => &[],
-    };
-    for (field, what, ways) in fields {
-        if !wish.has(*field) {
-            one(asker, wish, destination, (*field, what, ways))?;
+    for field in needs.iter().copied() {
+        if !wish.has(field) {
+            let (what, ways) = kind(field);
+            one(asker, wish, destination, (field, what, ways))?;
         }
     }
-    if need == Need::Key && !wish.has(Field::KeyId) {
+    if needs.contains(&Field::PrivateKey) && !wish.has(Field::KeyId) {
         let id = asker.ask("key id at the server [none]")?;
         if !id.is_empty() {
             wish.set(Field::KeyId, Value::Text(id));

@@ -25,6 +25,7 @@ use crate::output::Reader;
 use crate::settings;
 use crate::settings::field::{Field, Group};
 use crate::settings::file::Profile;
+use crate::settings::grant;
 use crate::settings::value::Value;
 
 const MAX_BYTES: u64 = 256 * 1024;
@@ -218,7 +219,7 @@ fn settle_grant(wish: &mut Wish) {
     {
         wish.values.remove(&Field::ClientAuthMethod);
         if !wish.has(Field::Grant) {
-            wish.set(Field::Grant, Value::Text("jwt_bearer".to_owned()));
+            wish.set(Field::Grant, Value::Text(grant::JWT_BEARER.to_owned()));
         }
     }
 }

@@ -15,7 +15,7 @@ use super::super::record::Exchange;
 use super::answer::is_page;
 use crate::connect::credentials::Method;
 use crate::exit::Exit;
-use crate::settings::provider::FEDERATED;
+use crate::settings::method::FEDERATED;
 
 pub(super) fn reachable(facts: &Facts) -> Option<Finding> {
     facts.server.as_ref()?;

@@ -145,3 +145,12 @@ proptest! {
         drop(decode_basic(&header_of(&bytes)));
     }
 }
+
+#[test]
+fn an_encoding_is_found_by_its_name() {
+    let check = |text, expect| assert_eq!(BasicEncoding::parse(text), expect, "{text}");
+    check("form", Some(BasicEncoding::Form));
+    check("raw", Some(BasicEncoding::Raw));
+    check("Raw", None);
+    check("", None);
+}

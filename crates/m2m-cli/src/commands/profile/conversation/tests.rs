@@ -147,14 +147,38 @@ fn a_conversation_that_ends_early_leaves_nothing() {
     assert_eq!(result.unwrap_err().exit(), crate::exit::Exit::Usage);
 }
 
+#[test]
+fn a_secret_and_a_key_where_both_are_needed() {
+    let mut wish = Wish::default();
+    let answers = ["box-jwt", "id", "1", "SECRET", "1", "/key.pem", "", "", "1", "enterprise"];
+    let (result, _, heard) = converse(&mut wish, &answers);
+    assert_eq!((result, wish.check()), (Ok(()), Ok(())), "{heard:#?}");
+    assert!(wish.has(Field::ClientSecret) && wish.has(Field::PrivateKey));
+}
+
 /// Nobody is led into a profile that cannot work.
 #[test]
 fn every_provider_has_a_conversation() {
+    let asked = |provider: &Provider, method: &str| {
+        let mut wish = Wish::default();
+        wish.set(Field::ClientAuthMethod, Value::Text(method.to_owned()));
+        super::method(&mut Script::default(), &mut wish, Some(provider)).unwrap()
+    };
     for provider in provider::all().iter().filter(|provider| provider.is_usable()) {
-        let need = provider.auth.methods.first().map_or(Need::Nothing, |method| need(method, Some(provider)));
-        assert!(!signs(provider) || need == Need::Key, "{}", provider.id);
+        let needs = provider.auth.methods.first().map_or(Vec::new(), |method| asked(provider, method));
+        assert!(!provider.signs() || needs.contains(&Field::PrivateKey), "{}", provider.id);
         for method in &provider.auth.methods {
-            assert!(!consequence(method).starts_with("as the"), "{}: {method}", provider.id);
+            assert!(!line(method).contains(": as the"), "{}: {method}", provider.id);
+            let mut wish = Wish::default();
+            wish.set(Field::Provider, Value::Text(provider.id.clone()));
+            let example = |gap: &provider::Variable| (gap.name.clone(), gap.example.clone());
+            wish.set(Field::Variables, Value::Pairs(provider.variables.iter().map(example).collect()));
+            wish.set(Field::ClientId, Value::Text("id".to_owned()));
+            wish.set(Field::ClientAuthMethod, Value::Text(method.clone()));
+            for field in asked(provider, method) {
+                wish.set(field, Value::Secret(SecretReference::File("/run/secrets/x".into())));
+            }
+            assert_eq!(wish.check(), Ok(()), "{}: {method}", provider.id);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::connect::{self, Method};
 use crate::exit::Failure;
 use crate::quote::rust as quoted;
 use crate::settings::field::Field;
+use crate::settings::grant;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Origin;
 
@@ -140,7 +141,8 @@ impl Code {
     /// The grant, where it is another than `client_credentials`.
     fn grant(&mut self, plan: &Plan<'_>) -> Result<Option<String>, Failure> {
         let settings = plan.settings;
-        let name = settings.text(Field::Grant).unwrap_or(grant_type::CLIENT_CREDENTIALS);
+        let stated = settings.text(Field::Grant).unwrap_or(grant_type::CLIENT_CREDENTIALS);
+        let name = grant::name_of(stated);
         if name == grant_type::CLIENT_CREDENTIALS {
             return Ok(None);
         }
@@ -154,16 +156,16 @@ impl Code {
             return Ok(Some(format!("grant(Grant::of(&preset, {}, {})?)", some(of_key), some(of_token))));
         }
         let grant = match (name, of_key, of_token) {
-            ("jwt_bearer" | grant_type::JWT_BEARER, Some(key), _) => format!("Grant::jwt_bearer({key})"),
-            ("jwt_bearer" | grant_type::JWT_BEARER, None, Some(token)) => {
+            (grant::JWT_BEARER, Some(key), _) => format!("Grant::jwt_bearer({key})"),
+            (grant::JWT_BEARER, None, Some(token)) => {
                 format!("Grant::assertion({token})")
             }
-            ("token_exchange" | grant_type::TOKEN_EXCHANGE, _, Some(token)) => {
+            (grant::TOKEN_EXCHANGE, _, Some(token)) => {
                 self.needs(&["m2m_proto::grant::token_exchange::TokenTypeUri"]);
                 format!("Grant::token_exchange({token}, TokenTypeUri::Jwt, None)")
             }
-            ("self_signed", Some(key), _) => format!("Grant::self_signed({key})"),
-            _ => format!("Grant::named({})", quoted(name)),
+            (grant::SELF_SIGNED, Some(key), _) => format!("Grant::self_signed({key})"),
+            _ => format!("Grant::named({})", quoted(stated)),
         };
         Ok(Some(format!("grant({grant})")))
     }
