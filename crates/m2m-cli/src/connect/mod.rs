@@ -310,7 +310,7 @@ fn transport(
     Ok(builder)
 }
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for one answer of the token service.
 pub fn timeout(settings: &Settings) -> Duration {

@@ -1,6 +1,9 @@
 //! `--as kubernetes`: a ConfigMap with the profile, and a Deployment that mounts it and a Secret. The Secret itself is
 //! not in the output; the command that makes it is.
 
+use m2m_client::AssertionAudienceRule;
+use m2m_proto::uri::EndpointUri;
+
 use super::mounted::{CONFIGURATION, FILE, Mount, block, of};
 use super::{Notes, Plan};
 use crate::quote::{shell_word, yaml};
@@ -45,16 +48,24 @@ impl Token {
             return None;
         };
         let server = settings.text(Field::Issuer).or_else(|| settings.text(Field::TokenUrl));
-        let audience = match settings.text(Field::AssertionAudience) {
-            None | Some("issuer" | "token_endpoint") => server,
-            stated => stated,
+        let server = server.unwrap_or_default();
+        let stated = settings.text(Field::AssertionAudience).map(AssertionAudienceRule::parse);
+        let audience = match stated.unwrap_or_default() {
+            AssertionAudienceRule::Issuer | AssertionAudienceRule::Endpoint => server.to_owned(),
+            AssertionAudienceRule::Host => host(settings.text(Field::TokenUrl).unwrap_or(server)),
+            AssertionAudienceRule::Literal(text) => text,
         };
         Some(Self {
             directory: path.parent()?.to_string_lossy().into_owned(),
             file: path.file_name()?.to_string_lossy().into_owned(),
-            audience: audience.unwrap_or_default().to_owned(),
+            audience,
         })
     }
+}
+
+/// The host of a URL; a URL that is none stays as it is, for whoever reads the form.
+fn host(url: &str) -> String {
+    EndpointUri::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().host().to_owned())
 }
 
 /// What is mounted besides the profile.

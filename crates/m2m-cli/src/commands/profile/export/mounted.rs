@@ -49,7 +49,7 @@ pub(super) fn of(plan: &Plan<'_>, directory: &str) -> Mounted {
         values.push((field, value));
     }
     let table = toml::profile(plan.name(), values.into_iter(), &mut notes);
-    let toml = format!("default = {}\n\n{table}", crate::quote::toml(plan.name()));
+    let toml = format!("default = {}\n\n{table}{}", crate::quote::toml(plan.name()), toml::egress(plan));
     Mounted { toml, mounts, notes }
 }
 

@@ -9,7 +9,15 @@ use crate::settings::value::{Value, time_text};
 pub(super) fn write(plan: &Plan<'_>) -> String {
     let mut notes = Notes::default();
     let text = profile(plan.name(), plan.stated(), &mut notes);
-    notes.comments("#") + &text
+    notes.comments("#") + &text + &egress(plan)
+}
+
+/// The table of the exceptions for documents of others; nothing where there are none.
+pub(super) fn egress(plan: &Plan<'_>) -> String {
+    match plan.settings.egress() {
+        [] => String::new(),
+        allowed => format!("\n[egress]\nallow = {}\n", array(allowed)),
+    }
 }
 
 /// The table of one profile.
