@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::field::{Field, Shape, nearest};
 use super::provider;
-use super::secret::SecretReference;
+use super::secret::{SecretReference, place};
 pub use super::value::Profile;
 use super::value::{Origin, Sourced, Value, parse_time};
 use crate::exit::Failure;
@@ -229,9 +229,9 @@ impl Parser<'_> {
         let spanned = (inner.span().start, inner.get_ref());
         let path = || Ok::<_, Failure>(self.directory().join(self.string(spanned, key)?));
         match kind.get_ref().as_ref() {
-            "github_actions" => self.string(spanned, key).map(SecretReference::GithubActions),
-            "kubernetes" => path().map(SecretReference::Kubernetes),
-            "spiffe" => path().map(SecretReference::Spiffe),
+            place::GITHUB_ACTIONS => self.string(spanned, key).map(SecretReference::GithubActions),
+            place::KUBERNETES => path().map(SecretReference::Kubernetes),
+            place::SPIFFE => path().map(SecretReference::Spiffe),
             _ => self.secret((at, value), key),
         }
     }
@@ -250,17 +250,17 @@ impl Parser<'_> {
         };
         let spanned = (inner.span().start, inner.get_ref());
         match kind.get_ref().as_ref() {
-            "env" => self.string(spanned, key).map(SecretReference::Env),
-            "file" => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
-            "command" if inner.get_ref().is_array() => match self.list(spanned, key)? {
+            place::ENV => self.string(spanned, key).map(SecretReference::Env),
+            place::FILE => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
+            place::COMMAND if inner.get_ref().is_array() => match self.list(spanned, key)? {
                 argv if argv.is_empty() => Err(self.error(spanned.0, key, "the command is empty")),
                 argv => Ok(SecretReference::Command(argv)),
             },
-            "command" => {
+            place::COMMAND => {
                 Err(self.error(spanned.0, key, "expected an array of strings: no shell reads the command"))
             }
-            "systemd" => self.string(spanned, key).map(SecretReference::Systemd),
-            "keyring" => self.string(spanned, key).map(SecretReference::Keyring),
+            place::SYSTEMD => self.string(spanned, key).map(SecretReference::Systemd),
+            place::KEYRING => self.string(spanned, key).map(SecretReference::Keyring),
             other => {
                 let at = kind.span().start;
                 Err(self.error(at, &format!("{key}.{other}"), "unknown key").hint(format!("one of {forms}")))

@@ -15,7 +15,7 @@ use crate::output::{Reader, printable};
 use crate::settings::Settings;
 use crate::settings::env::Environment;
 use crate::settings::field::Field;
-use crate::settings::secret::SecretReference;
+use crate::settings::secret::{Entry, SecretReference};
 use crate::settings::value::{Origin, Sourced, Value};
 
 /// What holds where nobody says anything.
@@ -135,17 +135,12 @@ fn stated(field: Field, sourced: &Sourced<Value>, around: &Surroundings) -> Row 
 
 /// The reference as it stands in a file. Of a command only the program: its arguments may name what is nobody's
 /// business.
-fn shown(reference: &SecretReference) -> Json {
-    match reference {
-        SecretReference::Env(name) => json!({"env": name}),
-        SecretReference::File(path) => json!({"file": path.display().to_string()}),
-        SecretReference::Command(argv) => json!({"command": argv.first()}),
-        SecretReference::Systemd(name) => json!({"systemd": name}),
-        SecretReference::Keyring(name) => json!({"keyring": name}),
-        SecretReference::Stdin => json!("standard input"),
-        SecretReference::GithubActions(audience) => json!({"github_actions": audience}),
-        SecretReference::Kubernetes(path) => json!({"kubernetes": path.display().to_string()}),
-        SecretReference::Spiffe(path) => json!({"spiffe": path.display().to_string()}),
+pub(super) fn shown(reference: &SecretReference) -> Json {
+    match reference.entry() {
+        Some((place, Entry::Text(text))) => json!({place: text}),
+        Some((place, Entry::Path(path))) => json!({place: path.display().to_string()}),
+        Some((place, Entry::Argv(argv))) => json!({place: argv.first()}),
+        None => json!(reference.to_string()),
     }
 }
 

@@ -6,6 +6,7 @@ use m2m_proto::uri::EndpointUri;
 
 use super::mounted::{CONFIGURATION, FILE, Mount, block, of};
 use super::{Notes, Plan};
+use crate::exit::Failure;
 use crate::quote::{shell_word, yaml};
 use crate::settings::field::Field;
 use crate::settings::secret::SecretReference;
@@ -13,8 +14,8 @@ use crate::settings::secret::SecretReference;
 /// Not `/run/secrets` itself, below which the platform mounts its own.
 const SECRETS: &str = "/run/secrets/m2m";
 
-pub(super) fn write(plan: &Plan<'_>) -> String {
-    let mounted = of(plan, SECRETS);
+pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
+    let mounted = of(plan, SECRETS)?;
     let label = plan.label();
     let mut notes = Notes::default();
     for mount in &mounted.mounts {
@@ -31,7 +32,7 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
         toml = block(&mounted.toml, 4),
     );
     let volumes = Volumes { secret: &mounted.mounts, token: Token::of(plan) };
-    format!("{}{head}{map}---\n{}", notes.comments("#"), deployment(&label, &volumes))
+    Ok(format!("{}{head}{map}---\n{}", notes.comments("#"), deployment(&label, &volumes)))
 }
 
 /// A service account token that the platform writes, and renews, for the token service.
