@@ -223,6 +223,14 @@ fn mode(_: &std::fs::Metadata) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use m2m_client::{
+        AssertionAudienceRule, DEFAULT_FALLBACK_LIFETIME, DEFAULT_REFRESH_LEAD, Grant, Inspect,
+    };
+    use m2m_io::Limits;
+    use m2m_proto::client_auth::BasicEncoding;
+
     use super::*;
 
     #[test]
@@ -232,6 +240,25 @@ mod tests {
         check(300, "5 min");
         check(10_000, "2 h");
         check(864_000, "10 days");
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_client() {
+        let seconds = |time: Duration| format!("{}s", time.as_secs_f64());
+        for (field, shown) in DEFAULTS {
+            let library = match field {
+                Field::Grant => Grant::default().name().to_owned(),
+                Field::BasicEncoding => format!("{:?}", BasicEncoding::default()).to_lowercase(),
+                Field::AssertionAudience => AssertionAudienceRule::default().to_string(),
+                Field::RefreshLead => seconds(DEFAULT_REFRESH_LEAD),
+                Field::FallbackLifetime => seconds(DEFAULT_FALLBACK_LIFETIME),
+                Field::Timeout => seconds(connect::DEFAULT_TIMEOUT),
+                Field::Inspect => format!("{:?}", Inspect::default()).to_lowercase(),
+                other => panic!("what is the default of {other}?"),
+            };
+            assert_eq!(*shown, library, "{field}");
+        }
+        assert_eq!(connect::DEFAULT_TIMEOUT, Limits::default().timeout);
     }
 
     #[test]
