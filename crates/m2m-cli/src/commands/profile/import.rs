@@ -41,8 +41,7 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     let read =
         members::read(&path, &text, &flags.values).map_err(|failure| renamed(failure, typed, &path))?;
     let Imported { name, mut wish, ignored, token_url } = read;
-    let holds_secret = !wish.secrets.is_empty();
-    let commands = commands(&wish);
+    let told = Told { commands: commands(&wish), ignored, holds_secret: !wish.secrets.is_empty() };
     recognise(&mut wish, token_url.as_deref(), &flags, around);
     overlay(&mut wish, flags);
     settle_grant(&mut wish);
@@ -54,25 +53,41 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     })?;
     wish.check()?;
     let written = wish.write(&name, target, &typed.destination, around).await?;
-    for (field, program) in commands {
-        around
-            .output
-            .warn(&format!("for {field} the profile runs {program}, as the file says; is that right?"));
-    }
-    for member in ignored {
-        around.output.note(&format!("{member} is passed over: it is no setting"));
-    }
-    if holds_secret && typed.file != Path::new(STDIN) {
-        around
-            .output
-            .warn(&format!("{} still holds the secret: take it out or delete the file", path.display()));
-    }
+    told.tell(typed, &path, around);
     add::warn_of_variables(around)?;
     if around.output.reader() == Reader::Person {
         around.output.note(&format!("try it: m2m profile test {name}"));
     }
     add::tell(&name, &written, None, around)?;
     Ok(Exit::Ok)
+}
+
+/// What a person has to know of the file.
+struct Told {
+    /// What it makes us run.
+    commands: Vec<(Field, String)>,
+    /// What was passed over.
+    ignored: Vec<String>,
+    /// Whether a secret stands in it.
+    holds_secret: bool,
+}
+
+impl Told {
+    fn tell(self, typed: &ProfileImport, path: &Path, around: &Surroundings) {
+        for (field, program) in self.commands {
+            around
+                .output
+                .warn(&format!("for {field} the profile runs {program}, as the file says; is that right?"));
+        }
+        for member in self.ignored {
+            around.output.note(&format!("{member} is passed over: it is no setting"));
+        }
+        if self.holds_secret && typed.file != Path::new(STDIN) {
+            around
+                .output
+                .warn(&format!("{} still holds the secret: take it out or delete the file", path.display()));
+        }
+    }
 }
 
 /// What somebody else's file makes us run: from our own file it will run without being asked about again.

@@ -15,6 +15,7 @@ use crate::commands::profile::wish::Wish;
 use crate::exit::Failure;
 use crate::settings::field::{Field, Shape, nearest};
 use crate::settings::file::Profile;
+use crate::settings::secret::place;
 use crate::settings::{json as reader, value::Value};
 
 /// What stands beside a client's settings in programs and is none.
@@ -135,17 +136,7 @@ impl Translation<'_> {
             self.imported.ignored.push(theirs.to_owned());
             return Ok(());
         }
-        let is_variable =
-            provider.is_some_and(|provider| provider.variables.iter().any(|variable| variable.name == key));
-        let Some(field) = Field::of_key(&key) else {
-            if key == reader::NAME || is_variable {
-                self.ours.insert(key, value);
-                return Ok(());
-            }
-            let variables = provider.into_iter().flat_map(|provider| &provider.variables);
-            let names = variables.map(|variable| variable.name.as_str());
-            return Err(unknown(self.path, theirs, Field::ALL.iter().map(|field| field.key()).chain(names)));
-        };
+        let Some(field) = Field::of_key(&key) else { return self.no_field(theirs, key, value, provider) };
         // The file's token endpoint tells the provider even where another one is to be asked.
         let overridden = self.is_overridden(field);
         let tells = field == Field::TokenUrl
@@ -153,28 +144,51 @@ impl Translation<'_> {
         if overridden && !tells {
             return Ok(());
         }
-        let text = value.as_str().map(str::to_owned);
         if field == Field::TokenUrl {
-            self.imported.token_url.clone_from(&text);
+            self.imported.token_url = value.as_str().map(str::to_owned);
         }
-        let value = match (field.shape(), text) {
-            (Shape::Secret, Some(text)) => match variable(&text) {
-                Some(name) => json!({"env": name}),
+        if let Some(value) = self.value(theirs, field, value)? {
+            self.ours.insert(key, value);
+        }
+        Ok(())
+    }
+
+    /// What is no field: the profile's name, a variable of the provider, or an error.
+    fn no_field(
+        &mut self,
+        theirs: &str,
+        key: String,
+        value: Json,
+        provider: Option<&Provider>,
+    ) -> Result<(), Failure> {
+        let variables = provider.into_iter().flat_map(|provider| &provider.variables);
+        let variables: Vec<_> = variables.map(|variable| variable.name.as_str()).collect();
+        if key == reader::NAME || variables.contains(&key.as_str()) {
+            self.ours.insert(key, value);
+            return Ok(());
+        }
+        let known = Field::ALL.iter().map(|field| field.key());
+        Err(unknown(self.path, theirs, known.chain(variables)))
+    }
+
+    /// The value in the shape of our own; `None` for a secret, which is set apart.
+    fn value(&mut self, theirs: &str, field: Field, value: Json) -> Result<Option<Json>, Failure> {
+        let Json::String(text) = value else { return Ok(Some(value)) };
+        Ok(Some(match field.shape() {
+            Shape::Secret => match variable(&text) {
+                Some(name) => json!({place::ENV: name}),
                 None => {
                     let secret = if field == Field::PrivateKey { lines(&text) } else { text };
                     if secret.is_empty() {
                         return Err(self.wrong(theirs, "it is empty"));
                     }
                     self.imported.wish.set_secret(field, SecretString::new(secret));
-                    return Ok(());
+                    return Ok(None);
                 }
             },
-            (Shape::List, Some(text)) => json!(text.split_whitespace().collect::<Vec<_>>()),
-            (_, Some(text)) => Json::String(self.filled(theirs, field, &text)?),
-            (_, None) => value,
-        };
-        self.ours.insert(key, value);
-        Ok(())
+            Shape::List => json!(text.split_whitespace().collect::<Vec<_>>()),
+            _ => Json::String(self.filled(theirs, field, &text)?),
+        }))
     }
 
     /// A flag for this field, or for another one of its group.
