@@ -1,7 +1,7 @@
 //! The binary `m2m`: all roles, no protocol knowledge.
 //!
-//! `main` → [`args`] (what was typed) → [`settings`] (what is meant) → [`commands`] (one file each) → [`exit`] (one
-//! code). Everything that is written goes through [`output`]. A command that needs a protocol rule asks a role crate
+//! `main` → [`args`] (what was typed) → [`settings`] (what is meant) → [`commands`] (one file or folder each) →
+//! [`exit`] (one code). Everything that is written goes through [`output`]. A command that needs a protocol rule asks a role crate
 //! or `m2m-proto` for it.
 
 pub mod args;

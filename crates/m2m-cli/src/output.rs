@@ -203,7 +203,7 @@ fn escaped(json: &str) -> String {
 
 /// Line and paragraph separators, and what reorders the text around it.
 pub(crate) fn is_layout(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn ignore_closed(result: io::Result<()>) -> Result<(), Failure> {

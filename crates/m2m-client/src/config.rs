@@ -14,7 +14,7 @@ use m2m_proto::scope::Scope;
 use m2m_proto::uri::{EndpointUri, Origin, PlainHttp, ResourceUri};
 
 pub(crate) use rules::Tuning;
-pub use rules::{AssertionAudienceRule, Inspect};
+pub use rules::{AssertionAudienceRule, DEFAULT_FALLBACK_LIFETIME, DEFAULT_REFRESH_LEAD, Inspect};
 pub(crate) use server::ServerKind;
 pub use server::{Endpoints, Server};
 
@@ -150,7 +150,7 @@ impl ClientBuilder {
     }
 
     /// Renewal starts this long before expiry, or half the life if that is
-    /// less. Default 5 min. It is what an outage of the server may last: a
+    /// less. Default [`DEFAULT_REFRESH_LEAD`]. It is what an outage of the server may last: a
     /// longer lead survives longer outages and costs more token requests.
     #[must_use]
     pub fn refresh_lead(mut self, lead: Duration) -> Self {
@@ -158,7 +158,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The life of a token whose `expires_in` is absent. Default 300 s.
+    /// The life of a token whose `expires_in` is absent. Default
+    /// [`DEFAULT_FALLBACK_LIFETIME`].
     #[must_use]
     pub fn fallback_lifetime(mut self, lifetime: Duration) -> Self {
         self.tuning.fallback_lifetime = lifetime;

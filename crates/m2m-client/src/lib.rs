@@ -62,7 +62,10 @@ mod token;
 pub use attach::{Executed, Repeats, Review};
 pub use cache::{CacheKey, CacheState, Renewal, RenewalReason, Snapshot, Watch};
 pub use client::{Client, Readiness, Rejection};
-pub use config::{AssertionAudienceRule, ClientBuilder, Endpoints, Inspect, Server};
+pub use config::{
+    AssertionAudienceRule, ClientBuilder, DEFAULT_FALLBACK_LIFETIME, DEFAULT_REFRESH_LEAD, Endpoints,
+    Inspect, Server,
+};
 pub use credentials::{
     CertificateSource, ClientCertificate, Credentials, FileSecret, FixedSecret, HttpFactory, IdTokenRequest,
     KeySource, ProjectedToken, SecretFn, SecretSource,

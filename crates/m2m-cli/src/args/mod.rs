@@ -1,10 +1,10 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
 mod doctor;
-mod exports;
+mod flags;
 mod keys;
 mod profile;
-mod profiles;
+mod profile_export;
 mod tokens;
 
 use clap::builder::Styles;
@@ -12,13 +12,13 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
 pub use doctor::Doctor;
-pub use exports::{ExportForm, ProfileExport, ProfileSchema};
+pub use flags::ProfileFlags;
 pub use keys::{Keygen, KeygenKind};
-pub use profile::ProfileFlags;
-pub use profiles::{
+pub use profile::{
     Destination, Profile, ProfileAdd, ProfileCommand, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
     ProfileTest, ProfileTrust,
 };
+pub use profile_export::{ExportForm, ProfileExport, ProfileSchema};
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
 
 const EXAMPLES: &str = "\
@@ -96,7 +96,7 @@ pub enum Command {
     Verify(Verify),
     /// Find out why no token comes, and what to do
     Doctor(Doctor),
-    /// Keep settings by name: add, list, show, test, remove, import, export
+    /// Keep settings by name: add, list, show, test, remove, import, export, schema, trust
     Profile(Profile),
     /// List the token services known by name, or explain one
     Providers(Providers),

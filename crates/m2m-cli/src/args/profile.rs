@@ -1,173 +1,241 @@
-//! The flags that stand for a profile: which server, which client, which secret, what to ask for.
-//!
-//! One flag for one field of `m2m.toml`. No flag takes a secret by value.
+//! Arguments of `m2m profile …`.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-const WHO: &str = "Server and client";
-const SECRET: &str = "Secret (one of)";
-const ASK: &str = "What to ask for";
-const MORE: &str = "Connection and protocol";
+use super::{ProfileExport, ProfileFlags, ProfileSchema};
 
-/// Flags that override environment and profile.
+const WHERE: &str = "Where it is written";
+
+/// `m2m profile`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  m2m profile add orders          a conversation: server, client, secret, test
+  m2m profile add orders --issuer https://login.example.com \\
+      --client-id svc --secret-stdin < secret.txt
+  m2m profile import client.json
+  m2m profile test orders
+  m2m profile export orders --as curl")]
+pub struct Profile {
+    /// What to do with profiles.
+    #[command(subcommand)]
+    pub command: ProfileCommand,
+}
+
+/// What to do with profiles.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Make a profile: by flags, or on a terminal by a conversation
+    Add(ProfileAdd),
+    /// List the profiles and the files they are in
+    List(ProfileList),
+    /// Show every value and where it came from
+    Show(ProfileShow),
+    /// Ask for one token and show what was sent and answered
+    Test(ProfileTest),
+    /// Remove a profile
+    Remove(ProfileRemove),
+    /// Make a profile of somebody else's JSON
+    Import(ProfileImport),
+    /// Print a profile in another form: a command line, code, a deployment
+    Export(Box<ProfileExport>),
+    /// Print the JSON Schema of a profile, and how a form shows it
+    Schema(ProfileSchema),
+    /// Let the commands of a found m2m.toml run
+    Trust(ProfileTrust),
+}
+
+/// Where a profile goes, and what may be replaced.
 #[derive(Args, Clone, Debug, Default)]
-pub struct ProfileFlags {
-    /// Token service of the catalogue, e.g. auth0
+pub struct Destination {
+    /// Write ./m2m.toml, not your own file
+    #[arg(long, help_heading = WHERE)]
+    pub here: bool,
+    /// Replace a profile of that name
+    #[arg(long, help_heading = WHERE)]
+    pub force: bool,
+    /// Keep a secret that was read in the system's keyring
     ///
-    /// It fills in what it can; `m2m providers` lists them all.
-    ///
-    /// [env: M2M_PROVIDER]
-    #[arg(long, value_name = "NAME", help_heading = WHO)]
-    pub provider: Option<String>,
-    /// Variable of the provider; may be repeated
-    ///
-    /// [env: M2M_VAR]
-    #[arg(long, value_name = "K=V", help_heading = WHO)]
-    pub var: Vec<String>,
-    /// Issuer; its metadata names the endpoints
-    ///
-    /// [env: M2M_ISSUER]
-    #[arg(long, value_name = "URL", help_heading = WHO)]
-    pub issuer: Option<String>,
-    /// Token endpoint, where there is no metadata
-    ///
-    /// [env: M2M_TOKEN_URL]
-    #[arg(long, value_name = "URL", help_heading = WHO)]
-    pub token_url: Option<String>,
-    /// Introspection endpoint, where metadata names none
-    ///
-    /// [env: M2M_INTROSPECTION_URL]
-    #[arg(long, value_name = "URL", help_heading = WHO, hide_short_help = true)]
-    pub introspection_url: Option<String>,
-    /// Revocation endpoint, where metadata names none
-    ///
-    /// [env: M2M_REVOCATION_URL]
-    #[arg(long, value_name = "URL", help_heading = WHO, hide_short_help = true)]
-    pub revocation_url: Option<String>,
-    /// Client identifier
-    ///
-    /// [env: M2M_CLIENT_ID]
-    #[arg(long, value_name = "ID", help_heading = WHO)]
-    pub client_id: Option<String>,
-    /// How the client proves who it is
-    ///
-    /// client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth,
-    /// self_signed_tls_client_auth, federated (a workload token as assertion) or none (the grant says who we are).
-    /// Default: the provider's; private_key_jwt with a private key; else client_secret_basic; never by trial.
-    ///
-    /// [env: M2M_CLIENT_AUTH_METHOD]
-    #[arg(long, value_name = "METHOD", help_heading = WHO)]
-    pub client_auth_method: Option<String>,
+    /// Without it, the secret that --secret-stdin or the conversation reads is kept in a file of mode 0600 in your
+    /// configuration directory. The profile holds a reference either way.
+    #[arg(long, help_heading = WHERE)]
+    pub keyring: bool,
+}
 
-    /// Read the client secret from this file
-    ///
-    /// [env: M2M_CLIENT_SECRET_FILE]
-    #[arg(long, value_name = "FILE", help_heading = SECRET, group = "secret")]
-    pub secret_file: Option<PathBuf>,
-    /// Read it from this variable
-    #[arg(long, value_name = "VAR", help_heading = SECRET, group = "secret")]
-    pub secret_env: Option<String>,
-    /// Read it from standard input
-    ///
-    /// On a terminal it is asked for, without echo.
-    #[arg(long, help_heading = SECRET, group = "secret")]
-    pub secret_stdin: bool,
-    /// Take what this command prints
-    ///
-    /// Words and quotes as in a shell, but no shell runs: no variables, no globs, no pipes.
-    #[arg(long, value_name = "COMMAND", help_heading = SECRET, group = "secret")]
-    pub secret_command: Option<String>,
-    /// Private key, PEM or JWK, for assertions
-    ///
-    /// [env: M2M_PRIVATE_KEY_FILE]
-    #[arg(long, value_name = "FILE", help_heading = SECRET)]
-    pub private_key_file: Option<PathBuf>,
-    /// Key id to put into assertions
-    ///
-    /// [env: M2M_KEY_ID]
-    #[arg(long, value_name = "KID", help_heading = SECRET, hide_short_help = true)]
-    pub key_id: Option<String>,
-    /// Algorithm of assertions, such as ES256 or HS256
-    ///
-    /// Default: the first that the provider takes and the key can do; without a provider, the key's own.
-    ///
-    /// [env: M2M_ALGORITHM]
-    #[arg(long, value_name = "ALG", help_heading = SECRET, hide_short_help = true)]
-    pub algorithm: Option<String>,
-    /// Client certificate chain, PEM, for mutual TLS
-    ///
-    /// [env: M2M_CERTIFICATE_FILE]
-    #[arg(long, value_name = "FILE", help_heading = SECRET, hide_short_help = true)]
-    pub certificate_file: Option<PathBuf>,
-    /// Private key of the client certificate, PEM
-    ///
-    /// [env: M2M_CERTIFICATE_KEY_FILE]
-    #[arg(long, value_name = "FILE", help_heading = SECRET, hide_short_help = true)]
-    pub certificate_key_file: Option<PathBuf>,
-    /// Assertion that somebody else signs, such as a projected token
-    ///
-    /// [env: M2M_WORKLOAD_TOKEN_FILE]
-    #[arg(long, value_name = "FILE", help_heading = SECRET, hide_short_help = true)]
-    pub workload_token_file: Option<PathBuf>,
+/// `m2m profile add`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  m2m profile add orders --issuer https://login.example.com \\
+      --client-id svc --secret-file /run/secrets/orders
+  op read op://vault/orders | m2m profile add orders --issuer URL \\
+      --client-id svc --secret-stdin
 
-    /// Scope to ask for; repeat, or separate by spaces
-    ///
-    /// [env: M2M_SCOPE]
-    #[arg(long, value_name = "SCOPE", help_heading = ASK)]
-    pub scope: Vec<String>,
-    /// The API that the token is for
-    ///
-    /// [env: M2M_AUDIENCE]
-    #[arg(long, value_name = "AUD", help_heading = ASK)]
-    pub audience: Option<String>,
-    /// Resource indicator (RFC 8707); may be repeated
-    ///
-    /// [env: M2M_RESOURCE]
-    #[arg(long, value_name = "URI", help_heading = ASK)]
-    pub resource: Vec<String>,
-    /// Extra parameter of the request; may be repeated
-    #[arg(long, value_name = "K=V", help_heading = ASK)]
-    pub param: Vec<String>,
-    /// Grant: client_credentials, jwt_bearer, token_exchange
-    ///
-    /// jwt_bearer: an assertion under the private key, or the workload token, is the grant (RFC 7523 section 2.1).
-    /// token_exchange: the workload token is exchanged (RFC 8693). Any other text is sent as `grant_type`.
-    ///
-    /// [env: M2M_GRANT]
-    #[arg(long, value_name = "GRANT", help_heading = ASK, hide_short_help = true)]
-    pub grant: Option<String>,
-    /// Bind the token to a key (RFC 9449), fresh or in a file
-    ///
-    /// [env: M2M_DPOP]
-    #[arg(long, value_name = "KEYFILE", num_args = 0..=1, require_equals = true,
-          default_missing_value = "ephemeral", help_heading = ASK)]
-    pub dpop: Option<String>,
+Written to your own m2m.toml, or the one that --config names. The profile holds
+no secret, only where it is. It ends with a test; a profile that fails it is
+kept, and the exit code is that of the failure.")]
+pub struct ProfileAdd {
+    /// The profile's name: letters, digits, - _ .
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: Destination,
+    /// Do not ask for a token at the end
+    #[arg(long, help_heading = WHERE)]
+    pub no_test: bool,
+    /// Results and failures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What the profile says.
+    #[command(flatten)]
+    pub profile: ProfileFlags,
+}
 
-    /// Trust these certificates (PEM) besides the system's
-    ///
-    /// [env: M2M_CA_FILE]
-    #[arg(long, value_name = "FILE", help_heading = MORE)]
-    pub ca_file: Option<PathBuf>,
-    /// Give up on an answer after this long [default: 10s]
-    ///
-    /// [env: M2M_TIMEOUT]
-    #[arg(long, value_name = "TIME", help_heading = MORE)]
-    pub timeout: Option<String>,
-    /// An origin that may receive the token; may be repeated
-    ///
-    /// [env: M2M_DESTINATION]
-    #[arg(long, value_name = "ORIGIN", help_heading = MORE, hide_short_help = true)]
-    pub destination: Vec<String>,
-    /// How Basic carries id and secret: form (RFC 6749) or raw
-    ///
-    /// [env: M2M_BASIC_ENCODING]
-    #[arg(long, value_name = "HOW", help_heading = MORE, hide_short_help = true)]
-    pub basic_encoding: Option<String>,
-    /// Audience of assertions: issuer, token_endpoint, host or a URL
-    ///
-    /// [env: M2M_ASSERTION_AUDIENCE]
-    #[arg(long, value_name = "AUD", help_heading = MORE, hide_short_help = true)]
-    pub assertion_audience: Option<String>,
+/// `m2m profile list`
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfileList {
+    /// Print {"profiles":[…]}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `m2m profile show`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  m2m profile show orders
+
+A secret is shown as where it is, whether it is there, its mode and its age;
+never its value.")]
+pub struct ProfileShow {
+    /// The profile; default: the one that m2m token would use
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Results and failures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Flags that override environment and profile.
+    #[command(flatten)]
+    pub profile: ProfileFlags,
+}
+
+/// `m2m profile test`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  m2m profile test orders
+
+Asks the token service once, past all kept tokens. Secrets, assertions and the
+token are blacked out. The exit code is that of m2m token.")]
+pub struct ProfileTest {
+    /// The profile; default: the one that m2m token would use
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Results and failures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Flags that override environment and profile.
+    #[command(flatten)]
+    pub profile: ProfileFlags,
+}
+
+/// `m2m profile remove`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Example:
+  m2m profile remove orders --yes
+
+A secret that m2m put into your configuration directory or keyring goes with it;
+other files, variables and keys stay, and are named.")]
+pub struct ProfileRemove {
+    /// The profile
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Do not ask for the name again
+    #[arg(long)]
+    pub yes: bool,
+    /// Results and failures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `m2m profile import`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  m2m profile import client.json --name orders
+  m2m profile import - --var tenant=contoso.example < client.json
+  m2m profile import service-account.json --scope https://…/auth/cloud-platform
+
+Understood: camelCase members (tokenUrl, clientId, clientSecret, scopes,
+clientAuthMethod, audience, resource, privateKey, keyId, introspectionUrl,
+revocationUrl), our own in snake_case, and service account key files. A secret
+in the file is moved to a file of mode 0600, and that is said; delete the
+original. A value such as ${NAME} or process.env.NAME becomes { env = \"NAME\" }.
+Flags win over the file.")]
+pub struct ProfileImport {
+    /// The JSON file; - for standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The profile's name; default: after the provider, the server or the file
+    #[arg(long, value_name = "NAME", help_heading = WHERE)]
+    pub name: Option<String>,
+    /// Take over a { command }: it runs from then on
+    #[arg(long, help_heading = WHERE)]
+    pub allow_command: bool,
+    /// Where it goes.
+    #[command(flatten)]
+    pub destination: Destination,
+    /// Results and failures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What overrides the file.
+    #[command(flatten)]
+    pub profile: ProfileFlags,
+}
+
+/// `m2m profile trust`
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "\
+Examples:
+  m2m profile trust                  the m2m.toml that applies here
+  m2m profile trust --list
+  m2m profile trust --revoke FILE
+
+A file found by searching may have come with somebody's repository: its
+{ command } references run only when it is trusted. Trust is for one path and
+one content; read the file first, and again when it changed.")]
+pub struct ProfileTrust {
+    /// The file; default: the one that is found from here
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Show what is trusted
+    #[arg(long, conflicts_with = "revoke")]
+    pub list: bool,
+    /// Trust it no more
+    #[arg(long)]
+    pub revoke: bool,
+    /// Results and failures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Profile {
+    /// Whether a program reads the failures of this run.
+    pub fn wants_json(&self) -> bool {
+        match &self.command {
+            ProfileCommand::Add(typed) => typed.json,
+            ProfileCommand::List(typed) => typed.json,
+            ProfileCommand::Show(typed) => typed.json,
+            ProfileCommand::Test(typed) => typed.json,
+            ProfileCommand::Remove(typed) => typed.json,
+            ProfileCommand::Import(typed) => typed.json,
+            ProfileCommand::Export(typed) => typed.json,
+            ProfileCommand::Schema(_) => false,
+            ProfileCommand::Trust(typed) => typed.json,
+        }
+    }
 }

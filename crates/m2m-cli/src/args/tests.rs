@@ -7,6 +7,16 @@ fn the_definition_is_consistent() {
     Cli::command().debug_assert();
 }
 
+#[test]
+fn help_names_every_command_about_profiles() {
+    let cli = Cli::command();
+    let profile = cli.find_subcommand("profile").unwrap();
+    let about = profile.get_about().unwrap().to_string();
+    let (_, named) = about.split_once(": ").unwrap();
+    let commands: Vec<_> = profile.get_subcommands().map(clap::Command::get_name).collect();
+    assert_eq!(named.split(", ").collect::<Vec<_>>(), commands);
+}
+
 fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
     Cli::try_parse_from(line.split(' ')).map_err(|error| error.kind())
 }

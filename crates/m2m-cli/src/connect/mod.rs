@@ -288,7 +288,7 @@ pub fn warn_of_plain_http(settings: &Settings, around: &Surroundings) {
     }
 }
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for one answer of the token service.
 pub fn timeout(settings: &Settings) -> Duration {

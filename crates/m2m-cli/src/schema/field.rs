@@ -9,23 +9,25 @@ use super::{method, server};
 use crate::settings::field::{Field, Shape};
 use crate::settings::grant;
 use crate::settings::method::Method;
+use crate::settings::secret::place;
 
 /// The places where a secret can be, with the title of the place and of its one member.
 const PLACES: [(&str, &str, &str); 8] = [
-    ("env", "Environment variable", "Variable"),
-    ("file", "File", "Path"),
-    ("command", "What a program prints", "Program and arguments"),
-    ("systemd", "Credential of the systemd unit", "Credential"),
-    ("keyring", "Entry of the system's keyring", "Entry"),
-    ("kubernetes", "Service account token of Kubernetes", "Path"),
-    ("github_actions", "Token of a GitHub Actions job", "Audience"),
-    ("spiffe", "JWT-SVID", "Path"),
+    (place::ENV, "Environment variable", "Variable"),
+    (place::FILE, "File", "Path"),
+    (place::COMMAND, "What a program prints", "Program and arguments"),
+    (place::SYSTEMD, "Credential of the systemd unit", "Credential"),
+    (place::KEYRING, "Entry of the system's keyring", "Entry"),
+    (place::KUBERNETES, "Service account token of Kubernetes", "Path"),
+    (place::GITHUB_ACTIONS, "Token of a GitHub Actions job", "Audience"),
+    (place::SPIFFE, "JWT-SVID", "Path"),
 ];
 
 /// In the order of a choice: for secrets a variable is the usual place, for keys a file.
-const SECRETS: [&str; 5] = ["env", "file", "command", "systemd", "keyring"];
-const KEYS: [&str; 5] = ["file", "env", "command", "systemd", "keyring"];
-const WORKLOADS: [&str; 5] = ["kubernetes", "github_actions", "spiffe", "file", "command"];
+const SECRETS: [&str; 5] = [place::ENV, place::FILE, place::COMMAND, place::SYSTEMD, place::KEYRING];
+const KEYS: [&str; 5] = [place::FILE, place::ENV, place::COMMAND, place::SYSTEMD, place::KEYRING];
+const WORKLOADS: [&str; 5] =
+    [place::KUBERNETES, place::GITHUB_ACTIONS, place::SPIFFE, place::FILE, place::COMMAND];
 
 /// A span of time, as `m2m.toml` takes it as text.
 const TIME: &str = "^[0-9]+ *(ms|s|m|h|d)?$";
@@ -53,9 +55,9 @@ pub(super) fn secret(field: Field, need: Need) -> Value {
 pub(super) fn definitions() -> Value {
     let definition = |(key, title, member): &(&str, &str, &str)| {
         let place = match *key {
-            "command" => json!({"type": "array", "items": text(), "minItems": 1, "title": member,
+            place::COMMAND => json!({"type": "array", "items": text(), "minItems": 1, "title": member,
                                 "description": "One word for each argument; no shell reads them."}),
-            "env" => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "title": member}),
+            place::ENV => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "title": member}),
             _ => json!({"type": "string", "minLength": 1, "title": member}),
         };
         let schema = json!({"type": "object", "title": title, "properties": {*key: place},

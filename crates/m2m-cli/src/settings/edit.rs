@@ -5,16 +5,17 @@
 //! that we make has mode 0600, one that was there keeps its mode; a link is followed, not replaced.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use m2m_io::Random;
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value as Toml};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Key, Table, TableLike, Value as Toml};
 
 use super::field::Field;
 use super::file::{Document, MAX_BYTES, Profile};
-use super::secret::SecretReference;
-use super::value::Value;
+use super::secret::{Entry, SecretReference};
+use super::value::{Value, time_text};
 use crate::exit::Failure;
+use crate::output::is_layout;
+use crate::quote;
 
 /// Whether the file was there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,10 +94,7 @@ impl Draft {
     /// # Errors
     /// Exit 3: a value that no file can hold, such as standard input as the place of a secret.
     pub fn put(&mut self, name: &str, profile: &Profile) -> Result<(), Failure> {
-        let mut table = Table::new();
-        for (field, sourced) in profile {
-            write(&mut table, *field, &sourced.value)?;
-        }
+        let mut table = table(profile.iter().map(|(field, sourced)| (*field, &sourced.value)))?;
         let before = self.profiles().and_then(|profiles| profiles.get(name)).and_then(Item::as_table);
         if let Some(before) = before {
             *table.decor_mut() = before.decor().clone();
@@ -163,19 +161,31 @@ impl Draft {
     }
 }
 
+/// The table of a profile.
+///
+/// # Errors
+/// Exit 3: a value that no file can hold, such as standard input as the place of a secret.
+pub fn table<'a>(values: impl Iterator<Item = (Field, &'a Value)>) -> Result<Table, Failure> {
+    let mut table = Table::new();
+    for (field, value) in values {
+        write(&mut table, field, value)?;
+    }
+    Ok(table)
+}
+
 fn write(table: &mut Table, field: Field, value: &Value) -> Result<(), Failure> {
     if let (Field::Variables, Value::Pairs(pairs)) = (field, value) {
         // They stand beside the other keys.
         for (name, value) in pairs {
-            table.insert(name, toml_edit::value(value.as_str()));
+            table.insert_formatted(&key(name), Item::Value(text(value)));
         }
         return Ok(());
     }
     let toml: Toml = match value {
-        Value::Text(text) => text.as_str().into(),
-        Value::List(list) => list.iter().map(String::as_str).collect::<Array>().into(),
+        Value::Text(value) => text(value),
+        Value::List(list) => array(list).into(),
         Value::Pairs(pairs) => {
-            pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<InlineTable>().into()
+            pairs.iter().map(|(name, value)| (key(name), text(value))).collect::<InlineTable>().into()
         }
         Value::Time(time) => time_text(*time).into(),
         Value::Switch(on) => (*on).into(),
@@ -185,36 +195,42 @@ fn write(table: &mut Table, field: Field, value: &Value) -> Result<(), Failure> 
     Ok(())
 }
 
-fn time_text(time: Duration) -> String {
-    match time.as_millis() {
-        whole if whole % 1000 == 0 => format!("{}s", time.as_secs()),
-        millis => format!("{millis}ms"),
-    }
+fn secret(field: Field, reference: &SecretReference) -> Result<InlineTable, Failure> {
+    let refused = |why: String| Failure::configuration(format!("{field}: {why}"));
+    let (place, entry) =
+        reference.entry().ok_or_else(|| refused("standard input is no lasting place".to_owned()))?;
+    let value: Toml = match entry {
+        Entry::Text(value) => text(value),
+        Entry::Argv(argv) => array(argv).into(),
+        Entry::Path(path) => {
+            let unfit = || refused(format!("{} is not UTF-8 and fits no file", path.display()));
+            text(path.to_str().ok_or_else(unfit)?)
+        }
+    };
+    Ok(std::iter::once((place, value)).collect())
 }
 
-fn secret(field: Field, reference: &SecretReference) -> Result<InlineTable, Failure> {
-    let path = |path: &Path| -> Result<Toml, Failure> {
-        let text = path.to_str();
-        text.map(Toml::from).ok_or_else(|| {
-            Failure::configuration(format!("{field}: {} is not UTF-8 and fits no file", path.display()))
-        })
-    };
-    let (kind, value): (&str, Toml) = match reference {
-        SecretReference::Env(name) => ("env", name.as_str().into()),
-        SecretReference::File(file) => ("file", path(file)?),
-        SecretReference::Command(argv) => {
-            ("command", argv.iter().map(String::as_str).collect::<Array>().into())
-        }
-        SecretReference::Systemd(name) => ("systemd", name.as_str().into()),
-        SecretReference::Keyring(name) => ("keyring", name.as_str().into()),
-        SecretReference::GithubActions(audience) => ("github_actions", audience.as_str().into()),
-        SecretReference::Kubernetes(file) => ("kubernetes", path(file)?),
-        SecretReference::Spiffe(file) => ("spiffe", path(file)?),
-        SecretReference::Stdin => {
-            return Err(Failure::configuration(format!("{field}: standard input is no lasting place")));
-        }
-    };
-    Ok(std::iter::once((kind, value)).collect())
+/// Several strings.
+pub fn array(list: &[String]) -> Array {
+    list.iter().map(|entry| text(entry)).collect()
+}
+
+/// A string, on one line.
+fn text(text: &str) -> Toml {
+    let mut value: Toml = written(text).unwrap_or_else(|| text.into());
+    value.decor_mut().clear();
+    value
+}
+
+/// The name of a table or an entry.
+pub fn key(name: &str) -> Key {
+    written(name).unwrap_or_else(|| Key::new(name))
+}
+
+/// What needs escapes is escaped our way: on one line, and with marks of direction made visible.
+fn written<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let is_odd = text.chars().any(|c| c.is_control() || is_layout(c));
+    is_odd.then(|| quote::toml(text).parse().ok()).flatten()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::field::{Field, Shape, nearest};
 use super::provider;
-use super::secret::{NOT_A_VARIABLE, SecretReference, is_variable_name};
+use super::secret::{NOT_A_VARIABLE, SecretReference, is_variable_name, place};
 pub use super::value::Profile;
 use super::value::{Origin, Sourced, Value, is_one_line, parse_time};
 use crate::exit::Failure;
@@ -241,9 +241,9 @@ impl Parser<'_> {
         let spanned = (inner.span().start, inner.get_ref());
         let path = || Ok::<_, Failure>(self.directory().join(self.string(spanned, key)?));
         match kind.get_ref().as_ref() {
-            "github_actions" => self.string(spanned, key).map(SecretReference::GithubActions),
-            "kubernetes" => path().map(SecretReference::Kubernetes),
-            "spiffe" => path().map(SecretReference::Spiffe),
+            place::GITHUB_ACTIONS => self.string(spanned, key).map(SecretReference::GithubActions),
+            place::KUBERNETES => path().map(SecretReference::Kubernetes),
+            place::SPIFFE => path().map(SecretReference::Spiffe),
             _ => self.secret((at, value), key),
         }
     }
@@ -262,20 +262,20 @@ impl Parser<'_> {
         };
         let spanned = (inner.span().start, inner.get_ref());
         match kind.get_ref().as_ref() {
-            "env" => match self.string(spanned, key)? {
+            place::ENV => match self.string(spanned, key)? {
                 name if is_variable_name(&name) => Ok(SecretReference::Env(name)),
                 _ => Err(self.error(spanned.0, key, NOT_A_VARIABLE)),
             },
-            "file" => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
-            "command" if inner.get_ref().is_array() => match self.list(spanned, key)? {
+            place::FILE => Ok(SecretReference::File(self.directory().join(self.string(spanned, key)?))),
+            place::COMMAND if inner.get_ref().is_array() => match self.list(spanned, key)? {
                 argv if argv.is_empty() => Err(self.error(spanned.0, key, "the command is empty")),
                 argv => Ok(SecretReference::Command(self.placed(argv))),
             },
-            "command" => {
+            place::COMMAND => {
                 Err(self.error(spanned.0, key, "expected an array of strings: no shell reads the command"))
             }
-            "systemd" => self.string(spanned, key).map(SecretReference::Systemd),
-            "keyring" => self.string(spanned, key).map(SecretReference::Keyring),
+            place::SYSTEMD => self.string(spanned, key).map(SecretReference::Systemd),
+            place::KEYRING => self.string(spanned, key).map(SecretReference::Keyring),
             other => {
                 let at = kind.span().start;
                 Err(self.error(at, &format!("{key}.{other}"), "unknown key").hint(format!("one of {forms}")))

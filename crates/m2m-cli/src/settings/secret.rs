@@ -3,6 +3,8 @@
 //! A reference is what files, flags and messages hold; the secret exists only as the value that
 //! [`SecretReference::read`] returns, and is wiped when that is dropped.
 
+mod entry;
+
 use std::fmt;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use super::env::Environment;
 use super::keyring;
 use super::program::{self, Failed, reason};
 use crate::exit::Failure;
+
+pub use entry::{Entry, place};
 
 /// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -46,6 +46,7 @@ macro_rules! samples {
 
 samples! {
     basic post secret_jwt key plain_key workload certificate raw provider assertion exchange signed
+    typed_exchange host egress
 }
 
 #[test]
@@ -60,6 +61,62 @@ fn rust_code_compiles() {
             assert_eq!(&printed, compiled, "{name}: UPDATE_GOLDEN=1 writes it anew");
         }
     }
+}
+
+/// What a program cannot do as it was printed is not compiled: it would send something else.
+#[test]
+fn rust_code_with_a_key_for_dpop_waits_for_its_loading() {
+    let head = "[profiles.a]\nissuer = \"https://login.example.com\"\nclient_id = \"a\"\nclient_secret = { env = \"A\" }\n";
+    let own = of_text(&format!("{head}dpop = {{ file = \"/k\\\"ey\" }}\n"), "rust").unwrap();
+    let line =
+        own.lines().find(|line| line.trim_start().starts_with("compile_error!(\"dpop is a key from file /k"));
+    assert!(line.is_some_and(|line| line.ends_with("\");")), "{own}");
+    assert!(!own.contains(".dpop(Dpop::Ephemeral"), "{own}");
+    let ephemeral = of_text(&format!("{head}dpop = \"ephemeral\"\n"), "rust").unwrap();
+    assert!(
+        !ephemeral.contains("compile_error!") && ephemeral.contains(".dpop(Dpop::Ephemeral"),
+        "{ephemeral}"
+    );
+}
+
+/// Every timeout comes with the time for the whole attempt, which is never less than without it.
+#[test]
+fn rust_code_has_time_for_the_whole_attempt() {
+    let check = |timeout: &str, expect: u64| {
+        let text = format!(
+            "[profiles.a]\nissuer = \"https://login.example.com\"\nclient_id = \"a\"\nclient_secret = {{ env = \
+             \"A\" }}\ntimeout = \"{timeout}\"\n"
+        );
+        let text = of_text(&text, "rust").unwrap();
+        assert!(
+            text.contains(&format!(".mint_deadline(Duration::from_millis({expect}))")),
+            "{timeout}: {text}"
+        );
+    };
+    check("500ms", 10_000);
+    check("10s", 10_000);
+    check("1m", 60_000);
+}
+
+/// Where documents of others may lead belongs to the file, not to a profile; every form takes it along or says that it
+/// does not.
+#[test]
+fn egress_rules_are_not_lost() {
+    let head = "[profiles.a]\nissuer = \"https://login.example.com\"\nclient_id = \"a\"\nclient_secret = { env = \"A\" }\n";
+    let ruled = format!("{head}[egress]\nallow = [\"10.0.0.0/8\", \"https://login.internal\"]\n");
+    let toml = of_text(&ruled, "toml").unwrap();
+    let allowed = |toml: &str| Document::parse(Path::new("/p/m2m.toml"), toml).unwrap().egress;
+    assert_eq!(allowed(&toml), ["10.0.0.0/8", "https://login.internal"], "{toml}");
+    let [map, _] = yaml::documents(&of_text(&ruled, "kubernetes").unwrap()).try_into().unwrap();
+    assert_eq!(allowed(map["data"]["m2m.toml"].as_str().unwrap()), allowed(&toml));
+    let [compose] = yaml::documents(&of_text(&ruled, "compose").unwrap()).try_into().unwrap();
+    assert_eq!(allowed(compose["configs"]["m2m"]["content"].as_str().unwrap()), allowed(&toml));
+    for form in ["cli", "env"] {
+        let (with, without) = (of_text(&ruled, form).unwrap(), of_text(head, form).unwrap());
+        assert!(with.starts_with("# egress.allow has no "), "{form}: {with}");
+        assert!(!without.contains("egress"), "{form}: {without}");
+    }
+    assert!(!of_text(head, "toml").unwrap().contains("egress"));
 }
 
 /// Text of a profile, exported and parsed, is the same profile.
@@ -261,6 +318,25 @@ fn kubernetes_projects_a_workload_token() {
     let mounts = spec["containers"][0]["volumeMounts"].as_array().unwrap();
     let mount = mounts.iter().find(|mount| mount["name"] == "token").unwrap();
     assert_eq!(mount["mountPath"], "/var/run/secrets/tokens");
+}
+
+#[test]
+fn kubernetes_asks_for_the_token_whose_audience_the_client_sends() {
+    let check = |rule: &str, server: &str, expect: &str| {
+        let profile = format!(
+            "[profiles.a]\n{server}\nclient_id = \"a\"\nassertion_audience = \"{rule}\"\nworkload_token = {{ \
+             kubernetes = \"/var/run/secrets/tokens/m2m\" }}\n"
+        );
+        let text = of_text(&profile, "kubernetes").unwrap();
+        assert!(text.contains(&format!("audience: {expect}\n")), "{rule}: {text}");
+    };
+    let (issuer, endpoint) =
+        ("issuer = \"https://login.example.com\"", "token_url = \"https://t.example.com:8443/token\"");
+    check("issuer", issuer, "\"https://login.example.com\"");
+    check("token_endpoint", endpoint, "\"https://t.example.com:8443/token\"");
+    check("host", issuer, "login.example.com");
+    check("host", endpoint, "t.example.com");
+    check("api://x", issuer, "\"api://x\"");
 }
 
 #[test]

@@ -10,6 +10,12 @@ use m2m_proto::uri::PlainHttp;
 use crate::dialect::Dialect;
 use crate::provider::Preset;
 
+/// How long before its end a token is renewed where nobody says otherwise: 5 min.
+pub const DEFAULT_REFRESH_LEAD: Duration = Duration::from_secs(300);
+
+/// How long a token whose life nobody states is taken to live: 5 min.
+pub const DEFAULT_FALLBACK_LIFETIME: Duration = Duration::from_secs(300);
+
 /// What happens when a fresh token is not what was asked for.
 ///
 /// Compared: the granted scope; and of a token that is a JWT, its `aud`, `cnf`
@@ -122,8 +128,8 @@ pub(crate) struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            refresh_lead: Duration::from_secs(300),
-            fallback_lifetime: Duration::from_secs(300),
+            refresh_lead: DEFAULT_REFRESH_LEAD,
+            fallback_lifetime: DEFAULT_FALLBACK_LIFETIME,
             max_lifetime: Duration::from_secs(30 * 24 * 3600),
             mint_deadline: Duration::from_secs(10),
             reject_floor: Duration::from_secs(10),

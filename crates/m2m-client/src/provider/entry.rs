@@ -60,6 +60,8 @@ pub struct Provider {
     /// code counts.
     #[serde(default)]
     pub errors: Vec<ErrorPointers>,
+    /// The file in which it hands out a client and its key.
+    pub key_file: Option<KeyFile>,
     /// How it tells quotas.
     #[serde(default)]
     pub quota: Quota,
@@ -219,6 +221,34 @@ pub struct ErrorPointers {
     pub code: String,
     /// The text.
     pub description: Option<String>,
+}
+
+/// A JSON file that holds a client and its private key: which member is what.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KeyFile {
+    /// What its member `type` says. No two providers have the same.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The member that is the client id.
+    pub client_id: String,
+    /// The member that is the private key, PEM.
+    pub private_key: String,
+    /// The member that is the key's id.
+    pub key_id: String,
+    /// The member that is the token endpoint.
+    pub token_url: String,
+    /// Members that no client needs, `type` not counted.
+    pub ignored: Vec<String>,
+}
+
+impl KeyFile {
+    /// The members that a client needs.
+    #[must_use]
+    pub fn members(&self) -> [&str; 4] {
+        [&self.client_id, &self.private_key, &self.key_id, &self.token_url]
+    }
 }
 
 /// How quotas are told.

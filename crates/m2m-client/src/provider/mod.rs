@@ -24,8 +24,8 @@ use std::sync::OnceLock;
 
 pub use entry::{
     Assertion, AssertionPlace, Auth, BasicForm, Confidence, Endpoints, ErrorPointers, GrantPlace, Hint,
-    HttpMethod, KeyIdRule, Provider, ProviderKind, Quota, Request, RequestPlace, Response, Situation, Trap,
-    Unit, Variable, VariableKind,
+    HttpMethod, KeyFile, KeyIdRule, Provider, ProviderKind, Quota, Request, RequestPlace, Response,
+    Situation, Trap, Unit, Variable, VariableKind,
 };
 pub use preset::{Preset, PresetError, Urls};
 pub use recognise::{Recognised, recognise};
@@ -58,4 +58,11 @@ pub fn find(name: &str) -> Option<&'static Provider> {
         .iter()
         .find(|provider| is(&provider.id))
         .or_else(|| all().iter().find(|provider| provider.aliases.iter().any(is)))
+}
+
+/// The provider whose key file says this of its `type`.
+#[must_use]
+pub fn of_key_file(kind: &str) -> Option<(&'static Provider, &'static KeyFile)> {
+    let mut files = all().iter().filter_map(|provider| Some((provider, provider.key_file.as_ref()?)));
+    files.find(|(_, file)| file.kind == kind)
 }

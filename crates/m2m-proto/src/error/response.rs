@@ -201,7 +201,7 @@ pub(crate) fn sendable(text: &str) -> String {
 pub(crate) fn showable(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+            || matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
     };
     let mut shown = String::new();
     for c in text.trim().chars().map(|c| if hidden(c) { ' ' } else { c }) {

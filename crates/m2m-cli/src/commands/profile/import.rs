@@ -44,7 +44,7 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     let read =
         members::read(&path, &text, &flags.values).map_err(|failure| renamed(failure, typed, &path))?;
     let Imported { name, mut wish, ignored, token_url } = read;
-    let holds_secret = !wish.secrets.is_empty();
+    let told = Told { ignored, holds_secret: !wish.secrets.is_empty() };
     recognise(&mut wish, token_url.as_deref(), &flags, around);
     let typed_fields: Vec<Field> = flags.values.keys().copied().collect();
     overlay(&mut wish, flags);
@@ -60,20 +60,34 @@ pub(super) async fn run(typed: &ProfileImport, around: &Surroundings) -> Result<
     theirs.retain(|field, _| !typed_fields.contains(field));
     allow(typed, &name, &theirs, around)?;
     let written = wish.write(&name, target, &typed.destination, around).await?;
-    for member in ignored {
-        around.output.note(&format!("{member} is passed over: it is no setting"));
-    }
-    if holds_secret && typed.file != Path::new(STDIN) {
-        around
-            .output
-            .warn(&format!("{} still holds the secret: take it out or delete the file", path.display()));
-    }
+    told.tell(typed, &path, around);
     add::warn_of_variables(around)?;
     if around.output.reader() == Reader::Person {
         around.output.note(&format!("try it: m2m profile test {name}"));
     }
     add::tell(&name, &written, None, around)?;
     Ok(Exit::Ok)
+}
+
+/// What a person has to know of the file.
+struct Told {
+    /// What was passed over.
+    ignored: Vec<String>,
+    /// Whether a secret stands in it.
+    holds_secret: bool,
+}
+
+impl Told {
+    fn tell(self, typed: &ProfileImport, path: &Path, around: &Surroundings) {
+        for member in self.ignored {
+            around.output.note(&format!("{member} is passed over: it is no setting"));
+        }
+        if self.holds_secret && typed.file != Path::new(STDIN) {
+            around
+                .output
+                .warn(&format!("{} still holds the secret: take it out or delete the file", path.display()));
+        }
+    }
 }
 
 /// Says what somebody else's file does from our own, and asks about what it runs, before anything is written.

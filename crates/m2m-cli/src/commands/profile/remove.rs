@@ -13,6 +13,7 @@ use crate::args::ProfileRemove;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings::edit::Draft;
+use crate::settings::file::{Document, Profile};
 use crate::settings::search::{self, Start};
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
@@ -24,11 +25,12 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
         directory: &around.directory,
         environment: &around.environment,
     })?;
-    let with = files.located.iter().find(|file| file.document.profiles.contains_key(name));
-    let file = with.ok_or_else(|| {
+    let documents: Vec<&Document> = files.located.iter().map(|file| &file.document).collect();
+    let with = documents.iter().find(|document| document.profiles.contains_key(name));
+    let document = with.ok_or_else(|| {
         Failure::configuration(format!("there is no profile {name}")).hint("m2m profile list shows them")
     })?;
-    let path = around.directory.join(&file.document.path);
+    let path = around.directory.join(&document.path);
     confirm(typed, &format!("profile {name} of {}", path.display()))?;
     let turn = Turn::take(Some(&path), around).await?;
     let unseen = kept::unseen(&files.located, around)?;
@@ -41,42 +43,63 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
     if was_default {
         around.output.note("it was the default; there is none now");
     }
-    let secrets = |profile: &crate::settings::file::Profile| -> Vec<SecretReference> {
-        let reference = |value: &Value| match value {
-            Value::Secret(reference) => Some(reference.clone()),
-            _ => None,
-        };
-        profile.values().filter_map(|sourced| reference(&sourced.value)).collect()
-    };
-    let others: Vec<SecretReference> = files
-        .located
-        .iter()
-        .chain(&unseen)
-        .flat_map(|other| other.document.profiles.iter().map(move |(known, profile)| (other, known, profile)))
-        .filter(|(other, known, _)| !(other.document.path == file.document.path && *known == name))
-        .flat_map(|(_, _, profile)| secrets(profile))
-        .collect();
-    let (mut removed, mut left) = (Vec::new(), Vec::new());
-    for reference in file.document.profiles.get(name).map(secrets).unwrap_or_default() {
+    let every: Vec<&Document> =
+        documents.iter().copied().chain(unseen.iter().map(|file| &file.document)).collect();
+    let others = secrets_of_others(&every, document, name);
+    let mut secrets = Fate::default();
+    for reference in document.profiles.get(name).map(secrets_of).unwrap_or_default() {
         match forget(&reference, &owner, &others, &turn, around).await {
-            true => removed.push(reference.to_string()),
-            false => left.push(reference.to_string()),
+            true => secrets.removed.push(reference.to_string()),
+            false => secrets.left.push(reference.to_string()),
         }
     }
-    if around.output.reader() == Reader::Program {
-        let file = draft.path().display().to_string();
-        around.output.json(&json!({
-            "profile": name, "file": file, "secrets_removed": removed, "secrets_left": left,
-        }))?;
-        return Ok(Exit::Ok);
-    }
-    for secret in removed {
-        around.output.note(&format!("its secret is removed: {secret}"));
-    }
-    for secret in left {
-        around.output.note(&format!("its secret stays: {secret}"));
-    }
+    secrets.tell(name, &draft, around)?;
     Ok(Exit::Ok)
+}
+
+/// Where the secrets of a profile are.
+fn secrets_of(profile: &Profile) -> Vec<SecretReference> {
+    let reference = |value: &Value| match value {
+        Value::Secret(reference) => Some(reference.clone()),
+        _ => None,
+    };
+    profile.values().filter_map(|sourced| reference(&sourced.value)).collect()
+}
+
+/// Where the secrets of every profile are but this one of this file.
+fn secrets_of_others(documents: &[&Document], document: &Document, name: &str) -> Vec<SecretReference> {
+    let profiles = documents
+        .iter()
+        .flat_map(|other| other.profiles.iter().map(|(known, profile)| (&other.path, known, profile)));
+    profiles
+        .filter(|(path, known, _)| !(**path == document.path && *known == name))
+        .flat_map(|(_, _, profile)| secrets_of(profile))
+        .collect()
+}
+
+/// What became of the profile's secrets.
+#[derive(Default)]
+struct Fate {
+    removed: Vec<String>,
+    left: Vec<String>,
+}
+
+impl Fate {
+    fn tell(&self, name: &str, draft: &Draft, around: &Surroundings) -> Result<(), Failure> {
+        if around.output.reader() == Reader::Program {
+            let file = draft.path().display().to_string();
+            return around.output.json(&json!({
+                "profile": name, "file": file, "secrets_removed": self.removed, "secrets_left": self.left,
+            }));
+        }
+        for secret in &self.removed {
+            around.output.note(&format!("its secret is removed: {secret}"));
+        }
+        for secret in &self.left {
+            around.output.note(&format!("its secret stays: {secret}"));
+        }
+        Ok(())
+    }
 }
 
 fn confirm(typed: &ProfileRemove, what: &str) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use crate::output::{Reader, printable};
 use crate::settings::Settings;
 use crate::settings::env::Environment;
 use crate::settings::field::Field;
-use crate::settings::secret::SecretReference;
+use crate::settings::secret::{Entry, SecretReference};
 use crate::settings::value::{Origin, Sourced, Value};
 
 /// What holds where nobody says anything.
@@ -135,17 +135,12 @@ fn stated(field: Field, sourced: &Sourced<Value>, around: &Surroundings) -> Row 
 
 /// The reference as it stands in a file. Of a command only the program: its arguments may name what is nobody's
 /// business.
-fn shown(reference: &SecretReference) -> Json {
-    match reference {
-        SecretReference::Env(name) => json!({"env": name}),
-        SecretReference::File(path) => json!({"file": path.display().to_string()}),
-        SecretReference::Command(argv) => json!({"command": argv.first()}),
-        SecretReference::Systemd(name) => json!({"systemd": name}),
-        SecretReference::Keyring(name) => json!({"keyring": name}),
-        SecretReference::Stdin => json!("standard input"),
-        SecretReference::GithubActions(audience) => json!({"github_actions": audience}),
-        SecretReference::Kubernetes(path) => json!({"kubernetes": path.display().to_string()}),
-        SecretReference::Spiffe(path) => json!({"spiffe": path.display().to_string()}),
+pub(super) fn shown(reference: &SecretReference) -> Json {
+    match reference.entry() {
+        Some((place, Entry::Text(text))) => json!({place: text}),
+        Some((place, Entry::Path(path))) => json!({place: path.display().to_string()}),
+        Some((place, Entry::Argv(argv))) => json!({place: argv.first()}),
+        None => json!(reference.to_string()),
     }
 }
 
@@ -228,6 +223,14 @@ fn mode(_: &std::fs::Metadata) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use m2m_client::{
+        AssertionAudienceRule, DEFAULT_FALLBACK_LIFETIME, DEFAULT_REFRESH_LEAD, Grant, Inspect,
+    };
+    use m2m_io::Limits;
+    use m2m_proto::client_auth::BasicEncoding;
+
     use super::*;
 
     #[test]
@@ -237,6 +240,25 @@ mod tests {
         check(300, "5 min");
         check(10_000, "2 h");
         check(864_000, "10 days");
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_client() {
+        let seconds = |time: Duration| format!("{}s", time.as_secs_f64());
+        for (field, shown) in DEFAULTS {
+            let library = match field {
+                Field::Grant => Grant::default().name().to_owned(),
+                Field::BasicEncoding => format!("{:?}", BasicEncoding::default()).to_lowercase(),
+                Field::AssertionAudience => AssertionAudienceRule::default().to_string(),
+                Field::RefreshLead => seconds(DEFAULT_REFRESH_LEAD),
+                Field::FallbackLifetime => seconds(DEFAULT_FALLBACK_LIFETIME),
+                Field::Timeout => seconds(connect::DEFAULT_TIMEOUT),
+                Field::Inspect => format!("{:?}", Inspect::default()).to_lowercase(),
+                other => panic!("what is the default of {other}?"),
+            };
+            assert_eq!(*shown, library, "{field}");
+        }
+        assert_eq!(connect::DEFAULT_TIMEOUT, Limits::default().timeout);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use m2m_proto::secret::SecretString;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::kept::{self, Keep, Place};
+use super::show::shown;
 use super::written::Target;
 use crate::Surroundings;
 use crate::args::Destination;
@@ -150,14 +151,7 @@ impl Wish {
 impl Written {
     /// `{"client_secret": {"file": …}}`
     pub(super) fn secrets_json(&self) -> Json {
-        let pair = |(field, reference): &(Field, SecretReference)| {
-            let place = match reference {
-                SecretReference::Keyring(name) => json!({"keyring": name}),
-                SecretReference::File(path) => json!({"file": path.display().to_string()}),
-                other => json!(other.to_string()),
-            };
-            (field.key().to_owned(), place)
-        };
+        let pair = |(field, reference): &(Field, SecretReference)| (field.key().to_owned(), shown(reference));
         Json::Object(self.kept.iter().map(pair).collect::<Map<_, _>>())
     }
 }

@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use m2m_io::OsRandom;
 
@@ -99,6 +100,16 @@ fn every_value_is_read_back() {
     let stdin = profile(&[(Field::ClientSecret, reference(SecretReference::Stdin))]);
     let place = tempfile::tempdir().unwrap();
     assert!(Draft::open(&place.path().join("m2m.toml")).unwrap().put("x", &stdin).is_err());
+}
+
+#[test]
+fn times_are_written_as_everywhere() {
+    let spans = [(1500, "1500ms"), (90_000, "90s"), (120_000, "2m"), (3_600_000, "1h")];
+    for (millis, expect) in spans {
+        let value = Value::Time(Duration::from_millis(millis));
+        let written = table([(Field::Timeout, &value)].into_iter()).unwrap().to_string();
+        assert_eq!(written, format!("timeout = \"{expect}\"\n"));
+    }
 }
 
 #[test]

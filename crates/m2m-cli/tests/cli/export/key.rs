@@ -12,7 +12,7 @@ pub fn client() -> Result<Client, Box<dyn Error>> {
     let builder = Client::builder(Server::issuer(Issuer::parse("https://login.example.com")?))
         .client_id(ClientId::parse("svc-orders")?)
         .credentials(Credentials::key(KeySource::text(private_key, Some(Algorithm::parse("ES256").ok_or("no such algorithm")?), Some("2026-11".to_owned()))))
-        .assertion_audience(AssertionAudienceRule::Literal("https://login.example.com/legacy".to_owned()))
+        .assertion_audience(AssertionAudienceRule::parse("https://login.example.com/legacy"))
         .inspect(Inspect::Off);
     Ok(builder.build()?)
 }

@@ -12,7 +12,7 @@ pub fn client() -> Result<Client, Box<dyn Error>> {
     let builder = Client::builder(Server::issuer(Issuer::parse("https://login.example.com")?))
         .client_id(ClientId::parse("svc-orders")?)
         .credentials(Credentials::key(KeySource::text(private_key, None, None)))
-        .assertion_audience(AssertionAudienceRule::Issuer);
+        .assertion_audience(AssertionAudienceRule::parse("issuer"));
     Ok(builder.build()?)
 }
 

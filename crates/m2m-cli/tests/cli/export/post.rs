@@ -29,6 +29,7 @@ pub fn client() -> Result<Client, Box<dyn Error>> {
         .refresh_lead(Duration::from_millis(120000))
         .fallback_lifetime(Duration::from_millis(90000))
         .limits(Limits { timeout: Duration::from_millis(500), ..Limits::default() })
+        .mint_deadline(Duration::from_millis(10000))
         .inspect(Inspect::Error)
         .plain_http(PlainHttp::Allowed);
     let factory = HttpFactory::new(|certificate| {

@@ -14,7 +14,7 @@ pub fn client() -> Result<Client, Box<dyn Error>> {
     let builder = Client::builder(Server::issuer(Issuer::parse("https://login.example.com")?))
         .client_id(ClientId::parse("svc-orders")?)
         .credentials(Credentials::client_secret_jwt(client_secret, Some(next_client_secret), Algorithm::parse("HS384").ok_or("no such algorithm")?))
-        .assertion_audience(AssertionAudienceRule::Endpoint);
+        .assertion_audience(AssertionAudienceRule::parse("token_endpoint"));
     Ok(builder.build()?)
 }
 

@@ -18,6 +18,9 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
             None => notes.add(format!("{field} has no flag: state it in m2m.toml")),
         }
     }
+    if !plan.settings.egress().is_empty() {
+        notes.add("egress.allow has no flag: state it in m2m.toml");
+    }
     let line = variables.into_iter().chain([words.join(" \\\n    ")]).collect::<Vec<_>>().join(" ");
     format!("{}{line}\n", notes.comments("#"))
 }

@@ -2,14 +2,15 @@
 
 use super::mounted::{CONFIGURATION, FILE, Mount, block, of};
 use super::{Notes, Plan};
+use crate::exit::Failure;
 use crate::quote::yaml;
 use crate::settings::secret::SecretReference;
 
 /// Where compose mounts secrets.
 const SECRETS: &str = "/run/secrets";
 
-pub(super) fn write(plan: &Plan<'_>) -> String {
-    let mut mounted = of(plan, SECRETS);
+pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
+    let mut mounted = of(plan, SECRETS)?;
     let label = plan.label();
     let mut text = format!(
         "services:\n  {}:\n    image: registry.example.com/{label}:latest # yours, with m2m in it\n    \
@@ -30,7 +31,7 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
     for mount in &mounted.mounts {
         text.push_str(&secret(mount, &mut mounted.notes));
     }
-    mounted.notes.comments("#") + &text
+    Ok(mounted.notes.comments("#") + &text)
 }
 
 fn secret(Mount { field, source }: &Mount, notes: &mut Notes) -> String {

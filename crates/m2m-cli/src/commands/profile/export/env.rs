@@ -18,6 +18,9 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
             Err(note) => notes.add(note),
         }
     }
+    if !plan.settings.egress().is_empty() {
+        notes.add("egress.allow has no variable: state it in m2m.toml");
+    }
     notes.comments("#") + &lines
 }
 

@@ -26,15 +26,7 @@ pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failu
         Method::Registered(ClientAuthMethod::ClientSecretPost) => "URL_ENCODED_BODY",
         other => return Err(unable(&format!("{} is not known to Envoy", other.as_str()))),
     };
-    let form = Form::parse(request.header(header::CONTENT_TYPE.as_str()), request.body.as_bytes());
-    let form = form.map_err(|_| unable("this server wants no form, and Envoy sends nothing else"))?;
-    let own = [header::CONTENT_TYPE.as_str(), header::AUTHORIZATION.as_str(), "accept"];
-    if let Some(name) = request.headers.keys().find(|name| !own.contains(&name.as_str())) {
-        return Err(unable(&format!("this server wants the header {name}, which Envoy does not send")));
-    }
-    if form.get(param::GRANT_TYPE) != Some(grant_type::CLIENT_CREDENTIALS) {
-        return Err(unable("Envoy knows the grant client_credentials only"));
-    }
+    let form = form(request)?;
     let mut notes = Notes::default();
     if auth_type == "BASIC_AUTH" {
         notes.add(
@@ -44,20 +36,7 @@ pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failu
     }
     let token =
         Upstream::of("m2m_token", &request.uri).ok_or_else(|| unable("the token endpoint has no host"))?;
-    let api = plan
-        .settings
-        .text(Field::Audience)
-        .into_iter()
-        .chain(plan.settings.list(Field::Resource).iter().map(String::as_str));
-    let api = api.filter_map(|text| text.parse::<Uri>().ok()).find_map(|uri| Upstream::of("api", &uri));
-    let api = match api {
-        Some(api) => api,
-        None => {
-            notes.add("the profile names no API with a URL: put its host in the place of api.example.com");
-            Upstream::of("api", &Uri::from_static(API))
-                .ok_or_else(|| Failure::internal("a URL without a host"))?
-        }
-    };
+    let api = api(plan, &mut notes)?;
     let secret = secret(plan, &mut notes)?;
     Ok(format!(
         "{}static_resources:\n{}{secret}  clusters:\n{}{}",
@@ -66,6 +45,32 @@ pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failu
         token.cluster(plan),
         api.cluster(plan),
     ))
+}
+
+/// The request's form, when it is one that Envoy can send.
+fn form(request: &Captured) -> Result<Form, Failure> {
+    let form = Form::parse(request.header(header::CONTENT_TYPE.as_str()), request.body.as_bytes());
+    let form = form.map_err(|_| unable("this server wants no form, and Envoy sends nothing else"))?;
+    let own = [header::CONTENT_TYPE.as_str(), header::AUTHORIZATION.as_str(), "accept"];
+    if let Some(name) = request.headers.keys().find(|name| !own.contains(&name.as_str())) {
+        return Err(unable(&format!("this server wants the header {name}, which Envoy does not send")));
+    }
+    if form.get(param::GRANT_TYPE) != Some(grant_type::CLIENT_CREDENTIALS) {
+        return Err(unable("Envoy knows the grant client_credentials only"));
+    }
+    Ok(form)
+}
+
+/// What the token is for, where that is a URL.
+fn api(plan: &Plan<'_>, notes: &mut Notes) -> Result<Upstream, Failure> {
+    let audience = plan.settings.text(Field::Audience).into_iter();
+    let named = audience.chain(plan.settings.list(Field::Resource).iter().map(String::as_str));
+    let found = named.filter_map(|text| text.parse::<Uri>().ok()).find_map(|uri| Upstream::of("api", &uri));
+    if let Some(api) = found {
+        return Ok(api);
+    }
+    notes.add("the profile names no API with a URL: put its host in the place of api.example.com");
+    Upstream::of("api", &Uri::from_static(API)).ok_or_else(|| Failure::internal("a URL without a host"))
 }
 
 fn unable(why: &str) -> Failure {

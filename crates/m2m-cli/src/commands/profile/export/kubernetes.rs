@@ -1,8 +1,12 @@
 //! `--as kubernetes`: a ConfigMap with the profile, and a Deployment that mounts it and a Secret. The Secret itself is
 //! not in the output; the command that makes it is.
 
+use m2m_client::AssertionAudienceRule;
+use m2m_proto::uri::EndpointUri;
+
 use super::mounted::{CONFIGURATION, FILE, Mount, block, of};
 use super::{Notes, Plan};
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::quote::{shell_word, yaml};
 use crate::settings::field::Field;
@@ -11,8 +15,8 @@ use crate::settings::secret::SecretReference;
 /// Not `/run/secrets` itself, below which the platform mounts its own.
 const SECRETS: &str = "/run/secrets/m2m";
 
-pub(super) fn write(plan: &Plan<'_>) -> String {
-    let mounted = of(plan, SECRETS);
+pub(super) fn write(plan: &Plan<'_>) -> Result<String, Failure> {
+    let mounted = of(plan, SECRETS)?;
     let label = plan.label();
     let mut notes = Notes::default();
     for mount in &mounted.mounts {
@@ -29,7 +33,7 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
         toml = block(&mounted.toml, 4),
     );
     let volumes = Volumes { secret: &mounted.mounts, token: Token::of(plan) };
-    format!("{}{head}{map}---\n{}", notes.comments("#"), deployment(&label, &volumes))
+    Ok(format!("{}{head}{map}---\n{}", notes.comments("#"), deployment(&label, &volumes)))
 }
 
 /// A service account token that the platform writes, and renews, for the token service.
@@ -46,16 +50,24 @@ impl Token {
             return None;
         };
         let server = settings.text(Field::Issuer).or_else(|| settings.text(Field::TokenUrl));
-        let audience = match settings.text(Field::AssertionAudience) {
-            None | Some("issuer" | "token_endpoint") => server,
-            stated => stated,
+        let server = server.unwrap_or_default();
+        let stated = settings.text(Field::AssertionAudience).map(AssertionAudienceRule::parse);
+        let audience = match stated.unwrap_or_default() {
+            AssertionAudienceRule::Issuer | AssertionAudienceRule::Endpoint => server.to_owned(),
+            AssertionAudienceRule::Host => host(settings.text(Field::TokenUrl).unwrap_or(server)),
+            AssertionAudienceRule::Literal(text) => text,
         };
         Some(Self {
             directory: path.parent()?.to_string_lossy().into_owned(),
             file: path.file_name()?.to_string_lossy().into_owned(),
-            audience: audience.unwrap_or_default().to_owned(),
+            audience,
         })
     }
+}
+
+/// The host of a URL; a URL that is none stays as it is, for whoever reads the form.
+fn host(url: &str) -> String {
+    EndpointUri::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().host().to_owned())
 }
 
 /// What is mounted besides the profile.

@@ -42,9 +42,9 @@ pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<
         ExportForm::Curl => curl::write(&plan, &request::capture(&settings, around).await?)?,
         ExportForm::Env => env::write(&plan),
         ExportForm::Rust => rust::write(&plan)?,
-        ExportForm::Toml => toml::write(&plan),
-        ExportForm::Kubernetes => kubernetes::write(&plan),
-        ExportForm::Compose => compose::write(&plan),
+        ExportForm::Toml => toml::write(&plan)?,
+        ExportForm::Kubernetes => kubernetes::write(&plan)?,
+        ExportForm::Compose => compose::write(&plan)?,
         ExportForm::Envoy => envoy::write(&plan, &request::capture(&settings, around).await?)?,
     };
     around.output.bytes(text.as_bytes())?;

@@ -2,6 +2,7 @@
 //! that it mounts too. Kubernetes and docker compose only differ in how they say so.
 
 use super::{Notes, Plan, toml};
+use crate::exit::Failure;
 use crate::settings::field::{Field, Shape};
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
@@ -30,7 +31,7 @@ pub(super) struct Mounted {
 }
 
 /// Moves every secret to its mount in this directory.
-pub(super) fn of(plan: &Plan<'_>, directory: &str) -> Mounted {
+pub(super) fn of(plan: &Plan<'_>, directory: &str) -> Result<Mounted, Failure> {
     let (mut mounts, mut notes, mut values) = (Vec::new(), Notes::default(), Vec::new());
     for (field, value) in plan.stated() {
         let value = match value {
@@ -48,9 +49,9 @@ pub(super) fn of(plan: &Plan<'_>, directory: &str) -> Mounted {
         };
         values.push((field, value));
     }
-    let table = toml::profile(plan.name(), values.into_iter(), &mut notes);
-    let toml = format!("default = {}\n\n{table}", crate::quote::toml(plan.name()));
-    Mounted { toml, mounts, notes }
+    let table = toml::profile(plan.name(), values.into_iter(), &mut notes)?;
+    let toml = format!("default = {}\n\n{table}{}", crate::quote::toml(plan.name()), toml::egress(plan));
+    Ok(Mounted { toml, mounts, notes })
 }
 
 /// A block scalar of YAML, indented by this many spaces.

@@ -2,10 +2,12 @@
 //!
 //! The text is compiled by the tests of this crate, in each of its variants.
 
+mod tuning;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::names::grant_type;
+use m2m_proto::names::{grant_type, param};
 
 use super::{Notes, Plan};
 use crate::connect::{self, Method};
@@ -14,7 +16,6 @@ use crate::quote::rust as quoted;
 use crate::settings::field::Field;
 use crate::settings::grant;
 use crate::settings::secret::SecretReference;
-use crate::settings::value::Origin;
 
 /// What goes around the client, with the modules that it needs.
 #[derive(Default)]
@@ -152,8 +153,8 @@ impl Code {
             has(Field::WorkloadToken).then(|| self.source(plan, Field::WorkloadToken)).transpose()?;
         self.needs(&["m2m_client::Grant"]);
         if settings.preset().is_some() && plan.stated_text(Field::Grant).is_none() {
-            let some = |text: Option<String>| text.map_or("None".to_owned(), |text| format!("Some({text})"));
-            return Ok(Some(format!("grant(Grant::of(&preset, {}, {})?)", some(of_key), some(of_token))));
+            let (key, token) = (optional(of_key), optional(of_token));
+            return Ok(Some(format!("grant(Grant::of(&preset, {key}, {token})?)")));
         }
         let grant = match (name, of_key, of_token) {
             (grant::JWT_BEARER, Some(key), _) => format!("Grant::jwt_bearer({key})"),
@@ -161,8 +162,8 @@ impl Code {
                 format!("Grant::assertion({token})")
             }
             (grant::TOKEN_EXCHANGE, _, Some(token)) => {
-                self.needs(&["m2m_proto::grant::token_exchange::TokenTypeUri"]);
-                format!("Grant::token_exchange({token}, TokenTypeUri::Jwt, None)")
+                let (subject, requested) = self.token_types(plan);
+                format!("Grant::token_exchange({token}, {subject}, {requested})")
             }
             (grant::SELF_SIGNED, Some(key), _) => format!("Grant::self_signed({key})"),
             _ => format!("Grant::named({})", quoted(stated)),
@@ -170,13 +171,25 @@ impl Code {
         Ok(Some(format!("grant({grant})")))
     }
 
+    /// What is exchanged, and for what: as `params` state it (RFC 8693 section 2.1).
+    fn token_types(&mut self, plan: &Plan<'_>) -> (String, String) {
+        self.needs(&["m2m_proto::grant::token_exchange::TokenTypeUri"]);
+        let stated = |name: &str| {
+            let found = plan.settings.pairs(Field::Params).iter().find(|(param, _)| param == name);
+            found.map(|(_, value)| format!("TokenTypeUri::parse({})", quoted(value)))
+        };
+        (
+            stated(param::SUBJECT_TOKEN_TYPE).unwrap_or_else(|| "TokenTypeUri::Jwt".to_owned()),
+            optional(stated(param::REQUESTED_TOKEN_TYPE)),
+        )
+    }
+
     /// The private key with its algorithm and id.
     fn key(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
         self.needs(&["m2m_client::KeySource"]);
         let key = self.source(plan, Field::PrivateKey)?;
-        let algorithm = self.algorithm(plan).map_or("None".to_owned(), |name| format!("Some({name})"));
-        let id = plan.settings.text(Field::KeyId);
-        let id = id.map_or("None".to_owned(), |id| format!("Some({}.to_owned())", quoted(id)));
+        let algorithm = optional(self.algorithm(plan));
+        let id = optional(plan.settings.text(Field::KeyId).map(|id| format!("{}.to_owned()", quoted(id))));
         Ok(format!("KeySource::text({key}, {algorithm}, {id})"))
     }
 
@@ -189,9 +202,10 @@ impl Code {
             Method::None => return Ok("Credentials::none()".to_owned()),
         };
         let next = match plan.settings.secret(Field::NextClientSecret) {
-            Some(_) => format!("Some({})", self.source(plan, Field::NextClientSecret)?),
-            None => "None".to_owned(),
+            Some(_) => Some(self.source(plan, Field::NextClientSecret)?),
+            None => None,
         };
+        let next = optional(next);
         Ok(match method {
             M::ClientSecretBasic | M::ClientSecretPost => {
                 let secret = self.source(plan, Field::ClientSecret)?;
@@ -291,104 +305,9 @@ impl Code {
         self.needs(&["m2m_client::FixedSecret", "m2m_proto::secret::SecretString"]);
         format!("Arc::new(FixedSecret::new({secret}))")
     }
+}
 
-    /// What the token is for.
-    fn ask(&mut self, plan: &Plan<'_>) -> Vec<String> {
-        let settings = plan.settings;
-        let mut calls = Vec::new();
-        if !settings.list(Field::Scopes).is_empty() {
-            self.needs(&["m2m_proto::scope::Scope"]);
-            calls.push(format!("scope(Scope::parse({})?)", quoted(&settings.list(Field::Scopes).join(" "))));
-        }
-        calls
-            .extend(settings.text(Field::Audience).map(|audience| format!("audience({})", quoted(audience))));
-        for resource in settings.list(Field::Resource) {
-            self.needs(&["m2m_proto::uri::ResourceUri"]);
-            calls.push(format!("resource(ResourceUri::parse({})?)", quoted(resource)));
-        }
-        for (name, value) in settings.pairs(Field::Params) {
-            calls.push(format!("param({}, {})", quoted(name), quoted(value)));
-        }
-        for origin in settings.list(Field::Destinations) {
-            self.needs(&["m2m_proto::uri::Origin"]);
-            calls.push(format!("destination(Origin::parse({})?)", quoted(origin)));
-        }
-        if settings.text(Field::Dpop).is_some() {
-            self.needs(&["m2m_client::Dpop", "m2m_proto::jose::Algorithm"]);
-            calls.push("dpop(Dpop::Ephemeral(Algorithm::Es256))".to_owned());
-        } else if let Some(reference) = settings.secret(Field::Dpop) {
-            self.notes.add(format!(
-                "dpop is a key from {reference}: load it and call builder.dpop(Dpop::Key(key))"
-            ));
-        }
-        calls
-    }
-
-    /// Numbers and switches.
-    fn tune(&mut self, plan: &Plan<'_>) -> Vec<String> {
-        let settings = plan.settings;
-        let mut calls = Vec::new();
-        for (field, call) in
-            [(Field::RefreshLead, "refresh_lead"), (Field::FallbackLifetime, "fallback_lifetime")]
-        {
-            let filled = matches!(settings.origin(field), Origin::Provider(_));
-            if let Some(time) = settings.time(field).filter(|_| !filled) {
-                self.needs(&["std::time::Duration"]);
-                calls.push(format!("{call}(Duration::from_millis({}))", time.as_millis()));
-            }
-        }
-        if let Some(time) = settings.time(Field::Timeout) {
-            self.needs(&["std::time::Duration", "m2m_io::Limits"]);
-            let time = format!("Duration::from_millis({})", time.as_millis());
-            calls.push(format!("limits(Limits {{ timeout: {time}, ..Limits::default() }})"));
-        }
-        if plan.stated_text(Field::BasicEncoding) == Some("raw") {
-            self.needs(&["m2m_proto::client_auth::BasicEncoding"]);
-            calls.push("basic_encoding(BasicEncoding::Raw)".to_owned());
-        }
-        if let Some(rule) = plan.stated_text(Field::AssertionAudience) {
-            self.needs(&["m2m_client::AssertionAudienceRule"]);
-            let rule = match rule {
-                "issuer" => "Issuer".to_owned(),
-                "token_endpoint" => "Endpoint".to_owned(),
-                other => format!("Literal({}.to_owned())", quoted(other)),
-            };
-            calls.push(format!("assertion_audience(AssertionAudienceRule::{rule})"));
-        }
-        if let Some(rule @ ("off" | "error")) = plan.stated_text(Field::Inspect) {
-            self.needs(&["m2m_client::Inspect"]);
-            let rule = if rule == "off" { "Off" } else { "Error" };
-            calls.push(format!("inspect(Inspect::{rule})"));
-        }
-        if settings.is_on(Field::AllowHttp) {
-            self.needs(&["m2m_proto::uri::PlainHttp"]);
-            calls.push("plain_http(PlainHttp::Allowed)".to_owned());
-        }
-        calls
-    }
-
-    /// The HTTP client, where the default one does not do.
-    fn connection(&mut self, plan: &Plan<'_>) -> String {
-        let has_certificate = plan.settings.secret(Field::CertificateKey).is_some();
-        let roots = plan.settings.text(Field::CaFile);
-        if roots.is_none() && !has_certificate {
-            return String::new();
-        }
-        self.needs(&[
-            "m2m_client::HttpFactory",
-            "m2m_io::HttpClient",
-            "m2m_io::ReqwestHttp",
-            "std::sync::Arc",
-        ]);
-        let roots = roots.map_or(String::new(), |path| {
-            format!("        http = http.ca_file(std::path::Path::new({}))?;\n", quoted(path))
-        });
-        format!(
-            "    let factory = HttpFactory::new(|certificate| {{\n        let mut http = ReqwestHttp::builder();\n{roots}        \
-             if let Some(certificate) = certificate {{\n            http = \
-             http.client_certificate(&certificate.chain_pem, &certificate.key_pem)?;\n        }}\n        \
-             Ok(Arc::new(http.build()?) as Arc<dyn HttpClient>)\n    }});\n    let builder = \
-             builder.http_factory(factory);\n"
-        )
-    }
+/// An `Option` of Rust.
+fn optional(code: Option<String>) -> String {
+    code.map_or_else(|| "None".to_owned(), |code| format!("Some({code})"))
 }

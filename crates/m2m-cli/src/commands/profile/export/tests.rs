@@ -90,9 +90,9 @@ async fn forms(name: &str, profile: &Profile, around: &Surroundings) -> Vec<(&'s
     let mut forms = vec![
         ("cli", cli::write(&plan)),
         ("env", env::write(&plan)),
-        ("toml", toml::write(&plan)),
-        ("kubernetes", kubernetes::write(&plan)),
-        ("compose", compose::write(&plan)),
+        ("toml", toml::write(&plan).unwrap()),
+        ("kubernetes", kubernetes::write(&plan).unwrap()),
+        ("compose", compose::write(&plan).unwrap()),
     ];
     forms.extend(rust::write(&plan).ok().map(|text| ("rust", text)));
     if let Ok(request) = request::capture(&settings, around).await {

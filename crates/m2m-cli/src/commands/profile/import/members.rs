@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use m2m_client::provider::{self, Provider};
+use m2m_client::provider::{self, KeyFile, Provider};
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::secret::SecretString;
 use serde_json::{Map, Value as Json, json};
@@ -15,7 +15,7 @@ use crate::commands::profile::wish::Wish;
 use crate::exit::Failure;
 use crate::settings::field::{Field, Shape, nearest};
 use crate::settings::file::Profile;
-use crate::settings::secret::is_variable_name;
+use crate::settings::secret::{is_variable_name, place};
 use crate::settings::{json as reader, value::Value};
 
 /// What stands beside a client's settings in programs and is none.
@@ -29,16 +29,8 @@ const STATE: [&str; 7] = [
     "token_expires_at",
 ];
 
-/// Members of a service account's key file that no client needs.
-const KEY_FILE_ONLY: [&str; 7] = [
-    "type",
-    "project_id",
-    "client_id",
-    "auth_uri",
-    "auth_provider_x509_cert_url",
-    "client_x509_cert_url",
-    "universe_domain",
-];
+/// The member that tells one key file from another.
+const TYPE: &str = "type";
 
 /// What a text says.
 #[derive(Debug, Default)]
@@ -66,47 +58,41 @@ pub(super) fn read(path: &Path, text: &str, typed: &Profile) -> Result<Imported,
         }
         Err(_) => literal::object(text).map_err(|(line, why)| wrong(line, why.to_owned()))?,
     };
-    let members = match members.get("type").and_then(Json::as_str) {
-        Some("service_account") => return key_file(path, &members, typed),
-        _ => members,
-    };
+    let kind = members.get(TYPE).and_then(Json::as_str);
+    if let Some((provider, file)) = kind.and_then(provider::of_key_file) {
+        let ours = key_file(path, &members, file)?;
+        let mut imported =
+            Translation { path, typed, ours: Map::new(), imported: Imported::default() }.all(ours)?;
+        if !typed.contains_key(&Field::Provider) {
+            imported.wish.set(Field::Provider, Value::Text(provider.id.clone()));
+        }
+        return Ok(imported);
+    }
     Translation { path, typed, ours: Map::new(), imported: Imported::default() }.all(members)
 }
 
-/// Google's key file of a service account.
-fn key_file(path: &Path, members: &Map<String, Json>, typed: &Profile) -> Result<Imported, Failure> {
-    let pick = |theirs: &str| members.get(theirs).filter(|value| value.is_string()).cloned();
-    let missing = |theirs: &str| {
-        Failure::configuration(format!("{}: {theirs}: expected a string", path.display()))
-            .hint("a service account's key file has client_email, private_key, private_key_id and token_uri")
-    };
-    let known = ["client_email", "private_key", "private_key_id", "token_uri"];
-    if let Some(key) =
-        members.keys().find(|key| !known.contains(&key.as_str()) && !KEY_FILE_ONLY.contains(&key.as_str()))
-    {
+/// The members of a key file under our own keys.
+fn key_file(path: &Path, members: &Map<String, Json>, file: &KeyFile) -> Result<Map<String, Json>, Failure> {
+    let known = file.members();
+    let is_known =
+        |key: &str| key == TYPE || known.contains(&key) || file.ignored.iter().any(|own| own == key);
+    if let Some(key) = members.keys().find(|key| !is_known(key)) {
         return Err(unknown(path, key, known.into_iter()));
     }
+    let pick = |theirs: &str| members.get(theirs).filter(|value| value.is_string()).cloned();
     let mut ours = Map::new();
-    ours.insert(
-        Field::ClientId.key().to_owned(),
-        pick("client_email").ok_or_else(|| missing("client_email"))?,
-    );
-    ours.insert(
-        Field::PrivateKey.key().to_owned(),
-        pick("private_key").ok_or_else(|| missing("private_key"))?,
-    );
-    for (theirs, field) in [("private_key_id", Field::KeyId), ("token_uri", Field::TokenUrl)] {
-        if let Some(value) = pick(theirs) {
-            ours.insert(field.key().to_owned(), value);
-        }
+    for (theirs, field) in [(&file.client_id, Field::ClientId), (&file.private_key, Field::PrivateKey)] {
+        let value =
+            pick(theirs).ok_or_else(|| {
+                Failure::configuration(format!("{}: {theirs}: expected a string", path.display()))
+                    .hint(format!("a key file of the type {} has {}", file.kind, known.join(", ")))
+            })?;
+        ours.insert(field.key().to_owned(), value);
     }
-    let provider = pick("project_id").and_then(|_| provider::find("google"));
-    let mut imported =
-        Translation { path, typed, ours: Map::new(), imported: Imported::default() }.all(ours)?;
-    if let Some(provider) = provider.filter(|_| !typed.contains_key(&Field::Provider)) {
-        imported.wish.set(Field::Provider, Value::Text(provider.id.clone()));
+    for (theirs, field) in [(&file.key_id, Field::KeyId), (&file.token_url, Field::TokenUrl)] {
+        ours.extend(pick(theirs).map(|value| (field.key().to_owned(), value)));
     }
-    Ok(imported)
+    Ok(ours)
 }
 
 struct Translation<'a> {
@@ -150,17 +136,7 @@ impl Translation<'_> {
             self.imported.ignored.push(theirs.to_owned());
             return Ok(());
         }
-        let is_variable =
-            provider.is_some_and(|provider| provider.variables.iter().any(|variable| variable.name == key));
-        let Some(field) = Field::of_key(&key) else {
-            if key == reader::NAME || is_variable {
-                self.ours.insert(key, value);
-                return Ok(());
-            }
-            let variables = provider.into_iter().flat_map(|provider| &provider.variables);
-            let names = variables.map(|variable| variable.name.as_str());
-            return Err(unknown(self.path, theirs, Field::ALL.iter().map(|field| field.key()).chain(names)));
-        };
+        let Some(field) = Field::of_key(&key) else { return self.no_field(theirs, key, value, provider) };
         // The file's token endpoint tells the provider even where another one is to be asked.
         let overridden = self.is_overridden(field);
         let tells = field == Field::TokenUrl
@@ -168,28 +144,51 @@ impl Translation<'_> {
         if overridden && !tells {
             return Ok(());
         }
-        let text = value.as_str().map(str::to_owned);
         if field == Field::TokenUrl {
-            self.imported.token_url.clone_from(&text);
+            self.imported.token_url = value.as_str().map(str::to_owned);
         }
-        let value = match (field.shape(), text) {
-            (Shape::Secret, Some(text)) => match variable(&text) {
-                Some(name) => json!({"env": name}),
+        if let Some(value) = self.value(theirs, field, value)? {
+            self.ours.insert(key, value);
+        }
+        Ok(())
+    }
+
+    /// What is no field: the profile's name, a variable of the provider, or an error.
+    fn no_field(
+        &mut self,
+        theirs: &str,
+        key: String,
+        value: Json,
+        provider: Option<&Provider>,
+    ) -> Result<(), Failure> {
+        let variables = provider.into_iter().flat_map(|provider| &provider.variables);
+        let variables: Vec<_> = variables.map(|variable| variable.name.as_str()).collect();
+        if key == reader::NAME || variables.contains(&key.as_str()) {
+            self.ours.insert(key, value);
+            return Ok(());
+        }
+        let known = Field::ALL.iter().map(|field| field.key());
+        Err(unknown(self.path, theirs, known.chain(variables)))
+    }
+
+    /// The value in the shape of our own; `None` for a secret, which is set apart.
+    fn value(&mut self, theirs: &str, field: Field, value: Json) -> Result<Option<Json>, Failure> {
+        let Json::String(text) = value else { return Ok(Some(value)) };
+        Ok(Some(match field.shape() {
+            Shape::Secret => match variable(&text) {
+                Some(name) => json!({place::ENV: name}),
                 None => {
                     let secret = if field == Field::PrivateKey { lines(&text) } else { text };
                     if secret.is_empty() {
                         return Err(self.wrong(theirs, "it is empty"));
                     }
                     self.imported.wish.set_secret(field, SecretString::new(secret));
-                    return Ok(());
+                    return Ok(None);
                 }
             },
-            (Shape::List, Some(text)) => json!(text.split_whitespace().collect::<Vec<_>>()),
-            (_, Some(text)) => Json::String(self.filled(theirs, field, &text)?),
-            (_, None) => value,
-        };
-        self.ours.insert(key, value);
-        Ok(())
+            Shape::List => json!(text.split_whitespace().collect::<Vec<_>>()),
+            _ => Json::String(self.filled(theirs, field, &text)?),
+        }))
     }
 
     /// A flag for this field, or for another one of its group.

@@ -112,6 +112,29 @@ fn a_key_file_is_a_profile() {
     assert_eq!(imported.wish.text(Field::Provider), Some("google-sa"));
     assert_eq!(imported.wish.secrets[&Field::PrivateKey].expose(), "-----BEGIN\nx");
     assert!(import(r#"{"type":"service_account","client_email":"a"}"#).is_err());
+    let stated = typed(&[(Field::Provider, Value::Text("auth0".into()))]);
+    let imported = read(Path::new("/c"), text, &stated).unwrap();
+    assert_eq!(imported.wish.text(Field::Provider), None, "the flag has the last word");
+}
+
+#[test]
+fn a_key_file_is_known_by_its_type_and_to_its_last_member() {
+    let check = |text: &str, message: &str, hint: &str| {
+        let failure = import(text).unwrap_err();
+        assert_eq!(failure.message(), format!("/client.json: {message}"), "{text}");
+        assert!(failure.advice().unwrap().starts_with(hint), "{text}: {:?}", failure.advice());
+    };
+    check(
+        r#"{"type":"service_account","client_email":"a"}"#,
+        "private_key: expected a string",
+        "a key file of the type service_account has client_email, private_key, private_key_id, token_uri",
+    );
+    check(
+        r#"{"type":"service_account","client_emial":"a"}"#,
+        "client_emial: unknown member",
+        "did you mean client_email",
+    );
+    check(r#"{"type":"robot","client_email":"a"}"#, "client_email: unknown member", "");
 }
 
 #[test]
