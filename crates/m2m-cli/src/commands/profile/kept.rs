@@ -162,7 +162,7 @@ pub(super) async fn remove(
         SecretReference::File(path) => m2m_io::file::remove(path)
             .map_err(|error| Failure::configuration(format!("cannot remove {}: {error}", path.display())))?,
         SecretReference::Keyring(entry) => {
-            keyring::remove(entry, &around.environment, around.clock.as_ref()).await?
+            keyring::remove(entry, &around.environment, around.clock.as_ref()).await?;
         }
         _ => return Ok(false),
     }

@@ -14,25 +14,29 @@ use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 use crate::settings::edit::Draft;
 use crate::settings::file::{Document, Profile};
-use crate::settings::search::{self, Start};
+use crate::settings::search::{self, Located, Start};
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
 
 pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<Exit, Failure> {
     let name = typed.name.as_str();
-    let files = search::find(Start {
+    let start = Start {
         config: around.global.config.as_deref(),
         directory: &around.directory,
         environment: &around.environment,
-    })?;
-    let documents: Vec<&Document> = files.located.iter().map(|file| &file.document).collect();
-    let with = documents.iter().find(|document| document.profiles.contains_key(name));
-    let document = with.ok_or_else(|| {
-        Failure::configuration(format!("there is no profile {name}")).hint("m2m profile list shows them")
-    })?;
-    let path = around.directory.join(&document.path);
+    };
+    let has = |file: &&Located| file.document.profiles.contains_key(name);
+    let nothing =
+        || Failure::configuration(format!("there is no profile {name}")).hint("m2m profile list shows them");
+    let files = search::find(start)?;
+    let path = &files.located.iter().find(has).ok_or_else(nothing)?.document.path;
+    let path = around.directory.join(path);
     confirm(typed, &format!("profile {name} of {}", path.display()))?;
     let turn = Turn::take(Some(&path), around).await?;
+    // Others may have changed the files while we asked.
+    let files = search::find(start)?;
+    let is_it = |file: &&Located| has(file) && around.directory.join(&file.document.path) == path;
+    let document = &files.located.iter().find(is_it).ok_or_else(nothing)?.document;
     let unseen = kept::unseen(&files.located, around)?;
     let owner = Owner::of(&path, name);
     let mut draft = Draft::open(&path)?;
@@ -43,9 +47,8 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
     if was_default {
         around.output.note("it was the default; there is none now");
     }
-    let every: Vec<&Document> =
-        documents.iter().copied().chain(unseen.iter().map(|file| &file.document)).collect();
-    let others = secrets_of_others(&every, document, name);
+    let documents: Vec<&Document> = files.located.iter().chain(&unseen).map(|file| &file.document).collect();
+    let others = secrets_of_others(&documents, document, name);
     let mut secrets = Fate::default();
     for reference in document.profiles.get(name).map(secrets_of).unwrap_or_default() {
         match forget(&reference, &owner, &others, &turn, around).await {
