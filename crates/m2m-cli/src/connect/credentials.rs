@@ -137,6 +137,13 @@ pub(super) fn goes_without_client(settings: &Settings) -> Result<bool, Failure> 
     Ok(method(settings)? == Method::None && !signs)
 }
 
+/// Whether the workload token goes as the JWT-SVID that it is (draft-ietf-oauth-spiffe-client-auth). Services of the
+/// catalogue know it as any other assertion (RFC 7523 section 2.2).
+pub(crate) fn shows_svid(settings: &Settings) -> bool {
+    let is_svid = matches!(settings.secret(Field::WorkloadToken), Some(SecretReference::Spiffe(_)));
+    is_svid && settings.preset().is_none()
+}
+
 /// The stated algorithm of assertions.
 ///
 /// # Errors
@@ -193,4 +200,30 @@ pub(crate) fn parse_key(text: &SecretString, algorithm: Option<Algorithm>) -> Re
         return SigningKey::from_jwk(&jwk).map_err(|error| error.to_string());
     }
     SigningKey::from_pkcs8_pem(text.as_bytes(), algorithm).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::value::{Origin, Profile, Sourced, Value};
+
+    #[test]
+    fn services_of_the_catalogue_take_an_svid_as_any_assertion() {
+        let of = |stated: Vec<(Field, Value)>| {
+            let token = (Field::WorkloadToken, Value::Secret(SecretReference::Spiffe("api".into())));
+            let sourced = |value| Sourced { value, origin: Origin::Default };
+            let values = stated.into_iter().chain([token]);
+            let profile: Profile = values.map(|(field, value)| (field, sourced(value))).collect();
+            Settings::of(profile).unwrap()
+        };
+        let text = |text: &str| Value::Text(text.to_owned());
+        assert!(shows_svid(&of(vec![(Field::Issuer, text("https://as.example"))])));
+        let variables = Value::Pairs(vec![("tenant".into(), "contoso.example".into())]);
+        let entra = vec![
+            (Field::Provider, text("azure")),
+            (Field::Variables, variables),
+            (Field::ClientAuthMethod, text("federated")),
+        ];
+        assert!(!shows_svid(&of(entra)));
+    }
 }

@@ -6,7 +6,7 @@ use m2m_proto::grant::token_exchange::TokenTypeUri;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::names::param;
 
-use super::{Reading, algorithm, grant_name, missing};
+use super::{Reading, algorithm, grant_name, missing, shows_svid};
 use crate::Surroundings;
 use crate::connect::source::{self, Source};
 use crate::exit::Failure;
@@ -58,12 +58,11 @@ impl Reader<'_> {
             && self.settings.secret(Field::PrivateKey).is_none()
     }
 
-    /// A JWT-SVID has an assertion type of its own.
     pub(super) async fn workload(&self) -> Result<Credentials, Failure> {
         let token = self.required(Field::WorkloadToken).await?;
-        Ok(match self.settings.secret(Field::WorkloadToken) {
-            Some(SecretReference::Spiffe(_)) => Credentials::jwt_svid(token),
-            _ => Credentials::assertion(token),
+        Ok(match shows_svid(self.settings) {
+            true => Credentials::jwt_svid(token),
+            false => Credentials::assertion(token),
         })
     }
 

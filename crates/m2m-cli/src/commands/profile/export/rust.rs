@@ -10,6 +10,7 @@ use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::names::{grant_type, param};
 
 use super::{Notes, Plan};
+use crate::connect::credentials::shows_svid;
 use crate::connect::{self, Method};
 use crate::exit::Failure;
 use crate::quote::rust as quoted;
@@ -240,9 +241,9 @@ impl Code {
 
     fn workload(&mut self, plan: &Plan<'_>) -> Result<String, Failure> {
         let token = self.source(plan, Field::WorkloadToken)?;
-        Ok(match plan.settings.secret(Field::WorkloadToken) {
-            Some(SecretReference::Spiffe(_)) => format!("Credentials::jwt_svid({token})"),
-            _ => format!("Credentials::assertion({token})"),
+        Ok(match shows_svid(plan.settings) {
+            true => format!("Credentials::jwt_svid({token})"),
+            false => format!("Credentials::assertion({token})"),
         })
     }
 
