@@ -22,8 +22,8 @@ use crate::store::Vault;
 pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     check(&settings)?;
     let mut credentials =
-        settings.credentials.ok_or_else(|| Error::misconfigured("credentials are missing"))?;
-    let client_id = match settings.client_id {
+        settings.credentials.take().ok_or_else(|| Error::misconfigured("credentials are missing"))?;
+    let client_id = match settings.client_id.take() {
         Some(client_id) => client_id,
         None if credentials.method().is_none() => nobody(&mut settings.tuning)?,
         None => return Err(Error::misconfigured("client_id is missing")),
@@ -32,17 +32,10 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     let accepted = &settings.tuning.dialect.assertion.algorithms;
     credentials.accept(accepted);
     settings.grant.accept(accepted);
-    let (clock, random) = (settings.clock, settings.random);
+    let (clock, random) = (Arc::clone(&settings.clock), Arc::clone(&settings.random));
     let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
-    let identity = Identity {
-        server: settings.server.identity().to_owned(),
-        client_id: client_id.as_str().to_owned(),
-        method: credentials.method_name().to_owned(),
-        credential: credentials.thumbprint().or_else(|| settings.grant.thumbprint()).unwrap_or_default(),
-        binding: dpop.as_ref().map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
-        grant: settings.grant.name().to_owned(),
-        dialect: settings.tuning.dialect.identity.clone(),
-    };
+    let identity = identity(&settings, &client_id, &credentials, dpop.as_deref());
+    let cache_settings = cache_settings(&settings, &credentials);
     let (transport, plain) = transport(&credentials, settings.http, settings.http_factory)?;
     let directory = match settings.server.0 {
         ServerKind::Endpoints(endpoints) => Directory::Configured(endpoints),
@@ -51,14 +44,6 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
         }
     };
     let label = settings.spec.label.clone();
-    let cache_settings = CacheSettings {
-        refresh_lead: settings.tuning.refresh_lead,
-        reject_floor: settings.tuning.reject_floor,
-        mint_deadline: settings.tuning.mint_deadline,
-        max_keys: settings.tuning.max_keys,
-        rotation: if credentials.uses_certificate() { Rotation::Drop } else { Rotation::Keep },
-        label: label.clone(),
-    };
     let exchange = Arc::new(Exchange {
         client_id,
         credentials,
@@ -80,6 +65,36 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
     let cache = TokenCache::new(minter, clock, random, cache_settings);
     Ok(Inner { exchange, cache, vault, identity, spec: settings.spec, destinations: settings.destinations })
+}
+
+/// On whose behalf tokens are kept, so that no other client is given them.
+fn identity(
+    settings: &ClientBuilder,
+    client_id: &ClientId,
+    credentials: &Credentials,
+    dpop: Option<&DpopSigner>,
+) -> Identity {
+    Identity {
+        server: settings.server.identity().to_owned(),
+        client_id: client_id.as_str().to_owned(),
+        method: credentials.method_name().to_owned(),
+        credential: credentials.thumbprint().or_else(|| settings.grant.thumbprint()).unwrap_or_default(),
+        binding: dpop.map(|dpop| dpop.thumbprint().to_owned()).unwrap_or_default(),
+        grant: settings.grant.name().to_owned(),
+        dialect: settings.tuning.dialect.identity.clone(),
+    }
+}
+
+fn cache_settings(settings: &ClientBuilder, credentials: &Credentials) -> CacheSettings {
+    let tuning = &settings.tuning;
+    CacheSettings {
+        refresh_lead: tuning.refresh_lead,
+        reject_floor: tuning.reject_floor,
+        mint_deadline: tuning.mint_deadline,
+        max_keys: tuning.max_keys,
+        rotation: if credentials.uses_certificate() { Rotation::Drop } else { Rotation::Keep },
+        label: settings.spec.label.clone(),
+    }
 }
 
 /// A client that no request names: the service goes by where it is, or by the

@@ -58,33 +58,8 @@ impl Proof {
     // spec: 6749-C5
     pub(crate) fn apply(&self, input: &ProofInput<'_>, out: &mut Outgoing) -> Result<(), Error> {
         match self {
-            Self::Secret { secret, method: ClientAuthMethod::ClientSecretPost } => {
-                match (&input.dialect.secret_param, input.dialect.client_id) {
-                    (None, ClientIdParameter::Usual | ClientIdParameter::Always) => {
-                        write_post(&mut out.parameters.form, input.client_id, secret);
-                    }
-                    (name, client_id) => {
-                        if client_id != ClientIdParameter::Never {
-                            out.client_id(input.client_id);
-                        }
-                        let name = name.as_deref().unwrap_or(param::CLIENT_SECRET);
-                        out.parameters.form.push(name, secret.expose());
-                    }
-                }
-                out.show(secret.expose());
-            }
-            Self::Secret { secret, .. } => {
-                let value = encode_basic(input.client_id, secret, input.basic_encoding)
-                    .map_err(|error| Error::misconfigured(error.to_string()))?;
-                out.show(secret.expose());
-                out.show(
-                    value.to_str().ok().and_then(|text| text.split_once(' ')).map_or("", |(_, text)| text),
-                );
-                out.headers.insert(header::AUTHORIZATION, value);
-                if input.dialect.client_id == ClientIdParameter::Always {
-                    out.client_id(input.client_id);
-                }
-            }
+            Self::Secret { secret, method: ClientAuthMethod::ClientSecretPost } => out.post(input, secret),
+            Self::Secret { secret, .. } => out.basic(input, secret)?,
             Self::Hmac { secret, key } => {
                 out.show(secret.expose());
                 let assertion = input.client_assertion(key, None)?;
@@ -144,6 +119,37 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     fn client_id(&mut self, client_id: &ClientId) {
         self.parameters.form.push(param::CLIENT_ID, client_id.as_str());
+    }
+
+    /// `client_secret_post`, under the names that the service gives id and secret.
+    fn post(&mut self, input: &ProofInput<'_>, secret: &ClientSecret) {
+        match (&input.dialect.secret_param, input.dialect.client_id) {
+            (None, ClientIdParameter::Usual | ClientIdParameter::Always) => {
+                write_post(&mut self.parameters.form, input.client_id, secret);
+            }
+            (name, client_id) => {
+                if client_id != ClientIdParameter::Never {
+                    self.client_id(input.client_id);
+                }
+                let name = name.as_deref().unwrap_or(param::CLIENT_SECRET);
+                self.parameters.form.push(name, secret.expose());
+            }
+        }
+        self.show(secret.expose());
+    }
+
+    /// `client_secret_basic`. The encoded pair is as secret as the secret.
+    fn basic(&mut self, input: &ProofInput<'_>, secret: &ClientSecret) -> Result<(), Error> {
+        let value = encode_basic(input.client_id, secret, input.basic_encoding)
+            .map_err(|error| Error::misconfigured(error.to_string()))?;
+        self.show(secret.expose());
+        let pair = value.to_str().ok().and_then(|text| text.split_once(' '));
+        self.show(pair.map_or("", |(_, text)| text));
+        self.headers.insert(header::AUTHORIZATION, value);
+        if input.dialect.client_id == ClientIdParameter::Always {
+            self.client_id(input.client_id);
+        }
+        Ok(())
     }
 
     fn assertion(&mut self, client_id: &ClientId, kind: &str, assertion: &str) {
