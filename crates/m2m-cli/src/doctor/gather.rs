@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use m2m_client::Inspect;
 use m2m_client::provider::Preset;
 use m2m_proto::uri::{EndpointUri, Origin};
 
@@ -55,7 +56,7 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
 
 /// How the service calls the members of its answer.
 fn dictionary(settings: &Settings) -> Dictionary {
-    let off = settings.text(Field::Inspect) == Some("off");
+    let off = settings.text(Field::Inspect).and_then(Inspect::parse) == Some(Inspect::Off);
     let tokens = if off { Readable::Nothing } else { Readable::Jwt };
     let Some(preset) = settings.preset() else { return Dictionary { tokens, ..Dictionary::default() } };
     let response = &preset.provider().response;

@@ -172,7 +172,8 @@ impl Run<'_> {
         else {
             return Vec::new();
         };
-        let raw = self.settings.text(Field::BasicEncoding) == Some("raw");
+        let raw = self.settings.text(Field::BasicEncoding).and_then(BasicEncoding::parse)
+            == Some(BasicEncoding::Raw);
         let probe = Probe {
             settings: self.settings,
             around: self.around,

@@ -210,7 +210,8 @@ async fn a_dead_store_costs_nothing_but_a_request() {
         let client = client.clone();
         async move { text(&client).await }
     });
-    for _ in 0..6 {
+    // The file system sets the pace: time goes on for as long as somebody waits for it.
+    while !asking.is_finished() {
         for _ in 0..20 {
             settle().await;
         }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use m2m_client::Inspect;
+use m2m_proto::client_auth::BasicEncoding;
+
 use super::Code;
 use crate::commands::profile::export::Plan;
 use crate::connect;
@@ -89,19 +92,18 @@ impl Code {
 
     fn protocol(&mut self, plan: &Plan<'_>) -> Vec<String> {
         let mut calls = Vec::new();
-        if plan.stated_text(Field::BasicEncoding) == Some("raw") {
+        if let Some(how) = plan.stated_text(Field::BasicEncoding).and_then(BasicEncoding::parse) {
             self.needs(&["m2m_proto::client_auth::BasicEncoding"]);
-            calls.push("basic_encoding(BasicEncoding::Raw)".to_owned());
+            calls.push(format!("basic_encoding(BasicEncoding::{how:?})"));
         }
         if let Some(rule) = plan.stated_text(Field::AssertionAudience) {
             self.needs(&["m2m_client::AssertionAudienceRule"]);
             let rule = format!("AssertionAudienceRule::parse({})", quoted(rule));
             calls.push(format!("assertion_audience({rule})"));
         }
-        if let Some(rule @ ("off" | "error")) = plan.stated_text(Field::Inspect) {
+        if let Some(rule) = plan.stated_text(Field::Inspect).and_then(Inspect::parse) {
             self.needs(&["m2m_client::Inspect"]);
-            let rule = if rule == "off" { "Off" } else { "Error" };
-            calls.push(format!("inspect(Inspect::{rule})"));
+            calls.push(format!("inspect(Inspect::{rule:?})"));
         }
         calls
     }
