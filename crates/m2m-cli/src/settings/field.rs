@@ -230,18 +230,19 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
         .map(|(_, name)| name)
 }
 
-/// Edits (insert, remove, replace) between two words. Bounded: keys are short, longer ones are cut.
+/// Edits (insert, remove, replace, swap neighbours) between two words. Bounded: keys are short, longer ones are cut.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut before = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+        let mut next = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+            let edited = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
+            let is_swapped = i > 0 && j > 0 && *x == b[j - 1] && *y == a[i - 1];
+            next.push(if is_swapped { edited.min(before[j - 1] + 1) } else { edited });
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[b.len()]
 }
@@ -260,6 +261,8 @@ mod tests {
         check("scope", Some("scopes"));
         check("isuer", Some("issuer"));
         check("token_uri", Some("token_url"));
+        check("auidence", Some("audience"));
+        check("dopp", Some("dpop"));
         check("zzzzzzzz", None);
     }
 

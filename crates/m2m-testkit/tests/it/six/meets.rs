@@ -98,7 +98,7 @@ fn platform() -> Vec<Meets> {
         Meets {
             id: "google-sa",
             method: "none",
-            wrong_secret: (8, "invalid_grant", "IAM & Admin > Service Accounts > the account > Keys"),
+            wrong_secret: (7, "invalid_client", "IAM & Admin > Service Accounts > the account > Keys"),
             missing: (8, "invalid_scope", "https://www.googleapis.com/auth/cloud-platform"),
             missing_there: None,
             unauthorized: (8, "unauthorized_client", "Domain-wide delegation"),
