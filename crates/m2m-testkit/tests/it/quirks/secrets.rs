@@ -15,9 +15,13 @@ use super::{
 
 const PLACES: [(&str, &str, With); 6] = [
     ("form", STANDARD_SERVICE, |builder| builder),
-    ("query", "[request]\nplace = \"query\"", |builder| builder),
+    ("query", "[auth]\nmethods = [\"client_secret_post\"]\n[request]\nplace = \"query\"", |builder| builder),
     ("json", "[request]\nplace = \"json\"", |builder| builder),
-    ("GET", "[request]\nplace = \"query\"\nhttp_method = \"GET\"", |builder| builder),
+    (
+        "GET",
+        "[auth]\nmethods = [\"client_secret_post\"]\n[request]\nplace = \"query\"\nhttp_method = \"GET\"",
+        |builder| builder,
+    ),
     ("Basic", STANDARD_SERVICE, |builder| builder.credentials(basic())),
     ("raw Basic", "[auth]\nbasic_encoding = \"raw\"", |builder| builder.credentials(basic())),
 ];
