@@ -65,19 +65,36 @@ pub fn settings_for(
     flags: &ProfileFlags,
     around: &Surroundings,
 ) -> Result<Settings, Failure> {
-    let settings = Settings::resolve(Inputs {
-        global,
-        flags,
-        environment: &around.environment,
-        directory: &around.directory,
-    })?;
+    let settings = Settings::resolve(inputs(global, flags, around))?;
+    told(&settings, around);
+    Ok(settings)
+}
+
+/// The same to be looked at, not to be used.
+///
+/// # Errors
+/// As [`Settings::resolve_to_show`].
+pub fn settings_to_show(
+    global: &Global,
+    flags: &ProfileFlags,
+    around: &Surroundings,
+) -> Result<Settings, Failure> {
+    let settings = Settings::resolve_to_show(inputs(global, flags, around))?;
+    told(&settings, around);
+    Ok(settings)
+}
+
+fn inputs<'a>(global: &'a Global, flags: &'a ProfileFlags, around: &'a Surroundings) -> Inputs<'a> {
+    Inputs { global, flags, environment: &around.environment, directory: &around.directory }
+}
+
+fn told(settings: &Settings, around: &Surroundings) {
     for warning in settings.warnings() {
         around.output.warn(warning);
     }
     if let Some(profile) = settings.profile() {
         around.output.detail(&format!("profile {profile}"));
     }
-    Ok(settings)
 }
 
 /// A client made of these settings. Reads secrets; sends nothing.

@@ -12,7 +12,6 @@ use m2m_proto::time::UnixTime;
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, TokenAnswer};
-use super::hidden::Hidden;
 use super::record::Exchange;
 use crate::connect::credentials::Method;
 use crate::exit::{Exit, Failure};
@@ -37,8 +36,6 @@ pub struct Facts {
     pub certificate: Option<CertificateFacts>,
     /// The server that is asked first.
     pub server: Option<Server>,
-    /// What no finding may show.
-    pub hidden: Hidden,
     /// The proxy that applies to it.
     pub proxy: Option<ProxyFacts>,
     /// The proxy that would apply if the server were not on this machine.

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::catalogue::{Cause, Check};
-use super::hidden::Hidden;
 use crate::exit::{Exit, Failure};
 
 /// How a check ended.
@@ -98,16 +97,6 @@ impl Report {
     pub fn first(&self) -> Option<&(Check, Finding)> {
         let first = |status| self.0.iter().find(|(_, finding)| finding.status == status);
         first(Status::Fail).or_else(|| first(Status::Warn))
-    }
-
-    /// The same without what must not be shown: a server may repeat secret or token wherever it likes.
-    #[must_use]
-    pub fn without(mut self, hidden: &Hidden) -> Self {
-        for (_, finding) in &mut self.0 {
-            let texts = [Some(&mut finding.evidence), finding.cause.as_mut(), finding.fix.as_mut()];
-            texts.into_iter().flatten().for_each(|text| *text = hidden.scrub(text));
-        }
-        self
     }
 
     /// `{"checks":[{"id","status","evidence","cause","fix"}],"first":"ID"}`.

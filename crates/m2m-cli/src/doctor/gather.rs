@@ -49,7 +49,7 @@ pub(super) async fn facts(flags: &ProfileFlags, effort: Effort, around: &Surroun
         (Ok(client), None, Ok(_)) => facts.outcome = Some(outcome(&client).await),
         (Err(failure), ..) | (_, _, Err(failure)) => facts.settings.unusable = Some(failure),
     }
-    facts.hidden = record.hidden();
+    record.hidden().clean(&mut facts);
     facts.now = around.clock.wall();
     facts
 }

@@ -32,6 +32,5 @@ pub enum Effort {
 
 /// Looks at everything. Never fails: whatever is wrong is a finding.
 pub async fn examine(flags: &ProfileFlags, effort: Effort, around: &Surroundings) -> Report {
-    let facts = gather::facts(flags, effort, around).await;
-    checks::judge(&facts).without(&facts.hidden)
+    checks::judge(&gather::facts(flags, effort, around).await)
 }

@@ -37,6 +37,15 @@ enum Spelling {
     Post(String),
 }
 
+/// The configured way; `None` where the secret signs and is not sent.
+fn configured(secret: &str, method: ClientAuthMethod, encoding: BasicEncoding) -> Option<Spelling> {
+    match method {
+        ClientAuthMethod::ClientSecretPost => Some(Spelling::Post(secret.to_owned())),
+        ClientAuthMethod::ClientSecretBasic => Some(Spelling::Basic(encoding, secret.to_owned())),
+        _ => None,
+    }
+}
+
 /// The plausible ways other than the configured one.
 fn spellings(
     secret: &str,
@@ -44,18 +53,17 @@ fn spellings(
     encoding: BasicEncoding,
 ) -> Vec<(&'static str, &'static str, Spelling)> {
     let plain = || secret.to_owned();
-    let as_configured = |secret: String| match method {
-        ClientAuthMethod::ClientSecretPost => Spelling::Post(secret),
-        _ => Spelling::Basic(encoding, secret),
-    };
+    let as_configured = |secret: &str| configured(secret, method, encoding);
     let mut all = Vec::new();
     // Sent as Basic, an encoded secret looks like the decoded one in the other encoding: this is the likelier reason.
     if let Ok(decoded) = decode_component(&secret.replace('+', "%2B")) {
         let fix = "store the secret decoded: it is kept in its percent-encoded form";
-        all.push(("the secret decoded once", fix, as_configured(decoded)));
+        all.extend(as_configured(&decoded).map(|spelling| ("the secret decoded once", fix, spelling)));
     }
     let fix = "store the secret without the white space around it";
-    all.push(("the secret without white space", fix, as_configured(secret.trim().to_owned())));
+    all.extend(
+        as_configured(secret.trim()).map(|spelling| ("the secret without white space", fix, spelling)),
+    );
     let basic = |encoding| Spelling::Basic(encoding, plain());
     let fix = "set client_auth_method = \"client_secret_basic\"";
     all.push(("client_secret_basic", fix, basic(BasicEncoding::Form)));
@@ -66,8 +74,7 @@ fn spellings(
     all.push(("raw Basic", raw, basic(BasicEncoding::Raw)));
     let fix = "set client_auth_method = \"client_secret_post\"";
     all.push(("client_secret_post", fix, Spelling::Post(plain())));
-    let configured = as_configured(plain());
-    let mut seen = vec![configured];
+    let mut seen: Vec<Spelling> = as_configured(secret).into_iter().collect();
     all.retain(|(_, _, spelling)| {
         let known = seen.contains(spelling);
         seen.push(spelling.clone());
@@ -97,7 +104,8 @@ impl Probe<'_> {
     /// Tries them one after the other, and stops at the first that is accepted.
     pub(super) async fn run(&self) -> Vec<Variant> {
         let mut tried = Vec::new();
-        let mut seen = vec![shown(self.client_id, &self.configured())];
+        let configured = configured(self.secret, self.method, self.encoding);
+        let mut seen: Vec<_> = configured.iter().map(|spelling| shown(self.client_id, spelling)).collect();
         for (what, setting, spelling) in spellings(self.secret, self.method, self.encoding) {
             let shown = shown(self.client_id, &spelling);
             // Ids and secrets of plain characters look the same in both encodings.
@@ -113,13 +121,6 @@ impl Probe<'_> {
             }
         }
         tried
-    }
-
-    fn configured(&self) -> Spelling {
-        match self.method {
-            ClientAuthMethod::ClientSecretPost => Spelling::Post(self.secret.to_owned()),
-            _ => Spelling::Basic(self.encoding, self.secret.to_owned()),
-        }
     }
 
     async fn ask(&self, spelling: Spelling) -> Taken {
@@ -173,6 +174,8 @@ mod tests {
         let all =
             ["the secret decoded once", "the secret without white space", "raw Basic", "client_secret_post"];
         check("p%40ss ", basic, &all);
+        let jwt = ClientAuthMethod::ClientSecretJwt;
+        check("p%40ss ", jwt, &["client_secret_basic", "raw Basic", "client_secret_post"]);
     }
 
     #[test]

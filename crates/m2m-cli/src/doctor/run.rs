@@ -159,10 +159,12 @@ impl Run<'_> {
     }
 
     async fn probes(&self, facts: &Facts) -> Vec<Variant> {
-        use ClientAuthMethod::{ClientSecretBasic, ClientSecretPost};
+        use ClientAuthMethod::{ClientSecretBasic, ClientSecretJwt, ClientSecretPost};
         // Of a service of the catalogue it is known how it is spoken to.
         let method = match facts.settings.method.filter(|_| facts.settings.service.is_none()) {
-            Some(Method::Registered(method @ (ClientSecretBasic | ClientSecretPost))) => Some(method),
+            Some(Method::Registered(method @ (ClientSecretBasic | ClientSecretPost | ClientSecretJwt))) => {
+                Some(method)
+            }
             _ => None,
         };
         let secret = self.reads.iter().find(|read| read.field == Field::ClientSecret);

@@ -164,3 +164,24 @@ fn typed_secret(flags: &ProfileFlags) -> Result<Option<(&'static str, SecretRefe
     }
     Ok(flags.secret_stdin.then_some(("--secret-stdin", SecretReference::Stdin)))
 }
+
+/// One sentence where variables of this shell are stronger than the profile that was asked for by its name.
+pub(super) fn replaced(name: &str, profile: &Profile, merged: &Profile) -> Option<String> {
+    let states = |field: Field| {
+        profile.contains_key(&field) || {
+            let group = field.group();
+            group.is_some() && profile.keys().any(|stated| stated.group() == group)
+        }
+    };
+    let is_own =
+        |field: &Field, value: &Value| profile.get(field).is_some_and(|stated| stated.value == *value);
+    let variables: Vec<String> = merged
+        .iter()
+        .filter(|(_, sourced)| matches!(sourced.origin, Origin::Env(_)))
+        .filter(|(field, sourced)| states(**field) && !is_own(field, &sourced.value))
+        .map(|(_, sourced)| sourced.origin.to_string())
+        .collect();
+    let variables = variables.join(", ");
+    (!variables.is_empty())
+        .then(|| format!("set in this shell, and stronger than what profile {name} says: {variables}"))
+}

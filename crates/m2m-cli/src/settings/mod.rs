@@ -91,6 +91,13 @@ pub fn variables(environment: &Environment) -> Result<Profile, Failure> {
     layers::of_environment(environment)
 }
 
+/// What settings are resolved for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Use,
+    Show,
+}
+
 impl Settings {
     /// Values by themselves, from no file.
     ///
@@ -107,7 +114,16 @@ impl Settings {
     /// or a command reference in a file that was only found.
     pub fn resolve(inputs: Inputs<'_>) -> Result<Self, Failure> {
         let environment = layers::of_environment(inputs.environment)?;
-        Self::resolve_over(inputs, &environment)
+        Self::resolve_over(inputs, &environment, Purpose::Use)
+    }
+
+    /// The same to be looked at: a command that must not run is a warning.
+    ///
+    /// # Errors
+    /// As [`Settings::resolve`].
+    pub fn resolve_to_show(inputs: Inputs<'_>) -> Result<Self, Failure> {
+        let environment = layers::of_environment(inputs.environment)?;
+        Self::resolve_over(inputs, &environment, Purpose::Show)
     }
 
     /// The same without the `M2M_*` layer: what a profile says by itself. Secrets may still be in variables.
@@ -115,10 +131,10 @@ impl Settings {
     /// # Errors
     /// As [`Settings::resolve`].
     pub fn resolve_without_variables(inputs: Inputs<'_>) -> Result<Self, Failure> {
-        Self::resolve_over(inputs, &Profile::new())
+        Self::resolve_over(inputs, &Profile::new(), Purpose::Use)
     }
 
-    fn resolve_over(inputs: Inputs<'_>, environment: &Profile) -> Result<Self, Failure> {
+    fn resolve_over(inputs: Inputs<'_>, environment: &Profile, purpose: Purpose) -> Result<Self, Failure> {
         let flags = layers::of_flags(inputs.flags)?;
         let start = Start {
             config: inputs.global.config.as_deref(),
@@ -140,10 +156,18 @@ impl Settings {
         let empty = Profile::new();
         let profile = file.document.profiles.get(name).unwrap_or(&empty);
         settings.values = merge(&[&flags, environment, profile]);
+        if inputs.global.profile.is_some() {
+            settings.warnings.extend(layers::replaced(name, profile, &settings.values));
+        }
         settings.profile = Some(name.to_owned());
         settings.file = Some((file.document.path.clone(), file.trust));
-        if !file.trust.runs_commands() {
-            found::refuse_commands(&settings, file)?;
+        if !file.trust.runs_commands()
+            && let Err(refusal) = found::refuse_commands(&settings, file)
+        {
+            match purpose {
+                Purpose::Use => return Err(refusal),
+                Purpose::Show => settings.warnings.push(refusal.message().to_owned()),
+            }
         }
         let mut settings = settings.with_provider()?;
         if !file.trust.runs_commands() {

@@ -91,7 +91,9 @@ impl SecretReference {
             Self::Env(name) => match environment.text(name) {
                 // A variable filled from a file by other means than a shell keeps its line end.
                 Some(value) => Ok(without_line_end(value)),
-                None => Err(self.unavailable("it is not set, empty or not text")),
+                None => Err(self
+                    .unavailable("it is not set, empty or not text")
+                    .hint(format!("export {name}=…, or name another place for the secret"))),
             },
             Self::File(path) => self.file(path),
             Self::Command(argv) => self.command(argv, clock).await.map(plain),

@@ -48,6 +48,26 @@ fn flags_then_environment_then_file() {
     check(Field::Issuer, None, "default");
 }
 
+/// Who names a profile means that profile.
+#[test]
+fn variables_that_replace_a_named_profile_are_told() {
+    let place = Place::new(TWO);
+    let warned = |flags: &str, variables: [(&str, &str); 3]| {
+        let environment = Environment::of(variables);
+        let settings = place.resolve(flags, &environment).unwrap();
+        settings.warnings().iter().find(|warning| warning.contains("stronger")).cloned()
+    };
+    let issuer = ("M2M_ISSUER", "https://mine");
+    let told = warned("-p billing", [issuer, ("M2M_CLIENT_ID", "b"), ("M2M_AUDIENCE", "a")]);
+    assert_eq!(
+        told.as_deref(),
+        Some("set in this shell, and stronger than what profile billing says: M2M_ISSUER")
+    );
+    let own = ("M2M_CLIENT_ID", "b");
+    assert_eq!(warned("-p billing", [own, ("M2M_AUDIENCE", "a"), ("M2M_SCOPE", "s")]), None);
+    assert_eq!(warned("", [("M2M_PROFILE", "billing"), issuer, own]), None);
+}
+
 /// What a grant shows is not how the client authenticates.
 #[test]
 fn a_typed_workload_token_for_a_grant_leaves_the_secret_alone() {

@@ -225,7 +225,7 @@ fn what_others_cannot_repeat_is_refused() {
         "client_secret_jwt makes",
     );
     check("dpop = \"ephemeral\"\nclient_secret = { env = \"A\" }", "curl", "dpop makes a new proof");
-    check("client_auth_method = \"private_key_jwt\"", "rust", "no private_key is named");
+    check("client_auth_method = \"private_key_jwt\"", "rust", "needs private_key, and none is named");
     check(
         "grant = \"account_credentials\"\nclient_secret = { env = \"A\" }",
         "envoy",
@@ -234,6 +234,19 @@ fn what_others_cannot_repeat_is_refused() {
     check(key, "envoy", "private_key_jwt makes");
     check(certificate, "envoy", "tls_client_auth is not known to Envoy");
     check("", "curl", "client_secret_basic needs client_secret, and none is named");
+}
+
+#[test]
+fn curl_sends_nothing_where_the_secret_is_missing() {
+    for place in ["env = \"NOBODY_SET_THIS\"", "file = \"/does/not/exist\""] {
+        let text = format!(
+            "[profiles.a]\ntoken_url = \"http://127.0.0.1:1/token\"\nclient_id = \"a\"\n\
+             client_secret = {{ {place} }}\n"
+        );
+        let script = format!("curl() {{ echo sent; }}\n{}", of_text(&text, "curl").unwrap());
+        let ran = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+        assert!(!ran.status.success() && ran.stdout.is_empty(), "{script}: {ran:?}");
+    }
 }
 
 #[test]
@@ -246,7 +259,9 @@ fn curl_shows_certificates_and_other_peoples_assertions() {
     }
     let text = of_text(&format!("{head}workload_token = {{ kubernetes = \"/t\" }}\n"), "curl").unwrap();
     assert!(
-        text.contains("'data = \"client_assertion=%s\"\\n' \"$(printf %s \"$(cat /t)\" | encoded)\""),
+        text.contains(
+            "secret=\"$(cat /t)\"\n[ -n \"$secret\" ] && printf 'data = \"client_assertion=%s\"\\n' "
+        ),
         "{text}"
     );
 }

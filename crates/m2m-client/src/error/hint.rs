@@ -19,7 +19,7 @@ pub(super) fn text(fault: &Fault) -> String {
             "credentials are never sent across a redirect; configure the final URL of the endpoint".to_owned()
         }
         Fault::Unavailable { status: 429 } => {
-            "the server counts too many token requests; wait as long as it says, and share tokens between processes with a token store"
+            "the server counts too many token requests or failed logins; wait as long as it says, and share tokens between processes with a token store"
                 .to_owned()
         }
         Fault::Tls { reason } => tls(reason).to_owned(),

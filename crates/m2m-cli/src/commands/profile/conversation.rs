@@ -16,7 +16,7 @@ use super::credential;
 use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
-use crate::settings::field::Field;
+use crate::settings::field::{Field, nearest};
 use crate::settings::grant;
 use crate::settings::method::{Method, fitting, needed};
 use crate::settings::value::Value;
@@ -168,7 +168,11 @@ fn matching(text: &str) -> Vec<&'static Provider> {
         let mut names = provider.aliases.iter().chain([&provider.id, &provider.name]);
         names.any(|name| name.to_lowercase().contains(&text))
     };
-    provider::all().iter().filter(has).collect()
+    // What a slip of the finger makes of a name goes before longer names that happen to hold it.
+    let near = nearest(&text, provider::all().iter().flat_map(Provider::names)).and_then(provider::find);
+    let found =
+        provider::all().iter().filter(has).filter(|provider| near.is_none_or(|near| near.id != provider.id));
+    near.into_iter().chain(found).collect()
 }
 
 fn variables(asker: &mut dyn Asker, wish: &mut Wish, provider: &Provider) -> Result<(), Failure> {

@@ -31,7 +31,7 @@ const DEFAULTS: &[(Field, &str)] = &[
 
 pub(super) fn run(typed: &ProfileShow, around: &Surroundings) -> Result<Exit, Failure> {
     let global = named(&around.global, typed.name.as_deref());
-    let settings = connect::settings_for(&global, &typed.profile, around)?;
+    let settings = connect::settings_to_show(&global, &typed.profile, around)?;
     let rows = rows(&settings, around);
     if around.output.reader() == Reader::Program {
         let values: Map<String, Json> = rows.iter().map(|row| (row.key.clone(), row.as_json())).collect();

@@ -141,11 +141,11 @@ pub(super) fn request(facts: &Facts, blocked: Option<Check>) -> Option<Finding> 
     if blocked.is_some() && facts.token_answer().is_none() {
         return None;
     }
-    Some(refused(trouble))
+    Some(refused(facts, trouble))
 }
 
 // The library's hint is the service's own, where the catalogue knows the error.
-fn refused(trouble: &Trouble) -> Finding {
+fn refused(facts: &Facts, trouble: &Trouble) -> Finding {
     let cause = match &trouble.code {
         Some(ErrorCode::InvalidClient) => {
             "the server does not accept this client: unknown client_id, wrong secret or key, or another method is registered"
@@ -153,10 +153,18 @@ fn refused(trouble: &Trouble) -> Finding {
         Some(ErrorCode::InvalidScope) => "a scope is unknown to the server or not granted to this client",
         Some(ErrorCode::UnauthorizedClient) => "the client may not use this grant",
         Some(_) => "the server refuses the request",
+        None if trouble.exit == Exit::RateLimited => "the server wants fewer requests than it gets",
         None => "there is no usable answer to the token request",
     };
     let blanks = [("problem", cause), ("advice", trouble.hint.as_str())];
-    Finding::fail(trouble.exit, trouble.message.clone(), &REFUSED, &blanks)
+    let scopes = facts.settings.scopes.join(" ");
+    let evidence = match &trouble.code {
+        Some(ErrorCode::InvalidScope) if !scopes.is_empty() => {
+            format!("asked for {scopes}; {}", trouble.message)
+        }
+        _ => trouble.message.clone(),
+    };
+    Finding::fail(trouble.exit, evidence, &REFUSED, &blanks)
 }
 
 /// `None` where no life is stated; `Err` where what is stated leaves the token no time, in its own words.

@@ -203,9 +203,10 @@ pub(super) fn probe(facts: &Facts) -> Option<Finding> {
             let blanks = [("setting", found.setting)];
             Some(Finding::fail(Exit::ClientRefused, evidence, &PROBE_FOUND, &blanks))
         }
-        None if variants.is_empty() => {
-            Some(Finding::skip("nothing else is plausible, or the client is accepted"))
-        }
+        None if !facts.client_is_refused() => Some(Finding::skip("the client is not refused")),
+        None if variants.is_empty() => Some(Finding::skip(
+            "this credential has no other spelling, or the service is known to take only this",
+        )),
         None => Some(Finding::pass(evidence)),
     }
 }

@@ -147,8 +147,8 @@ impl Curl {
         let Place { before, after, .. } = &line.place;
         let format = shell(&format!("{} = \"{}%s{}\"\\n", line.option, printf(before), printf(after)));
         Ok(format!(
-            "# the secret reaches curl on standard input: no argument shows it\n{functions}printf {format} \"$(printf \
-             %s {} | {})\" |\n  {}\n",
+            "# the secret reaches curl on standard input: no argument shows it\n{functions}secret={}\n\
+             [ -n \"$secret\" ] && printf {format} \"$(printf %s \"$secret\" | {})\" |\n  {}\n",
             plan.shell(reference).unwrap_or_else(|| "\"$(cat)\"".to_owned()),
             line.filter,
             self.arguments.join(" \\\n    ")

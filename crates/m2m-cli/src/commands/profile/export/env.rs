@@ -21,7 +21,20 @@ pub(super) fn write(plan: &Plan<'_>) -> String {
     if !plan.settings.egress().is_empty() {
         notes.add("egress.allow has no variable: state it in m2m.toml");
     }
-    notes.comments("#") + &lines
+    notes.comments("#") + &cleared(&lines) + &lines
+}
+
+/// What this shell may say already of server and credential, which only one place may name.
+fn cleared(lines: &str) -> String {
+    let exported: Vec<&str> = lines
+        .lines()
+        .filter_map(|line| line.strip_prefix("export "))
+        .map(|line| line.split_once('=').map_or(line, |(variable, _)| variable))
+        .collect();
+    let fields = Field::ALL.iter().filter(|field| field.group().is_some()).map(|field| field.env());
+    let others = fields.chain([SECRET_FILE]).filter(|variable| !variable.is_empty());
+    let others: Vec<&str> = others.filter(|variable| !exported.contains(variable)).collect();
+    format!("unset {}\n", others.join(" "))
 }
 
 /// One line, or why there is none.

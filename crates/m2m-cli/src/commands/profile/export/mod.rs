@@ -36,6 +36,9 @@ use crate::settings::value::{Origin, Value};
 pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<Exit, Failure> {
     let global = super::named(&around.global, typed.name.as_deref());
     let settings = connect::settings_for(&global, &typed.flags, around)?;
+    if !matches!(typed.form, ExportForm::Curl | ExportForm::Envoy) {
+        connect::check(&settings)?;
+    }
     let plan = Plan::of(&settings, &around.directory);
     let text = match typed.form {
         ExportForm::Cli => cli::write(&plan),

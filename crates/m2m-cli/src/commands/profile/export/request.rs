@@ -97,14 +97,16 @@ pub(super) async fn capture(settings: &Settings, around: &Surroundings) -> Resul
 
 /// Where a request holds a signature, it is good once.
 fn refuse_signatures(settings: &Settings) -> Result<(), Failure> {
-    let dpop = settings.values().any(|(field, _)| field == Field::Dpop).then_some(Field::Dpop.key());
-    match connect::signs(settings)?.or(dpop) {
-        Some(what) => Err(Failure::configuration(format!(
-            "{what} makes a new proof for every request: no other program can repeat it"
-        ))
-        .hint("m2m token -o curl-config | curl --config - URL calls an API with a token; or choose client_secret_basic")),
-        None => Ok(()),
-    }
+    let bound = settings.values().any(|(field, _)| field == Field::Dpop);
+    let (what, instead) = match connect::signs(settings)? {
+        Some(what) => (what, "or choose client_secret_basic"),
+        None if bound => (Field::Dpop.key(), "or leave dpop out, if the API takes bearer tokens"),
+        None => return Ok(()),
+    };
+    Err(Failure::configuration(format!(
+        "{what} makes a new proof for every request: no other program can repeat it"
+    ))
+    .hint(format!("m2m token -o curl-config | curl --config - URL calls an API with a token; {instead}")))
 }
 
 impl Captured {
