@@ -2,6 +2,7 @@
 //!
 //! Precedence: flags, environment, file, provider, defaults. Secrets stay references until a command needs one.
 
+mod choice;
 pub mod edit;
 pub mod env;
 pub mod field;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use env::Environment;
 use field::{Field, Group};
 use file::Profile;
-use search::{Located, Start};
+use search::Start;
 use secret::SecretReference;
 use trust::Trust;
 use value::{Origin, Sourced, Value};
@@ -143,8 +144,8 @@ impl Settings {
         };
         let files = search::find(start)?;
         let named = inputs.global.profile.as_deref().or_else(|| inputs.environment.text("M2M_PROFILE"));
-        let need = need_of_profile(&[&flags, environment]);
-        let chosen = choose(&files.located, named, need)?;
+        let need = choice::need(&[&flags, environment]);
+        let chosen = choice::of(&files.located, named, need)?;
         let mut settings = Self { warnings: files.warnings, ..Self::default() };
         // Where the client may connect is no business of a file that came along with a repository.
         let believed = files.located.iter().filter(|file| file.trust.runs_commands());
@@ -275,67 +276,6 @@ impl Settings {
             origin => Failure::configuration(format!("{origin}: {field}: {problem}")),
         }
     }
-}
-
-/// Whether flags and environment stand alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NeedOfProfile {
-    /// They name server and client.
-    None,
-    /// Something is missing.
-    Some,
-}
-
-fn need_of_profile(layers: &[&Profile]) -> NeedOfProfile {
-    let named = |field| layers.iter().any(|layer| layer.contains_key(field));
-    let server = [Field::Issuer, Field::TokenUrl, Field::Provider].iter().any(named);
-    match named(&Field::ClientId) && server {
-        true => NeedOfProfile::None,
-        false => NeedOfProfile::Some,
-    }
-}
-
-/// The profile to use: the named one; else the nearest file's `default`; else its only one.
-fn choose<'a>(
-    files: &'a [Located],
-    named: Option<&'a str>,
-    need: NeedOfProfile,
-) -> Result<Option<(&'a Located, &'a str)>, Failure> {
-    if let Some(name) = named {
-        let with = files.iter().find(|file| file.document.profiles.contains_key(name));
-        return with.map(|file| Some((file, name))).ok_or_else(|| no_profile(files, name));
-    }
-    let Some(file) = files.iter().find(|file| !file.document.profiles.is_empty()) else { return Ok(None) };
-    let document = &file.document;
-    if let Some(default) = &document.default {
-        if !document.profiles.contains_key(default) {
-            return Err(no_profile(files, default));
-        }
-        return Ok(Some((file, default)));
-    }
-    match document.profiles.keys().next() {
-        Some(only) if document.profiles.len() == 1 => Ok(Some((file, only))),
-        _ if need == NeedOfProfile::None => Ok(None),
-        _ => Err(Failure::configuration(format!("which profile? there are {}", names(files))).hint(
-            "choose one with --profile NAME or M2M_PROFILE, or write default = \"NAME\" into the file",
-        )),
-    }
-}
-
-fn no_profile(files: &[Located], name: &str) -> Failure {
-    let failure = Failure::configuration(format!("there is no profile {name}"));
-    match names(files) {
-        none if none.is_empty() => failure.hint("no m2m.toml with profiles was found; --config names one"),
-        names => failure.hint(format!("there are {names}")),
-    }
-}
-
-fn names(files: &[Located]) -> String {
-    let mut names: Vec<&str> =
-        files.iter().flat_map(|file| file.document.profiles.keys().map(String::as_str)).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
 }
 
 /// First layer first. Fields of one group come from one layer; but a URL in a higher one redirects the provider of a
