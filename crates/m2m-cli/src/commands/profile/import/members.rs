@@ -246,7 +246,13 @@ impl Translation<'_> {
 fn unknown<'n>(path: &Path, theirs: &str, known: impl Iterator<Item = &'n str>) -> Failure {
     let failure = Failure::configuration(format!("{}: {theirs}: unknown member", path.display()));
     let camel = theirs.chars().any(|c| c.is_ascii_uppercase());
-    match nearest(&snake(theirs), known) {
+    let (typed, known) = (snake(theirs), known.collect::<Vec<_>>());
+    // `secret` is one word of `client_secret`.
+    let of_word = || {
+        let with = known.iter().filter(|name| name.split('_').any(|word| word == typed));
+        with.min_by_key(|name| name.len()).copied()
+    };
+    match nearest(&typed, known.iter().copied()).or_else(of_word) {
         Some(name) => {
             failure.hint(format!("did you mean {}", if camel { self::camel(name) } else { name.to_owned() }))
         }

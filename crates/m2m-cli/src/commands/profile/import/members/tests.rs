@@ -68,6 +68,7 @@ fn unknown_members_are_named_with_the_nearest() {
     check("tokenUri", "did you mean tokenUrl");
     check("clientIdd", "did you mean clientId");
     check("client_idd", "did you mean client_id");
+    check("secret", "did you mean client_secret");
     check("password", "m2m profile import --help");
     let imported = import(r#"{"clientId":"c","accessToken":"hunter2","tokenExpiresAt":7}"#).unwrap();
     assert_eq!(imported.ignored, ["accessToken", "tokenExpiresAt"]);
