@@ -42,12 +42,13 @@ pub(super) fn run(around: &Surroundings) -> Result<Exit, Failure> {
     if rows.is_empty() {
         around.output.note("there is no profile; m2m profile add NAME makes one");
     }
-    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| row.cells()[column].chars().count()).max().unwrap_or(0);
+    let widths = [0, 1, 2].map(width);
     for row in &rows {
-        let server = row.server().unwrap_or("no server");
-        let client = row.text(Field::ClientId).unwrap_or("no client");
-        let mut line =
-            format!("{:<width$}  {server}  {client}  {}", row.name, row.file.document.path.display());
+        let [name, server, client] = row.cells();
+        let [of_name, of_server, of_client] = widths;
+        let path = row.file.document.path.display();
+        let mut line = format!("{name:<of_name$}  {server:<of_server$}  {client:<of_client$}  {path}");
         for (is, word) in [(row.is_default(), "default"), (row.shadowed, "hidden by a nearer file")] {
             if is {
                 line.push_str("  (");
@@ -66,6 +67,11 @@ impl<'a> Row<'a> {
             value::Value::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    fn cells(&self) -> [&'a str; 3] {
+        let client = self.text(Field::ClientId).unwrap_or("no client");
+        [self.name, self.server().unwrap_or("no server"), client]
     }
 
     fn server(&self) -> Option<&'a str> {

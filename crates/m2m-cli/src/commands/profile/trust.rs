@@ -81,6 +81,11 @@ fn list(trusted: &TrustedFiles, around: &Surroundings) -> Result<Exit, Failure> 
         };
         rows.push((path.display().to_string(), digest, state));
     }
+    if rows.is_empty() && around.output.reader() == Reader::Person {
+        around
+            .output
+            .note("no file is trusted; m2m profile trust lets the commands of the one that applies here run");
+    }
     if around.output.reader() == Reader::Program {
         let rows: Vec<Value> = rows
             .iter()
