@@ -260,7 +260,7 @@ fn curl_shows_certificates_and_other_peoples_assertions() {
     let text = of_text(&format!("{head}workload_token = {{ kubernetes = \"/t\" }}\n"), "curl").unwrap();
     assert!(
         text.contains(
-            "secret=\"$(cat /t)\"\n[ -n \"$secret\" ] && printf 'data = \"client_assertion=%s\"\\n' "
+            "(m2m_secret=\"$(cat /t)\"\n[ -n \"$m2m_secret\" ] && printf 'data = \"client_assertion=%s\"\\n' "
         ),
         "{text}"
     );

@@ -1,7 +1,8 @@
 //! `--as curl`: the client's own request, with the secret on curl's standard input.
 //!
-//! `printf` is part of the shell, so the secret is in no program's arguments. `encoded` writes every byte as `%XX`,
-//! which any reader of forms takes back; `escaped` is for the quotes of curl's configuration, and of JSON.
+//! `printf` is part of the shell, so the secret is in no program's arguments; the parentheses keep it from the shell
+//! that reads the text, and without a secret nothing is sent. `encoded` writes every byte as `%XX`, which any reader of
+//! forms takes back; `escaped` is for the quotes of curl's configuration, and of JSON.
 
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::client_auth::secret::decode_basic;
@@ -147,8 +148,8 @@ impl Curl {
         let Place { before, after, .. } = &line.place;
         let format = shell(&format!("{} = \"{}%s{}\"\\n", line.option, printf(before), printf(after)));
         Ok(format!(
-            "# the secret reaches curl on standard input: no argument shows it\n{functions}secret={}\n\
-             [ -n \"$secret\" ] && printf {format} \"$(printf %s \"$secret\" | {})\" |\n  {}\n",
+            "# the secret reaches curl on standard input: no argument shows it\n{functions}(m2m_secret={}\n\
+             [ -n \"$m2m_secret\" ] && printf {format} \"$(printf %s \"$m2m_secret\" | {})\" |\n  {})\n",
             plan.shell(reference).unwrap_or_else(|| "\"$(cat)\"".to_owned()),
             line.filter,
             self.arguments.join(" \\\n    ")
