@@ -18,13 +18,13 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::error::{ErrorCode, ResponseError, RetryAfter};
 use m2m_proto::metadata::server::ServerMetadata;
 use m2m_proto::names::header;
-use m2m_proto::secret::SecretBytes;
+use m2m_proto::secret::{Redaction, SecretBytes};
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::{AccessToken, Parameters, RequestDialect};
 use m2m_proto::uri::EndpointUri;
 
 use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
-use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Shown, Transport, Which};
+use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Transport, Which};
 use crate::dialect::{DpopWithoutProof, Required};
 use crate::dpop::{DpopSigner, Role};
 use crate::error::{Advice, Asked, Error, Fault, Shows};
@@ -205,7 +205,7 @@ impl Exchange {
         place: &Place,
         proof: &Proof,
         grant: &GrantProof,
-    ) -> Result<(Request<Bytes>, Shown), Error> {
+    ) -> Result<(Request<Bytes>, Redaction), Error> {
         let mut out = Outgoing::default();
         (message.write)(&mut out.parameters);
         if let Some(token) = message.shows {

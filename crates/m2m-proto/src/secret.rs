@@ -3,10 +3,14 @@
 //! A secret that could be formatted would end in a log one day; [`Secret`] has
 //! no `Display`, no `Serialize`, and a `Debug` that says only `[redacted]`.
 
+mod redaction;
+
 use std::fmt;
 
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize;
+
+pub use redaction::Redaction;
 
 /// A value that must not be shown. [`Secret::expose`] is the only way to read
 /// it, so that every use can be found by its name.

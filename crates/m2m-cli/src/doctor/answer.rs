@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use crate::output::printable;
 
 /// Texts of a peer are cut here.
-pub(super) const LONGEST_TEXT: usize = 200;
+const LONGEST_TEXT: usize = 200;
 
 /// What a service calls the members of its token answer, and what else is its own.
 #[derive(Clone, Debug, PartialEq)]

@@ -24,7 +24,7 @@ pub use certificate::{CertificateSource, ClientCertificate, HttpFactory};
 pub use key::KeySource;
 use overlap::Overlap;
 pub(crate) use overlap::Which;
-pub(crate) use proof::{Outgoing, Proof, Shown};
+pub(crate) use proof::{Outgoing, Proof};
 pub use secret::{FileSecret, FixedSecret, SecretFn, SecretSource};
 pub(crate) use signing::ProofInput;
 pub use workload::{IdTokenRequest, ProjectedToken};
