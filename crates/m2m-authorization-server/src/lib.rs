@@ -32,6 +32,7 @@ mod server;
 pub mod store;
 
 pub use admin::Admin;
+pub use audit::AuditMode;
 pub use config::{MutualTls, ServerBuilder, ServerNonce};
 pub use endpoints::ClientAddress;
 pub use error::{Error, ErrorKind};

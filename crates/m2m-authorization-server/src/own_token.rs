@@ -44,7 +44,7 @@ fn claimed_audience(token: &str) -> Option<String> {
 }
 
 /// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client.
-pub(crate) async fn is_active(
+pub(crate) fn is_active(
     state: &State,
     claims: &VerifiedClaims,
     registry: &Registry,
@@ -57,5 +57,5 @@ pub(crate) async fn is_active(
     if credential.is_none_or(|credential| credential.status != Status::Active) {
         return Ok(false);
     }
-    Ok(state.store.status(jti).await? == TokenStatus::Standing)
+    Ok(state.store.status(jti)? == TokenStatus::Standing)
 }

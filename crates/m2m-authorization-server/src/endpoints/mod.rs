@@ -35,7 +35,7 @@ use m2m_proto::form::{Form, FormError};
 use m2m_proto::names::{auth_method, header};
 
 use crate::admission::{self, AdmittedClient};
-use crate::audit::Event;
+use crate::audit::{LastUse, Record};
 use crate::authenticate::{AuthenticatedClient, AuthenticationError};
 use crate::config::ServerNonce;
 use crate::observe;
@@ -179,8 +179,9 @@ fn refused(
     metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned())
         .increment(1);
     tracing::debug!(endpoint = name, error = code.as_str(), reason = %refusal, "refused");
+    let refused = Record::refused(now.wall, code, refusal.to_string());
     let client_id = incoming.named.get().cloned();
-    state.audit.append(now.wall, Event::Refused { client_id, code, reason: refusal.to_string() });
+    state.trail.append(Record { client_id, address: incoming.address, ..refused });
     refusal.to_response(endpoint, incoming.authenticated_by())
 }
 
@@ -203,8 +204,13 @@ pub(crate) async fn authenticate(
         observe::count(observe::OVER_BUDGET);
         return Err(Refusal::OverBudget(over));
     }
-    match (state.authenticator.authenticate(&presented, registry, now.wall).await, budget) {
-        (Ok(client), _) => Ok(client),
+    let believed = state.authenticator.authenticate(&presented, registry, now.wall).await;
+    match (believed.and_then(|client| from_its_network(client, incoming.address)), budget) {
+        (Ok(client), _) => {
+            let last = LastUse { at: now.wall, address: incoming.address };
+            state.trail.used(&client.credential().id, &client.client().id, last);
+            Ok(client)
+        }
         (Err(AuthenticationError::KeysUnreachable), _) => Err(AuthenticationError::KeysUnreachable.into()),
         (Err(_), Err(over)) => {
             observe::count(observe::OVER_BUDGET);
@@ -215,6 +221,19 @@ pub(crate) async fn authenticate(
             observe::count_by(observe::AUTHENTICATION_FAILURES, "method", presented_as(&presented));
             Err(error.into())
         }
+    }
+}
+
+/// A stolen credential is worth nothing elsewhere, if its owner said where it may be used.
+fn from_its_network(
+    client: AuthenticatedClient,
+    address: Option<IpAddr>,
+) -> Result<AuthenticatedClient, AuthenticationError> {
+    let networks = &client.client().allowed_networks;
+    let inside = |address: IpAddr| networks.iter().any(|network| network.contains(address));
+    match networks.is_empty() || address.is_some_and(inside) {
+        true => Ok(client),
+        false => Err(AuthenticationError::Network),
     }
 }
 
@@ -237,7 +256,7 @@ pub(crate) async fn admit_caller(
     now: Now,
 ) -> Result<AdmittedClient, Refusal> {
     let client = authenticate(state, incoming, form, registry, now).await?;
-    Ok(admission::admit_client(state.store.as_ref(), client, state.moment(now.wall)).await?)
+    Ok(admission::admit_client(state.store.as_ref(), client, state.moment(now)).await?)
 }
 
 /// An answer to a GET, cacheable, which says with 304 when the caller has it already.

@@ -105,7 +105,8 @@ facts! {
         Self::Size | Self::TooManyIntermediates | Self::Malformed => InvalidClient, "client authentication failed";
         Self::Chain { .. } | Self::Subject { .. } => InvalidClient, "client authentication failed";
         Self::NotRegistered => InvalidClient, "client authentication failed";
-        Self::Thumbprint | Self::Address => InvalidRequest, "malformed certificate registration";
+        Self::Thumbprint | Self::Address | Self::DistinguishedName(_) | Self::SubjectKind => InvalidRequest,
+            "malformed certificate registration";
     }
     crate::dpop::ProofError, at TOKEN_AND_RESOURCE {
         Self::NonceMissing => UseDpopNonce, "a nonce is required in the DPoP proof";
