@@ -26,6 +26,7 @@
 //! decision.
 
 pub(super) mod object;
+mod status;
 
 use serde_json::Value;
 
@@ -43,6 +44,8 @@ use crate::time::{Skew, UnixTime};
 use crate::token_profile::TokenProfile;
 use crate::uri::Issuer;
 use object::ObjectWriter;
+
+pub use status::{StatusReference, StatusReferenceError};
 
 const KIND: Kind = Kind::AccessToken;
 
@@ -84,15 +87,6 @@ pub enum MintError {
     /// The key did not sign.
     #[error("the token was not signed: {0}")]
     Jws(#[from] JwsError),
-}
-
-/// A place in a Token Status List.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusReference<'a> {
-    /// The list's address.
-    pub uri: &'a str,
-    /// The index in it.
-    pub index: u64,
 }
 
 /// The claims of a token to be minted (RFC 9068 section 2.2).
@@ -192,12 +186,7 @@ impl AccessTokenClaims<'_> {
             object.object(claim::CNF, |cnf| confirmation.write(cnf));
         }
         if let Some(status) = self.status {
-            object.object(claim::STATUS, |object| {
-                object.object(claim::STATUS_LIST, |list| {
-                    list.number("idx", status.index);
-                    list.text("uri", status.uri);
-                });
-            });
+            object.object(claim::STATUS, |object| status.write(object));
         }
     }
 }
