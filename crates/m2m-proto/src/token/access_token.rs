@@ -40,6 +40,7 @@ use crate::jose::{
 };
 use crate::names::claim;
 use crate::scope::Scope;
+use crate::seal::SealError;
 use crate::time::{Skew, UnixTime};
 use crate::token_profile::TokenProfile;
 use crate::uri::Issuer;
@@ -87,6 +88,17 @@ pub enum MintError {
     /// The key did not sign.
     #[error("the token was not signed: {0}")]
     Jws(#[from] JwsError),
+    /// The token was not sealed, see [`super::sealed`].
+    #[error("the token was not sealed: {0}")]
+    Seal(#[from] SealError),
+    /// More bytes than a sealed token may have: too much scope, too many roles.
+    #[error("a sealed token of {bytes} bytes, {limit} allowed")]
+    TooLong {
+        /// Bytes needed.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
 }
 
 /// The claims of a token to be minted (RFC 9068 section 2.2).
@@ -276,17 +288,27 @@ impl<'a> Unverified<'a> {
         if !expect.algorithms.contains(&header.alg) {
             return Err(AccessTokenError::Algorithm(header.alg));
         }
-        let audience = [expect.audience];
-        let rules =
-            kind::Expect::at(expect.now).issuer(expect.issuer.as_str()).audience(&audience).skew(expect.skew);
-        let rules = kind::Expect { required: Some(profile.required()), ..rules };
-        kind::check_claims(KIND, &self.claims, &rules).map_err(|error| match error {
-            KindError::WrongAudience => AccessTokenError::Audience { expected: expect.audience.to_owned() },
-            other => AccessTokenError::Kind(other),
-        })?;
-        let claims = VerifiedClaims::of(self.claims, profile)?;
+        let claims = check_claims(self.claims, profile, expect)?;
         Ok(Plausible { compact: self.compact, claims })
     }
+}
+
+/// Steps 4 to 7, for claims whose origin the caller proves: by the signature to come, or by a seal
+/// that was opened.
+pub(in crate::token) fn check_claims(
+    claims: Claims,
+    profile: &TokenProfile,
+    expect: &Expect<'_>,
+) -> Result<VerifiedClaims, AccessTokenError> {
+    let audience = [expect.audience];
+    let rules =
+        kind::Expect::at(expect.now).issuer(expect.issuer.as_str()).audience(&audience).skew(expect.skew);
+    let rules = kind::Expect { required: Some(profile.required()), ..rules };
+    kind::check_claims(KIND, &claims, &rules).map_err(|error| match error {
+        KindError::WrongAudience => AccessTokenError::Audience { expected: expect.audience.to_owned() },
+        other => AccessTokenError::Kind(other),
+    })?;
+    VerifiedClaims::of(claims, profile)
 }
 
 /// A token to which only the signature is missing.
@@ -339,8 +361,8 @@ pub fn verify(
     token.check(profile, expect)?.verify(key)
 }
 
-/// The claims of a token that its issuer signed for this audience and that is
-/// valid now. Only verification makes one.
+/// The claims of a token that its issuer signed, or sealed, for this audience and
+/// that is valid now. Only verification makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedClaims {
     claims: Claims,
