@@ -252,11 +252,11 @@ pub fn scope(data: &[u8]) {
 
 /// A list is as long as its bytes say, and is read as itself.
 pub fn status_list(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        let _ = status_list::parse(text);
-    }
-    for bits in [1, 2, 4, 8] {
-        let Ok(list) = StatusList::decode(bits, &base64url::encode(data)) else { continue };
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    let _ = status_list::parse(text);
+    let encoded = base64url::encode(data);
+    for (bits, lst) in [1, 2, 4, 8].into_iter().flat_map(|bits| [(bits, text), (bits, &encoded)]) {
+        let Ok(list) = StatusList::decode(bits, lst) else { continue };
         assert!(list.len() * bits <= 8 * status_list::MAX_LIST_BYTES as u64);
         assert!(list.get(list.len()).is_none());
         let again = StatusList::decode(bits, &list.encode().expect("memory only")).expect("own output");

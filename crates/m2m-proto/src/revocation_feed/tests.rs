@@ -191,6 +191,17 @@ fn the_size_is_bounded_on_both_sides() {
     assert!(matches!(error, RevocationFeedError::Jws(JwsError::TooLong { .. })));
 }
 
+/// Nothing large is read for a stranger.
+#[test]
+fn the_signature_is_checked_before_the_claims() {
+    let stranger = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let header = RevocationFeedClaims::header(&stranger);
+    let document = jws::sign_document(&header, b"no claims at all", &stranger, MAX_DOCUMENT_BYTES).unwrap();
+    assert_eq!(verified(&document), Err(RevocationFeedError::Jws(JwsError::WrongSignature)));
+    let own = jws::sign_document(&header, b"no claims at all", &key(), MAX_DOCUMENT_BYTES).unwrap();
+    assert_eq!(verified(&own), Err(RevocationFeedError::Claim("set")));
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(revoked in prop::collection::btree_set("\\PC{1,20}", 0..50), other in "\\PC{1,20}") {

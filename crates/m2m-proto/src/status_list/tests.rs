@@ -348,6 +348,17 @@ fn a_document_is_bounded_and_no_token() {
     assert!(Compact::parse(&document).is_err(), "the limit of tokens stands");
 }
 
+/// Nothing large is read for a stranger.
+#[test]
+fn the_signature_is_checked_before_the_claims() {
+    let stranger = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let header = StatusListClaims::header(&stranger);
+    let document = jws::sign_document(&header, b"no claims at all", &stranger, MAX_DOCUMENT_BYTES).unwrap();
+    assert_eq!(verified(&document), Err(StatusListError::Jws(JwsError::WrongSignature)));
+    let own = jws::sign_document(&header, b"no claims at all", &key(), MAX_DOCUMENT_BYTES).unwrap();
+    assert_eq!(verified(&own), Err(StatusListError::Claim("set")));
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read(invalid in prop::collection::vec(0_u64..5000, 0..200), len in 0_u64..5000) {

@@ -25,9 +25,9 @@
 //! is random, which is the caller's part. How old an epoch may be is not limited:
 //! `exp` ends a token, and withdrawing the sealing key ends them all.
 //!
-//! Limits: 8 KiB of text, so about 6000 bytes of claims; epochs until the year
-//! 491,936. [`KEPT_KEYS`] derived keys are kept, and only such as sealed or opened
-//! something, so a stranger's epochs cost him and us one derivation each.
+//! Limits: 8 KiB of text, so about 6000 bytes of claims. [`KEPT_KEYS`] derived keys
+//! are kept, and only such as sealed or opened something: an epoch that a stranger
+//! invents costs one derivation and pushes nothing out.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
