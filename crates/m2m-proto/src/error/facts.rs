@@ -141,6 +141,7 @@ facts! {
     }
     crate::token::access_token::MintError, at TOKEN {
         Self::Unusable | Self::Jws(_) => ServerError, "the token could not be made";
+        Self::Seal(_) | Self::TooLong { .. } => ServerError, "the token could not be made";
     }
     crate::token::confirmation::ConfirmationError, at RESOURCE {
         Self::Malformed | Self::UnknownMethod => InvalidToken, "the confirmation of the token is not understood";
