@@ -21,6 +21,10 @@ const PEERS: &[Peer] = &[
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
 ];
 
+/// Shows that the tests find a PostgreSQL: in `PATH`, or where Debian puts it.
+pub(crate) const POSTGRES: &[&str] =
+    &["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"];
+
 pub(crate) const NODE: Runtime = Runtime {
     program: "node",
     also: ("npm", &["npm", "--version"]),
@@ -71,7 +75,19 @@ pub(crate) fn fetch() -> Result<Vec<&'static str>> {
         }
     }
     ready.extend(form::build().context("cannot build react-form")?);
+    ready.extend(postgres());
     Ok(ready)
+}
+
+/// Nothing to fetch: the tests start what is installed.
+fn postgres() -> Option<&'static str> {
+    let found = POSTGRES
+        .split_first()
+        .is_some_and(|(program, arguments)| run::works(Command::new(program).args(arguments)));
+    if !found {
+        println!("skipped: peer postgres needs PostgreSQL");
+    }
+    found.then_some("postgres")
 }
 
 impl Peer {

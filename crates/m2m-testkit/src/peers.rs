@@ -154,13 +154,13 @@ impl Drop for Peer {
     }
 }
 
-fn home(name: &str) -> PathBuf {
+pub(crate) fn home(name: &str) -> PathBuf {
     let target = variable("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     target.join("peers").join(name)
 }
 
-fn required(name: &str) -> bool {
+pub(crate) fn required(name: &str) -> bool {
     let variable = variable("M2M_REQUIRE_PEERS").unwrap_or_default();
     variable.split(',').any(|one| one == "1" || one == name)
 }
@@ -169,6 +169,6 @@ fn required(name: &str) -> bool {
     clippy::disallowed_methods,
     reason = "says where the test runner has put things; no setting of ours"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -16,6 +16,8 @@ mod peer_authlib;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(unix)]
+mod postgres;
 #[cfg(feature = "roles")]
 mod quirks;
 mod react_form;
