@@ -17,6 +17,8 @@ const PEERS: &[Peer] = &[
     Peer { name: "oidc-provider", runtime: &NODE, oldest: (20, 0) },
     // says so in its package.json
     Peer { name: "oauth2-mock-server", runtime: &NODE, oldest: (20, 19) },
+    // undici wants 20.18.1, and says so in its package.json
+    Peer { name: "openid-client", runtime: &NODE, oldest: (20, 19) },
     // joserfc, which Authlib is built on, says so in its metadata
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
 ];

@@ -13,6 +13,8 @@ mod peer;
 #[cfg(feature = "roles")]
 mod peer_authlib;
 #[cfg(feature = "roles")]
+mod peer_clients;
+#[cfg(feature = "roles")]
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
