@@ -27,3 +27,5 @@ mod react_form;
 mod six;
 #[cfg(feature = "roles")]
 mod system;
+#[cfg(feature = "roles")]
+mod timing;

@@ -103,7 +103,7 @@ fn nothing_stays_of_a_cluster_whose_test_is_killed() {
 
 /// What [`nothing_stays_of_a_cluster_whose_test_is_killed`] kills.
 #[test]
-#[ignore = "long: it waits to be killed"]
+#[ignore = "started by the test above"]
 fn a_cluster_of_a_process_that_will_be_killed() {
     if !std::env::args().any(|argument| argument == "--nocapture") {
         return; // Nobody waits for what it says.
