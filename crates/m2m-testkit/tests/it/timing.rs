@@ -3,8 +3,8 @@
 //! In process, so that no network blurs the difference, and interleaved, so that whatever else the machine does falls
 //! on both sides alike. What is compared are medians of the time that one request takes the whole router.
 //!
-//! Enforces: with a secret, nothing. Does not enforce: the same with an assertion, where a signature is checked for a
-//! registered client only; that difference is printed. Identifiers of clients are no secret.
+//! Enforces: whoever tries secrets learns nothing. Does not enforce that for assertions, where a signature is checked
+//! for a registered client only: that difference is printed.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -124,7 +124,8 @@ async fn an_unknown_client_is_refused_in_the_time_of_a_wrong_secret() {
     wrong.pop();
     wrong.push(last);
     let difference = target.compare(|| basic(UNKNOWN, &wrong), || basic(KNOWN, &wrong)).await;
-    assert!(difference.abs() < 0.05, "{difference}");
+    // Without the check of a hash that nothing matches it is 6 %, with it 0.2 %.
+    assert!(difference.abs() < 0.03, "{difference}");
 }
 
 #[tokio::test]
