@@ -5,6 +5,8 @@
 
 mod credentials;
 
+pub use credentials::Removal;
+
 use std::sync::Arc;
 use std::time::Duration;
 

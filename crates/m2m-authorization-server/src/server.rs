@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use m2m_proto::dpop::NonceKey;
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::secret::{Secret, SecretBytes};
 use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::token::sealed::TokenSeal;
 use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
 
 use crate::admin::Admin;
@@ -25,6 +27,7 @@ use crate::keys;
 use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
+use crate::lists::Lists;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
 use crate::registry::{Change, Registry};
@@ -42,6 +45,7 @@ pub(crate) struct Endpoints {
     pub(crate) introspection: EndpointUri,
     pub(crate) revocation: EndpointUri,
     pub(crate) jwks: EndpointUri,
+    status_lists: EndpointUri,
     /// The token endpoint of the listener that asks for certificates.
     pub(crate) token_alias: Option<EndpointUri>,
 }
@@ -58,9 +62,17 @@ impl Endpoints {
             introspection: under(base, path::INTROSPECT)?,
             revocation: under(base, path::REVOKE)?,
             jwks: under(base, path::JWKS)?,
+            status_lists: under(base, path::STATUS)?,
             token_alias,
             base_path,
         })
+    }
+}
+
+impl Endpoints {
+    /// The address of the status list of that number, as tokens name it.
+    pub(crate) fn status_list(&self, number: u64) -> String {
+        format!("{}/{number}", self.status_lists.as_str())
     }
 }
 
@@ -88,6 +100,9 @@ pub(crate) struct State {
     pub(crate) skew: Skew,
     pub(crate) jwks_max_age: Duration,
     pub(crate) status_ttl: Duration,
+    pub(crate) lists: Lists,
+    pub(crate) seal: TokenSeal,
+    stopping: AtomicBool,
     /// When this process began to remember what is used once.
     pub(crate) started: UnixTime,
 }
@@ -95,6 +110,10 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn moment(&self, now: Now) -> Moment {
         Moment { now, started: self.started, skew: self.skew }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn vault(&self) -> &Vault {
@@ -160,6 +179,7 @@ impl Server {
             vault: Vault::new(&secret).map_err(wrong)?,
             published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
         };
+        let seal = TokenSeal::new(&secret, &settings.issuer).map_err(wrong)?;
         let keys = Keys::new(settings.signing_keys, settings.rotation, now)
             .map_err(|error| Error::misconfigured(error.to_string()))?;
         let store = match settings.store {
@@ -187,6 +207,9 @@ impl Server {
             skew: settings.skew,
             jwks_max_age: settings.jwks_max_age,
             status_ttl: settings.status_ttl,
+            lists: Lists::default(),
+            seal,
+            stopping: AtomicBool::new(false),
             started: now,
         };
         Ok(Self { state: Arc::new(state) })
@@ -197,8 +220,8 @@ impl Server {
         Arc::clone(&self.state)
     }
 
-    /// Everything that this server answers: token, introspection and revocation endpoint, key set
-    /// and metadata.
+    /// Everything that this server answers: token, introspection and revocation endpoint, key set,
+    /// metadata, status lists and revocation feed, the admin API, `/livez` and `/readyz`.
     ///
     /// The listener puts [`ClientAddress`](crate::ClientAddress) and, where the connection has one,
     /// [`PeerCertificate`](m2m_proto::client_auth::PeerCertificate) into the extensions of requests.
@@ -258,6 +281,11 @@ impl Server {
                 state.store.work(),
             );
         }
+    }
+
+    /// Lets `/readyz` say that no new requests should come here: the first thing to do at shutdown.
+    pub fn stop_accepting(&self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Stores the audit records that still wait: the last thing to do at shutdown, after the last request.

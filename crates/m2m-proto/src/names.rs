@@ -141,6 +141,10 @@ pub mod media_type {
     pub const M2M_REVOCATIONS_JWT: &str = "application/m2m-revocations+jwt";
     /// Token Status List section 5.1.
     pub const STATUSLIST_JWT: &str = "application/statuslist+jwt";
+    /// RFC 9457.
+    pub const PROBLEM_JSON: &str = "application/problem+json";
+    /// RFC 7396.
+    pub const MERGE_PATCH_JSON: &str = "application/merge-patch+json";
     /// RFC 9701 section 5.
     pub const TOKEN_INTROSPECTION_JWT: &str = "application/token-introspection+jwt";
 }

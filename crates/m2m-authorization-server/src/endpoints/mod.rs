@@ -6,12 +6,15 @@
 //! proxy's reader, puts [`ClientAddress`] and [`PeerCertificate`] into the request's extensions;
 //! they are never read from headers here.
 
+mod admin;
+mod health;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
 pub(crate) mod metadata;
 pub(crate) mod refusal;
 pub(crate) mod revoke;
 pub(crate) mod token;
+mod withdrawals;
 
 #[cfg(test)]
 mod tests;
@@ -55,6 +58,8 @@ pub(crate) mod path {
     pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
     pub(crate) const REVOKE: &str = "/oauth2/revoke";
     pub(crate) const JWKS: &str = "/oauth2/jwks";
+    pub(crate) const STATUS: &str = "/oauth2/status";
+    pub(crate) const REVOCATIONS: &str = "/oauth2/revocations";
 }
 
 /// Everything that this server answers.
@@ -64,7 +69,12 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route(&at(path::TOKEN), post(token::answer))
         .route(&at(path::INTROSPECT), post(introspect::answer))
         .route(&at(path::REVOKE), post(revoke::answer))
-        .route(&at(path::JWKS), get(jwks::answer));
+        .route(&at(path::JWKS), get(jwks::answer))
+        .route(&at(&format!("{}/{{list}}", path::STATUS)), get(withdrawals::status_list))
+        .route(&at(path::REVOCATIONS), get(withdrawals::feed))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .merge(admin::routes(&state.endpoints.base_path));
     for path in &state.endpoints.well_known {
         router = router.route(path, get(metadata::answer));
     }

@@ -25,9 +25,11 @@ use crate::admission::{self, Admitted};
 use crate::audit::{Event, Record};
 use crate::config::ServerNonce;
 use crate::frequency::Counted;
-use crate::mint::{Minted, mint};
+use crate::keys::Key;
+use crate::mint::{Minted, Tools, mint};
 use crate::observe;
-use crate::policy::{self, Held};
+use crate::policy::{self, Grant, Held};
+use crate::registry::TokenFormat;
 use crate::server::State;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
@@ -43,15 +45,31 @@ async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Respo
     let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
-    let key = state.keys.active(grant.api().algorithm, now.wall).ok_or(Refusal::KeyNotReady)?;
+    let key = signing_key(state, &grant, now.wall)?;
     let admit = (state.store.as_ref(), &state.frequency);
     let admitted = admission::admit(admit, client, proof.as_ref(), grant, state.moment(now)).await?;
-    let jti = m2m_io::token(state.random.as_ref());
-    let minted = mint(&admitted, &key, &state.issuer, jti, now.wall)?;
+    let tools = Tools {
+        issuer: &state.issuer,
+        random: state.random.as_ref(),
+        seal: &state.seal,
+        endpoints: &state.endpoints,
+        key: key.as_deref(),
+    };
+    let minted = mint(&admitted, &tools, now.wall)?;
     count(&admitted);
     let record = record(&admitted, &minted, incoming.address, now);
     state.trail.keep(state.store.as_ref(), record).await?;
     Ok(respond(&admitted, minted))
+}
+
+/// The key for the API's algorithm; none for tokens that are sealed.
+fn signing_key(state: &State, grant: &Grant, now: UnixTime) -> Result<Option<Arc<Key>>, Refusal> {
+    match grant.api().format {
+        TokenFormat::Opaque => Ok(None),
+        TokenFormat::Jwt => {
+            state.keys.active(grant.api().algorithm, now).map(Some).ok_or(Refusal::KeyNotReady)
+        }
+    }
 }
 
 /// A proof that came must be good; whether one must come is the policy's question.
@@ -95,7 +113,10 @@ fn count(admitted: &Admitted) {
         (None, Some(_)) => "mtls",
         (None, None) => "none",
     };
-    let alg = grant.api().algorithm.name();
+    let alg = match grant.api().format {
+        TokenFormat::Jwt => grant.api().algorithm.name(),
+        TokenFormat::Opaque => "sealed",
+    };
     metrics::counter!(observe::TOKENS_ISSUED, "alg" => alg, "binding" => binding).increment(1);
     if admitted.counted() == Counted::Suspicious {
         observe::count(observe::UNCACHED_CLIENTS);

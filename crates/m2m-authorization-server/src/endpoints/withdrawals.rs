@@ -13,7 +13,7 @@ use m2m_proto::jose::{base64url, crypto};
 use m2m_proto::names::{header, media_type};
 
 use super::Served;
-use crate::published::{Document, Unpublished};
+use crate::lists::{Document, Unpublished};
 use crate::server::State;
 
 pub(crate) async fn status_list(
@@ -34,7 +34,7 @@ pub(crate) async fn feed(Extracted(state): Served, headers: HeaderMap) -> Respon
 }
 
 fn answer(state: &State, which: Document, media: &'static str, headers: &HeaderMap) -> Response<Body> {
-    let body = match state.published.get(state, which, state.clock.wall()) {
+    let body = match state.lists.get(state, which, state.clock.wall()) {
         Ok(body) => body,
         Err(Unpublished::Unknown) => return status_only(StatusCode::NOT_FOUND),
         Err(error) => {

@@ -37,7 +37,8 @@ impl<K: Hash + Ord + Clone> Expiring<K> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.members.len()
     }
 

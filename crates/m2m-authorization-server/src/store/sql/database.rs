@@ -138,10 +138,6 @@ impl Database {
     pub(super) async fn run(&self, statement: Statement<'_>) -> Result<AnyQueryResult, StoreError> {
         statement.execute(&self.pool).await.map_err(unavailable)
     }
-
-    pub(super) fn pool(&self) -> &AnyPool {
-        &self.pool
-    }
 }
 
 /// WAL, and each commit on the disk before it is acknowledged.

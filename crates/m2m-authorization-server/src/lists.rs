@@ -59,14 +59,14 @@ struct Kept {
 
 /// The documents, each signed when it is asked for and not fresh.
 #[derive(Debug, Default)]
-pub(crate) struct Published(Mutex<HashMap<Document, Kept>>);
+pub(crate) struct Lists(Mutex<HashMap<Document, Kept>>);
 
 /// The list that a place is in, and the place in it.
 pub(crate) fn place(status_index: u64) -> (u64, u64) {
     (status_index / PLACES, status_index % PLACES)
 }
 
-impl Published {
+impl Lists {
     /// The document as of now.
     ///
     /// # Errors
