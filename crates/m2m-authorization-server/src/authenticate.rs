@@ -171,6 +171,7 @@ impl Authenticator {
         }
     }
 
+    // spec: 7523-AS1, 7523-AS3
     async fn assertion(
         &self,
         presented: &UnverifiedAssertion,
@@ -223,6 +224,7 @@ impl Authenticator {
     }
 
     /// The keys of a credential that may have signed; `None` where it is not for assertions.
+    // spec: JWT-V1, JWT-V7
     async fn keys(
         &self,
         credential: &Credential,

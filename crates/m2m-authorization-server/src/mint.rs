@@ -37,7 +37,7 @@ fn confirmation(grant: &Grant) -> Option<Confirmation> {
 }
 
 /// Makes the token. `jti` is fresh.
-// spec: 9068-AS1, 9068-AS2, 9449-AS1, 8705-AS4
+// spec: 9068-AS1, 9068-AS2, 9068-AS3, 9068-AS5, 9449-AS1, 8705-AS4, 9700-AS5
 pub(crate) fn mint(
     admitted: &Admitted,
     key: &Key,

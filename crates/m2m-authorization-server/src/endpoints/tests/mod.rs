@@ -6,6 +6,7 @@ mod documents;
 mod dpop;
 mod limits;
 mod refusals;
+mod requirements;
 mod secrets;
 mod withdrawal;
 
