@@ -20,6 +20,7 @@ use crate::admission::Moment;
 use crate::audit::Trail;
 use crate::authenticate::{Authenticator, PublishedKeys, Rules};
 use crate::config::{MutualTls, ServerBuilder, ServerNonce};
+use crate::decoy::Decoys;
 use crate::endpoints::{self, path};
 use crate::error::Error;
 use crate::frequency::Frequency;
@@ -178,6 +179,7 @@ impl Server {
             },
             vault: Vault::new(&secret).map_err(wrong)?,
             published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
+            decoys: Decoys::new().map_err(|error| Error::internal(error.to_string()))?,
         };
         let seal = TokenSeal::new(&secret, &settings.issuer).map_err(wrong)?;
         let keys = Keys::new(settings.signing_keys, settings.rotation, now)

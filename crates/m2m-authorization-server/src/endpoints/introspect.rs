@@ -30,7 +30,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
     super::serve(&state, Endpoint::Introspection, request, introspect).await
 }
 
-// spec: 7662-AS1
+// spec: 7662-AS1, 7662-AS1a, 7662-AS2
 async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = IntrospectionRequest::decode(&form)?;
@@ -51,7 +51,7 @@ async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<
 }
 
 /// The signed claims, and how the token has to be presented.
-// spec: 9449-AS4
+// spec: 9449-AS4, 8705-AS5
 fn told(claims: &VerifiedClaims) -> Claims {
     let bound = claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
     let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };

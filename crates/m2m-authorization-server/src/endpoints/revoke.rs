@@ -25,7 +25,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
     super::serve(&state, Endpoint::Revocation, request, revoke).await
 }
 
-// spec: 7009-AS1
+// spec: 7009-AS1, 7009-AS2
 async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = RevocationRequest::decode(&form)?;
