@@ -29,6 +29,7 @@ use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
 use crate::lists::Lists;
+use crate::own_token::Recent;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
 use crate::registry::{Change, Registry};
@@ -102,6 +103,7 @@ pub(crate) struct State {
     pub(crate) jwks_max_age: Duration,
     pub(crate) status_ttl: Duration,
     pub(crate) lists: Lists,
+    pub(crate) recent: Recent,
     pub(crate) seal: TokenSeal,
     stopping: AtomicBool,
     /// When this process began to remember what is used once.
@@ -210,6 +212,7 @@ impl Server {
             jwks_max_age: settings.jwks_max_age,
             status_ttl: settings.status_ttl,
             lists: Lists::default(),
+            recent: Recent::default(),
             seal,
             stopping: AtomicBool::new(false),
             started: now,

@@ -75,6 +75,8 @@ struct Waiting {
     appended: u64,
     /// Records that are stored or given up.
     settled: u64,
+    /// Why the last batch was refused, and how many records had been appended when it was tried.
+    refused: Option<(u64, StoreError)>,
 }
 
 impl Waiting {
@@ -165,23 +167,37 @@ impl Trail {
     /// What the store says; the records wait on.
     pub(crate) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
         let until = self.lock().appended;
-        let _one_at_a_time = self.writing.lock().await;
-        let (batch, count) = {
+        let free = self.writing.try_lock().ok();
+        let waited = free.is_none();
+        let _one_at_a_time = match free {
+            Some(free) => free,
+            None => self.writing.lock().await,
+        };
+        let (batch, count, appended) = {
             let mut waiting = self.lock();
             if waiting.settled >= until && waiting.uses.is_empty() {
                 return Ok(());
             }
+            // One that was tried with ours in it, while we waited: the same attempt is not made again for each.
+            if waited && let Some((_, error)) = waiting.refused.as_ref().filter(|(tried, _)| *tried >= until)
+            {
+                return Err(error.clone());
+            }
             let records: Vec<Record> = waiting.records.drain(..).collect();
             let count = records.len() as u64;
-            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, count)
+            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, count, waiting.appended)
         };
         match store.append(&batch).await {
             Ok(()) => {
-                self.lock().settled += count;
+                let mut waiting = self.lock();
+                waiting.settled += count;
+                waiting.refused = None;
                 Ok(())
             }
             Err(error) => {
-                self.lock().put_back(batch);
+                let mut waiting = self.lock();
+                waiting.put_back(batch);
+                waiting.refused = Some((appended, error.clone()));
                 Err(error)
             }
         }
