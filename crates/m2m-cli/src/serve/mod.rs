@@ -88,3 +88,6 @@ fn mutual_tls(
 fn internal(error: impl std::fmt::Display) -> Failure {
     Failure::internal(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ impl Running {
         }
     }
 
-    async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
+    pub(crate) async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
         self.readiness.stop();
         around.clock.sleep(delay).await;
         self.accepting.shutdown().await;
