@@ -38,7 +38,7 @@ pub enum Exit {
     ApiStatus = 22,
     /// Our bug.
     Internal = 70,
-    /// A second signal ended `m2m serve` before it had stopped by itself.
+    /// A signal ended `m2m serve` before it was ready, or a second one before it had stopped by itself.
     Interrupted = 130,
 }
 

@@ -10,15 +10,19 @@ use crate::{Surroundings, log};
 
 pub(crate) async fn run(typed: &Serve, around: &Surroundings) -> Result<Exit, Failure> {
     let signals = Signals::listen().map_err(|error| Failure::internal(error.to_string()))?;
-    let settings = if typed.dev { None } else { Some(settings::read(typed, around)?) };
-    let format = settings.as_ref().map(|settings| settings.log).or(typed.log).unwrap_or_default();
+    let settings = if typed.dev { Ok(None) } else { settings::read(typed, around).map(Some) };
+    let format = match &settings {
+        Ok(Some(settings)) => settings.log,
+        _ => typed.log.unwrap_or_default(),
+    };
     match format {
         LogFormat::Text => log::start(around.global.verbose),
         LogFormat::Json => log::start_json(around.global.verbose, Arc::clone(&around.clock)),
     }
-    let ended = match &settings {
-        Some(settings) => serve::run(settings, signals, around).await,
-        None => dev::run(typed, signals, around).await,
+    let ended = match settings {
+        Ok(Some(settings)) => serve::run(&settings, signals, around).await,
+        Ok(None) => dev::run(typed, signals, around).await,
+        Err(failure) => Err(failure),
     };
     match ended {
         // Every line of the log is JSON, the last one too.

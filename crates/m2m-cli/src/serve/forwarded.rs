@@ -13,10 +13,8 @@ mod address;
 mod certificate;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use m2m_authorization_server::ClientAddress;
@@ -92,8 +90,15 @@ impl TrustedProxies {
         }
     }
 
+    /// Settles who calls before the router sees the request. The answer, where that cannot be understood.
+    pub(crate) fn settle(&self, request: &mut Request) -> Option<Response> {
+        let malformed = self.believe(request).err()?.text();
+        tracing::warn!(reason = malformed.trim_end(), "a trusted proxy sent what cannot be understood");
+        Some((StatusCode::BAD_REQUEST, malformed).into_response())
+    }
+
     // spec: 8705-RS2
-    fn settle(&self, request: &mut Request) -> Result<(), Malformed> {
+    fn believe(&self, request: &mut Request) -> Result<(), Malformed> {
         let peer = request.extensions().get::<ClientAddress>().map(|address| address.0.to_canonical());
         if let Some(peer) = peer {
             let mut client = peer;
@@ -112,18 +117,6 @@ impl TrustedProxies {
             request.headers_mut().remove(name);
         }
         Ok(())
-    }
-}
-
-/// Settles who calls before the router sees the request.
-pub(crate) async fn settle(proxies: Arc<TrustedProxies>, mut request: Request, next: Next) -> Response {
-    match proxies.settle(&mut request) {
-        Ok(()) => next.run(request).await,
-        Err(malformed) => {
-            let text = malformed.text();
-            tracing::warn!(reason = text.trim_end(), "a trusted proxy sent what cannot be understood");
-            (StatusCode::BAD_REQUEST, text).into_response()
-        }
     }
 }
 

@@ -37,9 +37,20 @@ use sockets::Sockets;
 /// Exit 3: files, ports, a database; exit 4: a secret that cannot be read.
 pub(crate) async fn run(
     settings: &Settings,
-    signals: Signals,
+    mut signals: Signals,
     around: &Surroundings,
 ) -> Result<Exit, Failure> {
+    let (running, issuer) = tokio::select! {
+        started = start(settings, around) => started?,
+        // A database that does not answer must not hold up Ctrl-C.
+        () = signals.next() => return Ok(Exit::Interrupted),
+    };
+    around.output.result(&format!("issuer {}", issuer.as_str()))?;
+    around.output.result(&format!("ready {}", issuer.as_str()))?;
+    running.until_stopped(signals, Ending { delay: settings.shutdown_delay, log: settings.log }, around).await
+}
+
+async fn start(settings: &Settings, around: &Surroundings) -> Result<(Running, Issuer), Failure> {
     let sockets = Sockets::bind(settings, around).await?;
     let issuer = match &settings.issuer {
         Some(issuer) => issuer.clone(),
@@ -54,10 +65,7 @@ pub(crate) async fn run(
     opened.prepare().await?;
     let header = certificates.map_or(CertificateHeader::Ignored, |certificates| certificates.header);
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), header);
-    let running = Running::start(opened, sockets, proxies, exposition, around);
-    around.output.result(&format!("issuer {}", issuer.as_str()))?;
-    around.output.result(&format!("ready {}", issuer.as_str()))?;
-    running.until_stopped(signals, Ending { delay: settings.shutdown_delay, log: settings.log }, around).await
+    Ok((Running::start(opened, sockets, proxies, exposition, around), issuer))
 }
 
 /// Who vouches for client certificates, and where the endpoints are that take them.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 
@@ -23,12 +22,10 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Answers at [`PATH`] while the server stops; everything else goes on.
-    pub(crate) async fn gate(self, request: Request, next: Next) -> Response {
-        if self.stopping.load(Ordering::Relaxed) && request.uri().path() == PATH {
-            return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
-        }
-        next.run(request).await
+    /// The answer at [`PATH`] while the server stops; everything else goes on.
+    pub(crate) fn answer(&self, request: &Request) -> Option<Response> {
+        let refused = self.stopping.load(Ordering::Relaxed) && request.uri().path() == PATH;
+        refused.then(|| (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response())
     }
 }
 
@@ -40,15 +37,15 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::serve::forwarded::TrustedProxies;
+    use crate::serve::running::at_the_door;
 
     #[tokio::test]
     async fn a_stopping_server_is_not_ready_and_still_answers() {
         let readiness = Readiness::default();
-        let inside = readiness.clone();
-        let router = Router::new()
-            .route(PATH, get(async || "ready"))
-            .route("/oauth2/token", get(async || "token"))
-            .layer(axum::middleware::from_fn(move |request, next| inside.clone().gate(request, next)));
+        let router =
+            Router::new().route(PATH, get(async || "ready")).route("/oauth2/token", get(async || "token"));
+        let router = at_the_door(router, TrustedProxies::default(), readiness.clone());
         let ask = async |path: &str| {
             let request = http::Request::get(path).body(Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap().status().as_u16()

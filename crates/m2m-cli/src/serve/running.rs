@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use m2m_io::task::{self, Task, Tasks};
 
 use crate::Surroundings;
@@ -16,7 +17,7 @@ use crate::args::LogFormat;
 use crate::exit::{Exit, Failure};
 use crate::listen::{Listener, Signals};
 use crate::serve::exposition::Exposition;
-use crate::serve::forwarded::{TrustedProxies, settle};
+use crate::serve::forwarded::TrustedProxies;
 use crate::serve::open::Opened;
 use crate::serve::readiness::Readiness;
 use crate::serve::sockets::Sockets;
@@ -61,7 +62,7 @@ impl Running {
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
-        let router = running.surrounded(router, proxies);
+        let router = at_the_door(router, proxies, running.readiness.clone());
         running.serve("listener", sockets.main, router.clone());
         if let Some(listener) = sockets.mutual_tls {
             running.serve("listener, mutual TLS", listener, router);
@@ -77,14 +78,6 @@ impl Running {
             running.tasks.spawn("certificate files", own.watch(Arc::clone(clock)));
         }
         running
-    }
-
-    /// Who calls is settled first; then the end is.
-    fn surrounded(&self, router: Router, proxies: TrustedProxies) -> Router {
-        let (readiness, proxies) = (self.readiness.clone(), Arc::new(proxies));
-        router
-            .layer(from_fn(move |request, next| readiness.clone().gate(request, next)))
-            .layer(from_fn(move |request, next| settle(Arc::clone(&proxies), request, next)))
     }
 
     fn serve(&mut self, name: &'static str, listener: Listener, router: Router) {
@@ -128,4 +121,19 @@ impl Running {
         self.tasks.shutdown().await;
         drained
     }
+}
+
+/// What happens to a request before the router: who calls is settled, and whether we are still there for it. One layer,
+/// because each one costs an allocation on the way of every token.
+pub(crate) fn at_the_door(router: Router, proxies: TrustedProxies, readiness: Readiness) -> Router {
+    let proxies = Arc::new(proxies);
+    router.layer(from_fn(move |mut request: Request, next: Next| {
+        let answered = proxies.settle(&mut request).or_else(|| readiness.answer(&request));
+        async move {
+            match answered {
+                Some(response) => response,
+                None => next.run(request).await,
+            }
+        }
+    }))
 }

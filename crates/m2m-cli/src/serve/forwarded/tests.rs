@@ -10,6 +10,8 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::certificate::{Authority, Wish};
+use crate::serve::readiness::Readiness;
+use crate::serve::running::at_the_door;
 
 const PROXY: &str = "10.0.0.5";
 
@@ -39,10 +41,8 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     async fn send(self) -> (u16, String) {
-        let proxies = Arc::new(proxies(self.certificates));
-        let layer =
-            axum::middleware::from_fn(move |request, next| settle(Arc::clone(&proxies), request, next));
-        let router = Router::new().route("/", get(seen)).layer(layer);
+        let (proxies, readiness) = (proxies(self.certificates), Readiness::default());
+        let router = at_the_door(Router::new().route("/", get(seen)), proxies, readiness);
         let mut request = http::Request::get("/").extension(ClientAddress(self.peer.parse().unwrap()));
         if let Some(certificate) = self.shown {
             request = request.extension(certificate);
