@@ -214,6 +214,19 @@ fn what_is_counted_can_be_read() {
     assert!(!text.contains("demo") && !text.contains("127.0.0.1\""), "no client and no address: {text}");
 }
 
+/// Whoever reads a graph finds the name in the manual.
+#[test]
+fn every_metric_is_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (code, page) = (read("crates/m2m-authorization-server/src/observe.rs"), read("docs/operating.md"));
+    let names: Vec<&str> = code.split('"').filter(|text| text.starts_with("m2m_as_")).collect();
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/operating.md does not explain {name}");
+    }
+}
+
 #[test]
 fn metrics_on_their_own_listener_are_on_no_other() {
     let mut serving = Serving::in_memory(&["--metrics-listen", "127.0.0.1:0"]);

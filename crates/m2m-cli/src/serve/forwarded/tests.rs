@@ -117,6 +117,32 @@ async fn what_the_caller_wrote_to_the_left_does_not_count() {
     malformed(&[("forwarded", "for=\"192.0.2.7, for=\"[2001:db8::1]\"")], "RFC 7239").await;
 }
 
+/// Every text of up to five of the letters that matter, in front of what the proxy adds.
+#[test]
+fn no_text_of_a_caller_hides_what_the_proxy_adds() {
+    const LETTERS: [&str; 10] = ["for=", "\"", "\\", ",", ";", "=", "[", "192.0.2.7", " ", "a"];
+    let proxies = proxies(CertificateHeader::Ignored);
+    let peer = PROXY.parse().unwrap();
+    let mut understood = 0;
+    for number in 0..10_usize.pow(5) {
+        let digits = std::iter::successors(Some(number), |rest| Some(rest / 10).filter(|rest| *rest > 0));
+        let written: String = digits.map(|rest| LETTERS[rest % 10]).collect();
+        for (name, added, expect) in [
+            ("forwarded", "for=192.0.2.1;host=\"login.example\"", "192.0.2.1"),
+            ("forwarded", "for=\"[2001:db8::1]\";proto=https", "2001:db8::1"),
+            ("x-forwarded-for", "192.0.2.1", "192.0.2.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, format!("{written}, {added}").parse().unwrap());
+            if let Ok(client) = proxies.client(peer, &headers) {
+                understood += 1;
+                assert_eq!(client.to_string(), expect, "{name}: {written}");
+            }
+        }
+    }
+    assert!(understood > 10_usize.pow(5), "X-Forwarded-For is always understood: {understood}");
+}
+
 #[tokio::test]
 async fn proxies_in_a_row() {
     check(PROXY, &[("x-forwarded-for", "192.0.2.1, 10.1.2.3")], "192.0.2.1").await;
