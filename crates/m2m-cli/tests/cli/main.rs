@@ -8,6 +8,7 @@ mod export;
 mod place;
 mod process;
 mod servers;
+mod serving;
 mod transcript;
 mod yaml;
 
@@ -35,6 +36,6 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    token request introspect_and_revoke inspect_and_verify failures settings keygen usage
+    token request introspect_and_revoke inspect_and_verify failures settings keygen usage serve
     profile profile_secrets profile_export profile_trust profile_keyring profile_import profile_provider workload
 }
