@@ -32,7 +32,7 @@ use crate::lists::Lists;
 use crate::own_token::Recent;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
-use crate::registry::{Change, Registry};
+use crate::registry::{ApiIdentifier, Change, Registry};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 
@@ -238,6 +238,14 @@ impl Server {
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::new(Arc::clone(&self.state))
+    }
+
+    /// The API that the admin API is itself, `ISSUER/admin/v1`: what an administrator is granted.
+    ///
+    /// # Errors
+    /// `Misconfigured` for an issuer that is too long for it.
+    pub fn admin_api(&self) -> Result<ApiIdentifier, Error> {
+        crate::admin::own_identifier(&self.state)
     }
 
     /// The store, for its verbs.

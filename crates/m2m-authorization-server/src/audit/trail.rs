@@ -53,13 +53,20 @@ pub struct LastUse {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batch {
-    /// Records, oldest first.
-    pub records: Vec<Record>,
+    /// Records, oldest first, each with its number: of this process, and never given twice, so that a batch
+    /// whose fate is not known can be written again.
+    pub records: Vec<(u64, Record)>,
     /// Credentials that were used to prove who a client is, for whatever.
     pub uses: HashMap<CredentialId, (ClientId, LastUse)>,
 }
 
 impl Batch {
+    /// A batch of records that are numbered from `first` on.
+    #[must_use]
+    pub fn of(first: u64, records: impl IntoIterator<Item = Record>) -> Self {
+        Self { records: (first..).zip(records).collect(), uses: HashMap::new() }
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -69,7 +76,7 @@ impl Batch {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    records: VecDeque<Record>,
+    records: VecDeque<(u64, Record)>,
     uses: HashMap<CredentialId, (ClientId, LastUse)>,
     /// Records ever appended.
     appended: u64,
@@ -81,6 +88,7 @@ struct Waiting {
 
 impl Waiting {
     fn push(&mut self, record: Record) {
+        let number = self.appended;
         self.appended += 1;
         if self.records.len() >= MAX_WAITING {
             self.settled += 1;
@@ -90,7 +98,7 @@ impl Waiting {
             }
             self.records.pop_front();
         }
-        self.records.push_back(record);
+        self.records.push_back((number, record));
     }
 
     fn put_back(&mut self, batch: Batch) {
@@ -173,7 +181,7 @@ impl Trail {
             Some(free) => free,
             None => self.writing.lock().await,
         };
-        let (batch, count, appended) = {
+        let (batch, appended) = {
             let mut waiting = self.lock();
             if waiting.settled >= until && waiting.uses.is_empty() {
                 return Ok(());
@@ -183,20 +191,20 @@ impl Trail {
             {
                 return Err(error.clone());
             }
-            let records: Vec<Record> = waiting.records.drain(..).collect();
-            let count = records.len() as u64;
-            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, count, waiting.appended)
+            let records = waiting.records.drain(..).collect();
+            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, waiting.appended)
         };
-        match store.append(&batch).await {
+        let mut taken = Taken { trail: self, batch };
+        let stored = store.append(&taken.batch).await;
+        let mut waiting = self.lock();
+        match stored {
             Ok(()) => {
-                let mut waiting = self.lock();
-                waiting.settled += count;
+                waiting.settled += taken.batch.records.len() as u64;
                 waiting.refused = None;
+                taken.batch = Batch::default();
                 Ok(())
             }
             Err(error) => {
-                let mut waiting = self.lock();
-                waiting.put_back(batch);
                 waiting.refused = Some((appended, error.clone()));
                 Err(error)
             }
@@ -227,6 +235,21 @@ impl Trail {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().records.len()
+    }
+}
+
+/// A batch under way. Whatever is left in it waits again: the store refused it, or whoever wrote it was
+/// cancelled halfway, because a client hung up.
+struct Taken<'t> {
+    trail: &'t Trail,
+    batch: Batch,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.batch.is_empty() {
+            self.trail.lock().put_back(std::mem::take(&mut self.batch));
+        }
     }
 }
 
@@ -270,10 +293,10 @@ mod tests {
             waiting.push(revoked(second));
         }
         waiting.push(Record::refused(at(1), ErrorCode::InvalidClient, String::new()));
-        assert_eq!(waiting.records.back().map(|record| record.event), Some(Event::TokenRevoked));
+        assert_eq!(waiting.records.back().map(|(_, record)| record.event), Some(Event::TokenRevoked));
         waiting.push(revoked(7));
         assert_eq!(waiting.records.len(), MAX_WAITING);
-        assert_eq!(waiting.records.front().map(|record| record.at), Some(at(1)), "the oldest is gone");
+        assert_eq!(waiting.records.front().map(|(_, record)| record.at), Some(at(1)), "the oldest is gone");
         assert_eq!(waiting.appended - waiting.settled, MAX_WAITING as u64);
     }
 
@@ -281,8 +304,24 @@ mod tests {
     fn a_refused_batch_waits_in_front() {
         let mut waiting = Waiting::default();
         waiting.push(revoked(3));
-        waiting.put_back(Batch { records: vec![revoked(1), revoked(2)], uses: HashMap::new() });
-        let seconds: Vec<u64> = waiting.records.iter().map(|record| record.at.seconds()).collect();
+        waiting.put_back(Batch::of(0, [revoked(1), revoked(2)]));
+        let seconds: Vec<u64> = waiting.records.iter().map(|(_, record)| record.at.seconds()).collect();
         assert_eq!(seconds, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_writer_was_cancelled_waits_again() {
+        let (trail, store) = (Trail::new(AuditMode::Durable), MemoryStore::default());
+        trail.append(revoked(1));
+        let taken = {
+            let mut waiting = trail.lock();
+            let records = waiting.records.drain(..).collect();
+            Taken { trail: &trail, batch: Batch { records, ..Batch::default() } }
+        };
+        assert_eq!(trail.waiting(), 0);
+        drop(taken);
+        assert_eq!(trail.waiting(), 1);
+        trail.flush(&store).await.unwrap();
+        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
     }
 }

@@ -5,19 +5,20 @@
 //! who called ([`forwarded`]), metrics, readiness, the end.
 
 mod check;
-mod database;
+pub(crate) mod database;
 pub(crate) mod dev;
 mod exposition;
 mod file;
 mod forwarded;
+pub(crate) mod founding;
 pub(crate) mod key;
 mod network;
-mod open;
+pub(crate) mod open;
 mod readiness;
 mod running;
 pub(crate) mod settings;
 mod sockets;
-mod stated;
+pub(crate) mod stated;
 
 use m2m_authorization_server::MutualTls;
 use m2m_proto::uri::{EndpointUri, Issuer};
@@ -62,7 +63,7 @@ async fn start(settings: &Settings, around: &Surroundings) -> Result<(Running, I
         .map(|certificates| mutual_tls(certificates, &issuer, sockets.mutual_tls_port()))
         .transpose()?;
     let opened = open::open(settings, issuer.clone(), mutual_tls, around).await?;
-    opened.prepare().await?;
+    opened.prepare(around).await?;
     let header = certificates.map_or(CertificateHeader::Ignored, |certificates| certificates.header);
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), header);
     Ok((Running::start(opened, sockets, proxies, exposition, around), issuer))

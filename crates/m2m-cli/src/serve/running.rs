@@ -111,6 +111,7 @@ impl Running {
     }
 
     pub(crate) async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
+        self.opened.stop_accepting();
         self.readiness.stop();
         around.clock.sleep(delay).await;
         self.accepting.shutdown().await;
