@@ -44,7 +44,8 @@ pub(crate) async fn open(
 ) -> Result<Opened, Failure> {
     let database = settings.database.clone().resolve(around).await?;
     let (lock, beside) = match &database {
-        Database::Sqlite(path) => (Some(lock(path)?), Some(path.clone())),
+        // Absolute, because the profile beside it will be read from other directories.
+        Database::Sqlite(path) => (Some(lock(path)?), Some(around.directory.join(path))),
         _ => (None, None),
     };
     let mut builder = tuned(Server::builder(issuer), &settings.tuning)
