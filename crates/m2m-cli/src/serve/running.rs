@@ -95,6 +95,7 @@ impl Running {
         around: &Surroundings,
     ) -> Result<Exit, Failure> {
         signals.next().await;
+        self.readiness.stop();
         match ending.log {
             LogFormat::Text => around.output.note("stopping"),
             LogFormat::Json => tracing::info!("stopping"),
@@ -109,7 +110,6 @@ impl Running {
     }
 
     pub(crate) async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
-        self.readiness.stop();
         around.clock.sleep(delay).await;
         self.accepting.shutdown().await;
         for listener in self.listeners {
