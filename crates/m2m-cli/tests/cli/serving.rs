@@ -244,7 +244,7 @@ fn metrics_on_their_own_listener_are_on_no_other() {
 fn a_server_that_stops_says_so_before_it_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("m2m-server.toml");
-    std::fs::write(&file, "database = \"memory:\"\nshutdown_delay = \"1s\"\n").unwrap();
+    std::fs::write(&file, "database = \"memory:\"\nshutdown_delay = \"2s\"\n").unwrap();
     let mut serving = Serving::start(&["--config", text(&file)]);
     let ready = format!("{}/readyz", serving.issuer);
     assert_eq!(get(&ready).0, 200);
