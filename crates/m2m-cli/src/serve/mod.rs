@@ -2,7 +2,7 @@
 //!
 //! [`settings`] (flags, file, rules) → sockets → [`open`] (the store and the server) → [`running`] (listeners and tasks,
 //! until a signal). What the server decides is decided in `m2m-authorization-server`; here is what surrounds it: TLS,
-//! who called ([`forwarded`]), metrics, readiness, the end.
+//! who called ([`forwarded`]), metrics, the end.
 
 mod check;
 pub(crate) mod database;
@@ -14,7 +14,6 @@ pub(crate) mod founding;
 pub(crate) mod key;
 mod network;
 pub(crate) mod open;
-mod readiness;
 mod running;
 pub(crate) mod settings;
 mod sockets;

@@ -17,7 +17,6 @@ use crate::listen::{Door, Listener, Signals};
 use crate::serve::exposition::Exposition;
 use crate::serve::forwarded::TrustedProxies;
 use crate::serve::open::Opened;
-use crate::serve::readiness::Readiness;
 use crate::serve::sockets::Sockets;
 
 /// How it ends.
@@ -32,7 +31,6 @@ pub(crate) struct Ending {
 /// Everything that must be ended.
 pub(crate) struct Running {
     opened: Opened,
-    readiness: Readiness,
     /// Ends the listeners, which end in their own order.
     accepting: Tasks,
     listeners: Vec<Task>,
@@ -48,19 +46,14 @@ impl Running {
         exposition: Exposition,
         around: &Surroundings,
     ) -> Self {
-        let mut running = Self {
-            opened,
-            readiness: Readiness::default(),
-            accepting: Tasks::new(),
-            listeners: Vec::new(),
-            tasks: Tasks::new(),
-        };
+        let mut running =
+            Self { opened, accepting: Tasks::new(), listeners: Vec::new(), tasks: Tasks::new() };
         let metrics = exposition.router();
         let mut router = running.opened.router();
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
-        let door = door(proxies, running.readiness.clone());
+        let door = door(proxies);
         running.serve("listener", sockets.main.door(Arc::clone(&door)), router.clone());
         if let Some(listener) = sockets.mutual_tls {
             running.serve("listener, mutual TLS", listener.door(door), router);
@@ -95,7 +88,7 @@ impl Running {
         around: &Surroundings,
     ) -> Result<Exit, Failure> {
         signals.next().await;
-        self.readiness.stop();
+        self.opened.stop_accepting();
         match ending.log {
             LogFormat::Text => around.output.note("stopping"),
             LogFormat::Json => tracing::info!("stopping"),
@@ -110,11 +103,6 @@ impl Running {
     }
 
     pub(crate) async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
-<<<<<<< HEAD
-        self.opened.stop_accepting();
-        self.readiness.stop();
-=======
->>>>>>> wt-serve
         around.clock.sleep(delay).await;
         self.accepting.shutdown().await;
         for listener in self.listeners {
@@ -126,7 +114,7 @@ impl Running {
     }
 }
 
-/// What happens to a request before the router: who calls is settled, and whether we are still there for it.
-fn door(proxies: TrustedProxies, readiness: Readiness) -> Door {
-    Arc::new(move |request| proxies.settle(request).or_else(|| readiness.answer(request)))
+/// What happens to a request before the router: who calls is settled.
+fn door(proxies: TrustedProxies) -> Door {
+    Arc::new(move |request| proxies.settle(request))
 }
