@@ -1,5 +1,6 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
+pub mod admin;
 mod doctor;
 mod flags;
 mod keys;
@@ -11,6 +12,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
+pub use admin::Admin;
 pub use doctor::Doctor;
 pub use flags::ProfileFlags;
 pub use keys::{Keygen, KeygenKind};
@@ -102,6 +104,8 @@ pub enum Command {
     Providers(Providers),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
+    /// Administer an authorization server: APIs, clients, credentials
+    Admin(Admin),
     /// Run an authorization server to develop against
     Serve(Serve),
     /// Print a completion script for a shell
@@ -182,6 +186,7 @@ impl Cli {
                 Command::Profile(command) => command.wants_json(),
                 Command::Providers(command) => command.json,
                 Command::Keygen(command) => command.json,
+                Command::Admin(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,
             }

@@ -1,0 +1,203 @@
+//! `m2m admin init`: the first step, on the database itself, before anybody can ask a server.
+//!
+//! Schema, signing keys and the client `admin` are made in the database ([`prepare`]); here the sealing key is made
+//! where there is none, and a profile `admin` is written with its secret beside it (both 0600).
+//!
+//! Enforces: nothing that is there is replaced, not even by a second run. The sealing key is on the disk before the
+//! database holds anything sealed under it, and stays there whatever happens next.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use m2m_proto::jose::base64url;
+use m2m_proto::secret::{SecretBytes, SecretString};
+use m2m_proto::uri::Issuer;
+use serde_json::json;
+
+use crate::Surroundings;
+use crate::args::admin::AdminInit;
+use crate::exit::{Exit, Failure};
+use crate::output::Reader;
+use crate::settings::admin::PROFILE;
+use crate::settings::edit::Draft;
+use crate::settings::field::Field;
+use crate::settings::file::Profile;
+use crate::settings::secret::SecretReference;
+use crate::settings::value::{Origin, Sourced, Value};
+
+/// Bytes of a sealing key.
+const SEALING_KEY_BYTES: usize = 32;
+
+/// What the database shall be prepared for.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// Whose keys and tokens these will be.
+    pub(super) issuer: &'a Issuer,
+    /// `sqlite:PATH` or `postgres://…`; may hold a password.
+    pub(super) database: &'a SecretString,
+    /// 32 bytes.
+    pub(super) sealing_key: &'a SecretBytes,
+}
+
+/// Who may administer from now on.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The client that has both scopes of the admin API.
+    pub(super) client_id: String,
+    /// A secret of it, made just now.
+    pub(super) client_secret: SecretString,
+}
+
+/// Makes the schema, the signing keys, the admin API and the client `admin` in a database, or finds them there, and
+/// gives that client one more secret.
+///
+/// # Errors
+/// Exit 3: this build has no database; the database cannot be opened, or is sealed under another key.
+#[expect(clippy::unused_async, reason = "a database is opened without blocking")]
+pub(super) async fn prepare(wanted: &Wanted<'_>, _around: &Surroundings) -> Result<Prepared, Failure> {
+    let _ = (wanted.database, wanted.sealing_key);
+    Err(Failure::configuration(format!("a database for {} is not in this build", wanted.issuer.as_str()))
+        .hint(
+            "m2m serve --dev has an admin client from the start; --env-file writes its M2M_ADMIN_* variables",
+        ))
+}
+
+pub(super) async fn run(typed: &AdminInit, around: &Surroundings) -> Result<Exit, Failure> {
+    let issuer = Issuer::parse(&typed.issuer).map_err(|error| {
+        Failure::usage(format!("--issuer: {error}")).hint("such as https://login.example.com")
+    })?;
+    let database = SecretString::from(typed.database.as_str());
+    check_database(&typed.database, around)?;
+    let places = Places::free(typed, around)?;
+    let sealing_key = sealing_key(&around.directory.join(&typed.sealing_key_file), around)?;
+    let wanted = Wanted { issuer: &issuer, database: &database, sealing_key: &sealing_key };
+    let prepared = prepare(&wanted, around).await?;
+    places.write(&issuer, &prepared, around)?;
+    Ok(Exit::Ok)
+}
+
+/// A database that outlives this process. What was typed is not repeated: it may hold a password.
+fn check_database(typed: &str, around: &Surroundings) -> Result<(), Failure> {
+    let known = typed.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty())
+        || ["postgres://", "postgresql://"].iter().any(|scheme| typed.starts_with(scheme));
+    if !known {
+        return Err(Failure::usage("--database: expected sqlite:PATH or postgres://…")
+            .hint("for example --database sqlite:/var/lib/m2m/m2m.db"));
+    }
+    let authority =
+        typed.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        around
+            .output
+            .warn("others on this machine can see the password in --database; ~/.pgpass keeps it to itself");
+    }
+    Ok(())
+}
+
+/// Where profile and secret go.
+struct Places {
+    profile: PathBuf,
+    secret: PathBuf,
+}
+
+impl Places {
+    /// Found before anything is made, so that no secret is made that cannot be written.
+    fn free(typed: &AdminInit, around: &Surroundings) -> Result<Self, Failure> {
+        let profile = around.directory.join(&typed.out);
+        let secret = profile.with_extension("secret");
+        if profile == secret {
+            return Err(Failure::usage(
+                "--out: the secret goes beside it into a file .secret; choose another name",
+            )
+            .hint("for example --out admin.toml"));
+        }
+        for path in [&profile, &secret] {
+            if path.symlink_metadata().is_ok() {
+                return Err(Failure::usage(format!("{} exists and is not replaced", path.display()))
+                    .hint("choose another --out, or move the files away"));
+            }
+        }
+        match profile.parent() {
+            Some(directory) if directory.is_dir() => Ok(Self { profile, secret }),
+            _ => Err(Failure::usage(format!("--out: there is no directory for {}", profile.display()))),
+        }
+    }
+
+    fn write(&self, issuer: &Issuer, prepared: &Prepared, around: &Surroundings) -> Result<(), Failure> {
+        write_new(&self.secret, prepared.client_secret.expose())?;
+        let mut draft = Draft::open(&self.profile)?;
+        draft.put(PROFILE, &profile(issuer, &prepared.client_id, &self.secret))?;
+        draft.save(around.random.as_ref())?;
+        let (profile, secret) = (self.profile.display(), self.secret.display());
+        if around.output.reader() == Reader::Program {
+            return around.output.json(&json!({
+                "profile": PROFILE, "file": profile.to_string(), "secret_file": secret.to_string(),
+                "issuer": issuer.as_str(), "client_id": prepared.client_id,
+            }));
+        }
+        around.output.result(&format!("{profile}  profile {PROFILE}"))?;
+        around.output.result(&format!("{secret}  secret of {}, mode 0600", prepared.client_id))?;
+        around.output.note(&format!("try: m2m --config {profile} admin client list"));
+        Ok(())
+    }
+}
+
+fn profile(issuer: &Issuer, client_id: &str, secret: &Path) -> Profile {
+    let audience = format!("{}/admin/v1", issuer.as_str().trim_end_matches('/'));
+    let values = [
+        (Field::Issuer, Value::Text(issuer.as_str().to_owned())),
+        (Field::ClientId, Value::Text(client_id.to_owned())),
+        (Field::ClientSecret, Value::Secret(SecretReference::File(secret.to_owned()))),
+        (Field::Audience, Value::Text(audience)),
+    ];
+    values.map(|(field, value)| (field, Sourced { value, origin: Origin::Default })).into()
+}
+
+/// The key in the file, or a new one that is in the file now.
+///
+/// # Errors
+/// Exit 3: the file cannot be written. Exit 4: it cannot be read, or holds something else.
+fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, Failure> {
+    if path.symlink_metadata().is_err() {
+        let mut bytes = [0; SEALING_KEY_BYTES];
+        around.random.fill(&mut bytes);
+        let key = SecretBytes::from(bytes.as_slice());
+        write_new(path, &base64url::encode(bytes))?;
+        around.output.note(&format!("the sealing key is made: {} (mode 0600)", path.display()));
+        around
+            .output
+            .note("every node needs the same file; without it every secret and key in the database is lost");
+        return Ok(key);
+    }
+    let wrong = |why: &str| {
+        Failure::secret(format!("the sealing key {}: {why}", path.display()))
+            .hint("it is 32 bytes in base64url; name a file that is not there to have one made")
+    };
+    let read = m2m_io::file::read_secret_file(path).map_err(|error| wrong(&error.to_string()))?;
+    let text = std::str::from_utf8(read.secret.expose()).map_err(|_| wrong("it is not text"))?;
+    let key =
+        base64url::decode(text.trim()).map(SecretBytes::new).map_err(|_| wrong("it is not base64url"))?;
+    match key.expose().len() {
+        SEALING_KEY_BYTES => Ok(key),
+        length => Err(wrong(&format!("it has {length} bytes, not {SEALING_KEY_BYTES}"))),
+    }
+}
+
+/// A file that was not there, for us alone.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::configuration(format!("cannot write {}: {error}", path.display()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;
