@@ -32,7 +32,7 @@ M2M_ADMIN_CLIENT_SECRET (or M2M_ADMIN_CLIENT_SECRET_FILE); else the profile
 admin. That client needs m2m:read, and m2m:write to change anything.")]
 pub struct Admin {
     /// Results and failures as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
     /// What is administered.
     #[command(subcommand)]

@@ -6,6 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::Confirmation;
 
+/// In a line of 80 characters.
+const INIT_USAGE: &str = "m2m admin init [OPTIONS] --issuer <URL> --database <URL> \\
+                      --sealing-key-file <FILE> --out <FILE>";
+
 /// `m2m admin token`
 #[derive(Args, Clone, Debug)]
 pub struct AdminToken {
@@ -114,6 +118,7 @@ pub struct Audit {
 
 /// `m2m admin init`
 #[derive(Args, Clone, Debug)]
+#[command(override_usage = INIT_USAGE)]
 #[command(after_help = "\
 Example:
   m2m admin init --issuer https://login.example.com \\
