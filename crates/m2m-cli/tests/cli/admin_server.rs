@@ -393,8 +393,9 @@ fn resolved<'a>(value: &'a Value, document: &'a Value) -> &'a Value {
 /// Two objects a page, so that whoever lists has to follow.
 fn page(request: &Request, items: Vec<Value>) -> String {
     let start: usize = request.parameter("cursor").map_or(0, |cursor| cursor.parse().unwrap());
-    let next = (items.len() > start + 2).then(|| (start + 2).to_string());
-    let items: Vec<Value> = items.into_iter().skip(start).take(2).collect();
+    let most = request.parameter("limit").map_or(2, |limit| limit.parse::<usize>().unwrap().min(2));
+    let next = (items.len() > start + most).then(|| (start + most).to_string());
+    let items: Vec<Value> = items.into_iter().skip(start).take(most).collect();
     answer("200 OK", "", &json!({"items": items, "next": next}))
 }
 
@@ -406,7 +407,10 @@ fn created(all: &mut BTreeMap<String, Value>, name: &str, object: &Value) -> Ans
     let id = object[name].as_str().unwrap().to_owned();
     match all.get(&id) {
         Some(known) if known == object => Ok(single("200 OK", known)),
-        Some(_) => Err(problem("409 Conflict", "", &format!("{id} exists with other content"))),
+        Some(_) => {
+            let body = json!({"title": "Conflict", "detail": format!("{id} exists with other content"), "code": "exists"});
+            Err(answer("409 Conflict", "", &body))
+        }
         None => {
             all.insert(id, object.clone());
             Ok(single("201 Created", object))
@@ -493,7 +497,7 @@ fn tokens(request: &Request) -> Vec<Value> {
 
 fn audit(request: &Request) -> Vec<Value> {
     let all = vec![
-        json!({"at": NOW + 2, "event": "token_refused", "client_id": "billing", "error": "invalid_scope"}),
+        json!({"at": NOW + 2, "event": "request_refused", "client_id": "billing", "error": "invalid_scope"}),
         json!({"at": NOW + 1, "event": "token_issued", "client_id": "billing", "jti": "j1"}),
         json!({"at": NOW, "event": "client_created", "client_id": "billing", "actor": "admin"}),
     ];

@@ -107,7 +107,7 @@ fn every_operation_says_what_it_needs_and_how_it_refuses() {
         }
         let scope = if method == "get" { "m2m:read" } else { "m2m:write" };
         assert_eq!(operation["security"], serde_json::json!([{"oauth2": [scope]}]), "{place}");
-        let mut refusals = vec!["400", "401", "403", "429", "503"];
+        let mut refusals = vec!["400", "401", "403", "429", "503", "default"];
         let templated = path.contains('{');
         refusals.extend(templated.then_some("404"));
         let parameters = operation["parameters"].to_string();

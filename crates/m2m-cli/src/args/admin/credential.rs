@@ -26,7 +26,7 @@ pub enum CredentialCommand {
     /// Show one credential
     Show(Named),
     /// Make the next one; the current one works for a while
-    Rotate(CredentialRotate),
+    Rotate(Box<CredentialRotate>),
     /// Withdraw a credential for good, with its tokens
     Revoke(Confirmed),
 }
@@ -67,29 +67,9 @@ pub enum CredentialSecretUse {
     Post,
 }
 
-/// `m2m admin credential create`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  m2m admin credential create billing --label eu-1 > eu-1.secret
-  m2m admin credential create billing --label eu-2 \\
-      --public-key-file eu-2.jwks.json --expires-in 90d
-
-The secret is shown once and cannot be read again; on a pipe it stands alone on
-standard output. Of a key only the public half is taken: m2m keygen makes both.")]
-pub struct CredentialCreate {
-    /// The client
-    #[arg(value_name = "CLIENT")]
-    pub client: String,
-    /// Which instance uses it, such as a host or a deployment
-    #[arg(long, value_name = "TEXT")]
-    pub label: String,
-    /// How it proves who it is
-    ///
-    /// client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth. Default:
-    /// what the flags below lead to, else client_secret.
-    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
-    pub method: Option<CredentialMethod>,
+/// What a credential proves itself with, where that is not a secret.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MaterialFlags {
     /// Public key for private_key_jwt: PEM, JWK or JWK set
     #[arg(long, value_name = "FILE", help_heading = MATERIAL, group = "material")]
     pub public_key_file: Option<PathBuf>,
@@ -114,6 +94,34 @@ pub struct CredentialCreate {
     /// Or an email address in it
     #[arg(long, value_name = "EMAIL", help_heading = MATERIAL, group = "material")]
     pub subject_email: Option<String>,
+}
+
+/// `m2m admin credential create`
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  m2m admin credential create billing --label eu-1 > eu-1.secret
+  m2m admin credential create billing --label eu-2 \\
+      --public-key-file eu-2.jwks.json --expires-in 90d
+
+The secret is shown once and cannot be read again; on a pipe it stands alone on
+standard output. Of a key only the public half is taken: m2m keygen makes both.")]
+pub struct CredentialCreate {
+    /// The client
+    #[arg(value_name = "CLIENT")]
+    pub client: String,
+    /// Which instance uses it, such as a host or a deployment
+    #[arg(long, value_name = "TEXT")]
+    pub label: String,
+    /// How it proves who it is
+    ///
+    /// client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth. Default:
+    /// what the flags below lead to, else client_secret.
+    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
+    pub method: Option<CredentialMethod>,
+    /// What it proves itself with.
+    #[command(flatten)]
+    pub material: MaterialFlags,
     /// How long it is valid: 90d; default: until it is revoked
     #[arg(long, value_name = "TIME")]
     pub expires_in: Option<String>,
@@ -140,8 +148,9 @@ pub struct CredentialCreate {
 Example:
   m2m admin credential rotate ID --overlap 24h > eu-1.secret.new
 
-Both work during the overlap. m2m admin credential list CLIENT tells when the
-first one is safe to remove: when nobody uses it any more.")]
+A secret is followed by a secret; a key or a certificate by the one that is
+given, of the same method. Both work during the overlap. m2m admin credential
+list CLIENT tells when the first one is safe to remove.")]
 pub struct CredentialRotate {
     /// The credential that is replaced
     #[arg(value_name = "ID")]
@@ -149,6 +158,9 @@ pub struct CredentialRotate {
     /// How long the current one goes on working
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub overlap: String,
+    /// What the next one proves itself with.
+    #[command(flatten)]
+    pub material: MaterialFlags,
     /// Make one only, however often this is repeated
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,

@@ -11,7 +11,7 @@ pub use api::{AdminApi, ApiCommand, ApiCreate, ApiFields, ApiUpdate, Constraint,
 pub use client::{AdminClient, ClientCommand, ClientCreate, ClientFields, ClientUpdate};
 pub use credential::{
     AdminCredential, CredentialCommand, CredentialCreate, CredentialMethod, CredentialOwner,
-    CredentialRotate, CredentialSecretUse,
+    CredentialRotate, CredentialSecretUse, MaterialFlags,
 };
 pub use operate::{
     AdminInit, AdminKey, AdminToken, Audit, KeyCommand, KeyRoll, TokenCommand, TokenList, TokenRevoke,

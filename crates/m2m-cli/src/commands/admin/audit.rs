@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::http::Caller;
+use super::http::{Caller, PAGE};
 use super::moment::{self, rfc3339};
 use super::shown::{number, text};
 use crate::Surroundings;
@@ -20,7 +20,7 @@ pub(super) async fn run(typed: &Audit, around: &Surroundings) -> Result<Exit, Fa
     let mut cursor = None;
     let mut any = false;
     loop {
-        let (records, next) = caller.page("/audit", &query, cursor.as_deref()).await?;
+        let (records, next) = caller.page(("/audit", left.min(PAGE)), &query, cursor.as_deref()).await?;
         for record in records {
             write(&record, around)?;
             any = true;
@@ -68,7 +68,7 @@ fn write(record: &Value, around: &Surroundings) -> Result<(), Failure> {
     }
 }
 
-/// Time and event, then what there is: `2026-11-25T10:00:00Z  token_refused  client billing  error invalid_scope`.
+/// Time and event, then what there is: `2026-11-25T10:00:00Z  request_refused  client billing  error invalid_scope`.
 fn line(record: &Map<String, Value>) -> String {
     let at = number(record, "at").map(rfc3339).unwrap_or_default();
     let mut line = format!("{at}  {}", text(record, "event"));
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn a_record_is_one_line() {
         let record = json!({
-            "at": 1_800_000_000, "event": "token_refused", "client_id": "billing", "error": "x\n", "address": "10.0.0.5",
+            "at": 1_800_000_000, "event": "request_refused", "client_id": "billing", "error": "x\n", "address": "10.0.0.5",
         });
         assert_eq!(
             line(record.as_object().unwrap()),
-            "2027-01-15T08:00:00Z  token_refused  client billing  error x?  from 10.0.0.5"
+            "2027-01-15T08:00:00Z  request_refused  client billing  error x?  from 10.0.0.5"
         );
     }
 }

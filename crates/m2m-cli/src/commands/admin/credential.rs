@@ -5,7 +5,7 @@
 //! key has no secret to print, and that is a failure on a pipe: an empty file would look like one.
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::client::withdrawn;
 use super::http::{Answer, Call, Caller, object_path};
@@ -14,7 +14,9 @@ use super::table::Table;
 use super::typed::Members;
 use super::{confirm, material, moment};
 use crate::Surroundings;
-use crate::args::admin::{CredentialCommand, CredentialCreate, CredentialMethod, CredentialRotate};
+use crate::args::admin::{
+    CredentialCommand, CredentialCreate, CredentialMethod, CredentialRotate, MaterialFlags,
+};
 use crate::exit::{Exit, Failure};
 use crate::output::{Reader, Stream};
 
@@ -76,7 +78,10 @@ async fn create(typed: &CredentialCreate, around: &Surroundings) -> Result<(), F
 async fn rotate(typed: &CredentialRotate, around: &Surroundings) -> Result<(), Failure> {
     let path = object_path(COLLECTION, &typed.id, "/rotate")?;
     let overlap = moment::seconds("--overlap", &typed.overlap, "24h")?;
-    let mut call = Call::post(path, json!({"overlap": overlap}));
+    let mut body = Members::new();
+    body.insert("overlap".to_owned(), Value::from(overlap));
+    put_material(&mut body, &typed.material)?;
+    let mut call = Call::post(path, Value::Object(body));
     call.idempotency_key.clone_from(&typed.idempotency_key);
     let answer = Caller::open(around).await?.send(call).await?;
     made(&answer, around)?;
@@ -159,24 +164,7 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
     let mut members = Members::new();
     members.insert("label".to_owned(), Value::from(typed.label.as_str()));
     members.insert("method".to_owned(), Value::from(method.as_str()));
-    if let Some(path) = &typed.public_key_file {
-        members.insert("jwks".to_owned(), material::public_keys(path)?);
-    }
-    if let Some(path) = &typed.certificate_file {
-        members.insert("certificate".to_owned(), Value::from(material::certificate(path)?));
-    }
-    for (name, text) in [
-        ("jwks_uri", &typed.jwks_url),
-        ("subject", &typed.subject),
-        ("subject_dns", &typed.subject_dns),
-        ("subject_uri", &typed.subject_uri),
-        ("subject_ip", &typed.subject_ip),
-        ("subject_email", &typed.subject_email),
-    ] {
-        if let Some(text) = text {
-            members.insert(name.to_owned(), Value::from(text.as_str()));
-        }
-    }
+    put_material(&mut members, &typed.material)?;
     if let Some(span) = &typed.expires_in {
         members.insert("expires_in".to_owned(), Value::from(moment::seconds("--expires-in", span, "90d")?));
     }
@@ -197,14 +185,42 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
     Ok(members)
 }
 
+fn put_material(members: &mut Members, typed: &MaterialFlags) -> Result<(), Failure> {
+    if let Some(path) = &typed.public_key_file {
+        members.insert("jwks".to_owned(), material::public_keys(path)?);
+    }
+    if let Some(path) = &typed.certificate_file {
+        members.insert("certificate".to_owned(), Value::from(material::certificate(path)?));
+    }
+    for (name, text) in [
+        ("jwks_uri", &typed.jwks_url),
+        ("subject", &typed.subject),
+        ("subject_dns", &typed.subject_dns),
+        ("subject_uri", &typed.subject_uri),
+        ("subject_ip", &typed.subject_ip),
+        ("subject_email", &typed.subject_email),
+    ] {
+        if let Some(text) = text {
+            members.insert(name.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    Ok(())
+}
+
 /// The method that was typed, or what the flags lead to.
 fn method(typed: &CredentialCreate) -> Result<CredentialMethod, Failure> {
     use CredentialMethod as M;
-    let names =
-        [&typed.subject, &typed.subject_dns, &typed.subject_uri, &typed.subject_ip, &typed.subject_email];
-    let led_to = if typed.public_key_file.is_some() || typed.jwks_url.is_some() {
+    let material = &typed.material;
+    let names = [
+        &material.subject,
+        &material.subject_dns,
+        &material.subject_uri,
+        &material.subject_ip,
+        &material.subject_email,
+    ];
+    let led_to = if material.public_key_file.is_some() || material.jwks_url.is_some() {
         Some(M::PrivateKeyJwt)
-    } else if typed.certificate_file.is_some() {
+    } else if material.certificate_file.is_some() {
         Some(M::SelfSignedTlsClientAuth)
     } else {
         names.iter().any(|name| name.is_some()).then_some(M::TlsClientAuth)

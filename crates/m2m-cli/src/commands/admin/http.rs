@@ -23,7 +23,7 @@ use crate::settings::field::Field;
 const PATH: &str = "/admin/v1";
 
 /// How many objects a page of a list may have.
-const PAGE: &str = "1000";
+pub(super) const PAGE: u64 = 1000;
 
 /// A repeat with the same key makes nothing anew.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -106,7 +106,7 @@ impl Caller {
         let mut all = Vec::new();
         let mut cursor = None;
         loop {
-            let (items, next) = self.page(path, query, cursor.as_deref()).await?;
+            let (items, next) = self.page((path, PAGE), query, cursor.as_deref()).await?;
             all.extend(items);
             match next {
                 Some(next) => cursor = Some(next),
@@ -115,17 +115,17 @@ impl Caller {
         }
     }
 
-    /// One page of a list, and where the next one begins.
+    /// One page of a list, of so many objects at most, and where the next one begins.
     ///
     /// # Errors
     /// As [`Caller::send`].
     pub(super) async fn page(
         &self,
-        path: &str,
+        (path, most): (&str, u64),
         query: &[(&str, &str)],
         cursor: Option<&str>,
     ) -> Result<(Vec<Value>, Option<String>), Failure> {
-        let mut address = format!("{path}?limit={PAGE}");
+        let mut address = format!("{path}?limit={most}");
         for (name, value) in query.iter().copied().chain(cursor.map(|cursor| ("cursor", cursor))) {
             address.extend(["&", name, "=", &segment(value)]);
         }

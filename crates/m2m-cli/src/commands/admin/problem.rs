@@ -24,8 +24,10 @@ pub(super) fn failure(response: &Response<Bytes>, needed: &str) -> Failure {
         Some(said) => format!("the admin API answered {}: {said}", status.as_u16()),
         None => format!("the admin API answered {status}"),
     };
-    let failure = Failure::of(exit, kind, message).hint(hint(status, response.headers(), needed));
-    match code(&document, response.headers()) {
+    let code = code(&document, response.headers());
+    let hint = hint((status, code.as_deref()), response.headers(), needed);
+    let failure = Failure::of(exit, kind, message).hint(hint);
+    match code {
         Some(code) => failure.code(code),
         None => failure,
     }
@@ -53,7 +55,7 @@ fn code(document: &Map<String, Value>, headers: &HeaderMap) -> Option<String> {
     text(document, "code").map(str::to_owned).or_else(|| challenged().map(|code| code.as_str().to_owned()))
 }
 
-fn hint(status: StatusCode, headers: &HeaderMap, needed: &str) -> String {
+fn hint((status, code): (StatusCode, Option<&str>), headers: &HeaderMap, needed: &str) -> String {
     let again = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let seconds = again.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let wait = |what: &str| match seconds {
@@ -66,7 +68,7 @@ fn hint(status: StatusCode, headers: &HeaderMap, needed: &str) -> String {
             .to_owned(),
         403 => format!("the client that administers needs the scope {needed} at ISSUER/admin/v1"),
         404 => "list shows what there is, such as m2m admin client list".to_owned(),
-        409 => "show tells what is there; update changes it".to_owned(),
+        409 if code == Some("exists") => "show tells what is there; update changes it".to_owned(),
         412 => "somebody changed it since: look at it with show, and give the version that it tells to --if-version"
             .to_owned(),
         413 => "the admin API takes bodies of up to 1 MiB".to_owned(),

@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use m2m_io::{OsRandom, SystemClock};
 
+use serde_json::json;
+
 use super::*;
 use crate::args::admin::AdminCommand;
 use crate::args::{Cli, Command, Global};
