@@ -102,10 +102,10 @@ pub enum Command {
     Profile(Profile),
     /// List the token services known by name, or explain one
     Providers(Providers),
-    /// Make keys: key pair, JWK, JWK set, self-signed certificate
-    Keygen(Keygen),
     /// Administer an authorization server: APIs, clients, credentials
     Admin(Admin),
+    /// Make keys: key pair, JWK, JWK set, self-signed certificate
+    Keygen(Keygen),
     /// Run an authorization server to develop against
     Serve(Serve),
     /// Print a completion script for a shell
@@ -185,8 +185,8 @@ impl Cli {
                 Command::Doctor(command) => command.json,
                 Command::Profile(command) => command.wants_json(),
                 Command::Providers(command) => command.json,
-                Command::Keygen(command) => command.json,
                 Command::Admin(command) => command.json,
+                Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,
             }
