@@ -126,9 +126,9 @@ Example:
       --out admin.toml
   m2m --config admin.toml admin client list
 
-It works on the database itself, before or while servers run. The sealing key is
-made where the file is not there: every node needs the same one, and without it
-all secrets and keys in the database are lost.")]
+It works on the database itself, before a server does; on PostgreSQL also later.
+The sealing key is made where the file is not there: every node needs the same
+one, and without it all secrets and keys in the database are lost.")]
 pub struct AdminInit {
     /// The issuer that the servers will have
     #[arg(long, value_name = "URL")]

@@ -26,7 +26,7 @@ use crate::settings::file::Profile;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::{Origin, Sourced, Value};
 
-/// Bytes of a sealing key.
+/// Bytes of a sealing key, at least.
 const SEALING_KEY_BYTES: usize = 32;
 
 /// What the database shall be prepared for.
@@ -34,9 +34,9 @@ const SEALING_KEY_BYTES: usize = 32;
 pub(super) struct Wanted<'a> {
     /// Whose keys and tokens these will be.
     pub(super) issuer: &'a Issuer,
-    /// `sqlite:PATH` or `postgres://…`; may hold a password.
+    /// `sqlite:PATH` or `postgres://…`.
     pub(super) database: &'a SecretString,
-    /// 32 bytes.
+    /// At least 32 bytes: the text of the file, as a server takes it.
     pub(super) sealing_key: &'a SecretBytes,
 }
 
@@ -68,17 +68,18 @@ pub(super) async fn run(typed: &AdminInit, around: &Surroundings) -> Result<Exit
         Failure::usage(format!("--issuer: {error}")).hint("such as https://login.example.com")
     })?;
     let database = SecretString::from(typed.database.as_str());
-    check_database(&typed.database, around)?;
+    check_database(&typed.database)?;
     let places = Places::free(typed, around)?;
-    let sealing_key = sealing_key(&around.directory.join(&typed.sealing_key_file), around)?;
+    let sealing_key = sealing_key(&around.directory.join(&typed.sealing_key_file), around).await?;
     let wanted = Wanted { issuer: &issuer, database: &database, sealing_key: &sealing_key };
     let prepared = prepare(&wanted, around).await?;
     places.write(&issuer, &prepared, around)?;
     Ok(Exit::Ok)
 }
 
-/// A database that outlives this process. What was typed is not repeated: it may hold a password.
-fn check_database(typed: &str, around: &Surroundings) -> Result<(), Failure> {
+/// A database that outlives this process, without a password in its URL. What was typed is not repeated: it may hold
+/// one.
+fn check_database(typed: &str) -> Result<(), Failure> {
     let known = typed.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty())
         || ["postgres://", "postgresql://"].iter().any(|scheme| typed.starts_with(scheme));
     if !known {
@@ -88,9 +89,10 @@ fn check_database(typed: &str, around: &Surroundings) -> Result<(), Failure> {
     let authority =
         typed.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
     if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
-        around
-            .output
-            .warn("others on this machine can see the password in --database; ~/.pgpass keeps it to itself");
+        return Err(Failure::usage(
+            "--database: a password in this place is refused: others can see it with ps",
+        )
+        .hint("leave it out of the URL, and set PGPASSFILE to a file that has it"));
     }
     Ok(())
 }
@@ -154,34 +156,34 @@ fn profile(issuer: &Issuer, client_id: &str, secret: &Path) -> Profile {
     values.map(|(field, value)| (field, Sourced { value, origin: Origin::Default })).into()
 }
 
-/// The key in the file, or a new one that is in the file now.
+/// The key in the file, or a new one that is in the file now. A server takes the text itself, as every secret is read;
+/// so what is made is text: 32 random bytes in base64url.
 ///
 /// # Errors
-/// Exit 3: the file cannot be written. Exit 4: it cannot be read, or holds something else.
-fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, Failure> {
+/// Exit 3: the file cannot be written. Exit 4: it cannot be read, or is too short.
+async fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, Failure> {
     if path.symlink_metadata().is_err() {
         let mut bytes = [0; SEALING_KEY_BYTES];
         around.random.fill(&mut bytes);
-        let key = SecretBytes::from(bytes.as_slice());
-        write_new(path, &base64url::encode(bytes))?;
+        let text = SecretString::new(base64url::encode(bytes));
+        write_new(path, text.expose())?;
         around.output.note(&format!("the sealing key is made: {} (mode 0600)", path.display()));
         around
             .output
             .note("every node needs the same file; without it every secret and key in the database is lost");
-        return Ok(key);
+        return Ok(SecretBytes::from(text.expose().as_bytes()));
     }
-    let wrong = |why: &str| {
-        Failure::secret(format!("the sealing key {}: {why}", path.display()))
-            .hint("it is 32 bytes in base64url; name a file that is not there to have one made")
-    };
-    let read = m2m_io::file::read_secret_file(path).map_err(|error| wrong(&error.to_string()))?;
-    let text = std::str::from_utf8(read.secret.expose()).map_err(|_| wrong("it is not text"))?;
-    let key =
-        base64url::decode(text.trim()).map(SecretBytes::new).map_err(|_| wrong("it is not base64url"))?;
-    match key.expose().len() {
-        SEALING_KEY_BYTES => Ok(key),
-        length => Err(wrong(&format!("it has {length} bytes, not {SEALING_KEY_BYTES}"))),
+    let read =
+        SecretReference::File(path.to_owned()).read(&around.environment, around.clock.as_ref()).await?;
+    let key = SecretBytes::from(read.secret.expose().as_bytes());
+    if key.expose().len() < SEALING_KEY_BYTES {
+        return Err(Failure::secret(format!(
+            "the sealing key {} has less than {SEALING_KEY_BYTES} bytes",
+            path.display()
+        ))
+        .hint("name a file that is not there, to have one made"));
     }
+    Ok(key)
 }
 
 /// A file that was not there, for us alone.
