@@ -148,9 +148,9 @@ pub struct CredentialCreate {
 Example:
   m2m admin credential rotate ID --overlap 24h > eu-1.secret.new
 
-A secret is followed by a secret; a key or a certificate by the one that is
-given, of the same method. Both work during the overlap. m2m admin credential
-list CLIENT tells when the first one is safe to remove.")]
+A secret is followed by a secret, a key or a certificate by the one that is
+given. Both work during the overlap. m2m admin credential list CLIENT tells when
+the first one is safe to remove.")]
 pub struct CredentialRotate {
     /// The credential that is replaced
     #[arg(value_name = "ID")]
@@ -158,12 +158,12 @@ pub struct CredentialRotate {
     /// How long the current one goes on working
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub overlap: String,
-    /// What the next one proves itself with.
-    #[command(flatten)]
-    pub material: MaterialFlags,
-    /// Make one only, however often this is repeated
-    #[arg(long, value_name = "KEY")]
-    pub idempotency_key: Option<String>,
+    /// Where it is a key: the next public key, PEM, JWK or JWK set
+    #[arg(long, value_name = "FILE", group = "next-material")]
+    pub public_key_file: Option<PathBuf>,
+    /// Where it is a certificate: the next one, PEM
+    #[arg(long, value_name = "FILE", group = "next-material")]
+    pub certificate_file: Option<PathBuf>,
 }
 
 impl CredentialMethod {

@@ -4,6 +4,8 @@
 //! ours; on a pipe it stands alone on its line, so that `> FILE` keeps just that. A repeat under the same idempotency
 //! key has no secret to print, and that is a failure on a pipe: an empty file would look like one.
 
+use std::path::Path;
+
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -80,10 +82,8 @@ async fn rotate(typed: &CredentialRotate, around: &Surroundings) -> Result<(), F
     let overlap = moment::seconds("--overlap", &typed.overlap, "24h")?;
     let mut body = Members::new();
     body.insert("overlap".to_owned(), Value::from(overlap));
-    put_material(&mut body, &typed.material)?;
-    let mut call = Call::post(path, Value::Object(body));
-    call.idempotency_key.clone_from(&typed.idempotency_key);
-    let answer = Caller::open(around).await?.send(call).await?;
+    put_files(&mut body, typed.public_key_file.as_deref(), typed.certificate_file.as_deref())?;
+    let answer = Caller::open(around).await?.send(Call::post(path, Value::Object(body))).await?;
     made(&answer, around)?;
     if around.output.reader() == Reader::Person {
         let (label, client) = (text(&answer.object, "label"), text(&answer.object, "client_id"));
@@ -185,13 +185,18 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
     Ok(members)
 }
 
-fn put_material(members: &mut Members, typed: &MaterialFlags) -> Result<(), Failure> {
-    if let Some(path) = &typed.public_key_file {
+fn put_files(members: &mut Members, key: Option<&Path>, certificate: Option<&Path>) -> Result<(), Failure> {
+    if let Some(path) = key {
         members.insert("jwks".to_owned(), material::public_keys(path)?);
     }
-    if let Some(path) = &typed.certificate_file {
+    if let Some(path) = certificate {
         members.insert("certificate".to_owned(), Value::from(material::certificate(path)?));
     }
+    Ok(())
+}
+
+fn put_material(members: &mut Members, typed: &MaterialFlags) -> Result<(), Failure> {
+    put_files(members, typed.public_key_file.as_deref(), typed.certificate_file.as_deref())?;
     for (name, text) in [
         ("jwks_uri", &typed.jwks_url),
         ("subject", &typed.subject),

@@ -48,8 +48,14 @@ pub(super) fn at(flag: &str, typed: &str) -> Result<u64, Failure> {
     UnixTime::parse_rfc3339(typed).map(UnixTime::seconds).ok_or_else(wrong)
 }
 
-/// As RFC 3339 writes it, in UTC.
+/// The first second that RFC 3339 cannot write.
+const YEAR_10000: u64 = 253_402_300_800;
+
+/// As RFC 3339 writes it, in UTC; `never` from the year 10000 on.
 pub(super) fn rfc3339(seconds: u64) -> String {
+    if seconds >= YEAR_10000 {
+        return "never".to_owned();
+    }
     let of_day = seconds % 86_400;
     let date = UnixTime::from_seconds(seconds).date();
     format!("{date}T{:02}:{:02}:{:02}Z", of_day / 3_600, of_day % 3_600 / 60, of_day % 60)
@@ -105,6 +111,8 @@ mod tests {
         assert_eq!(at("--not-before", "1h").unwrap_err().exit(), Exit::Usage);
         assert_eq!(rfc3339(1_800_000_000), "2027-01-15T08:00:00Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(253_402_300_799), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(u64::MAX), "never");
     }
 
     #[test]

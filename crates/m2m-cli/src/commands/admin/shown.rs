@@ -75,7 +75,10 @@ fn is_moment(name: &str) -> bool {
 }
 
 fn moment(at: u64, now: UnixTime) -> String {
-    format!("{} ({})", rfc3339(at), relative(at, now))
+    match rfc3339(at) {
+        never if never == "never" => never,
+        written => format!("{written} ({})", relative(at, now)),
+    }
 }
 
 fn lasting(seconds: u64) -> String {
