@@ -1,19 +1,25 @@
 //! One function per parser: bytes from a stranger, and an invariant that holds
 //! whatever they are. A function panics when its invariant is broken.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use m2m_proto::client_auth::secret::{BasicEncoding, decode_basic, encode_basic};
 use m2m_proto::error::{Challenge, ErrorCode, ErrorResponse, ResponseError};
 use m2m_proto::form::{Form, FormWriter};
-use m2m_proto::jose::{Compact, Jwk, JwkSet};
+use m2m_proto::jose::{Algorithm, Compact, HeaderFields, Jwk, JwkSet, Kind, SigningKey, base64url, jws};
 use m2m_proto::json::{self, JsonLimits};
 use m2m_proto::metadata::ServerMetadata;
 use m2m_proto::names::{header as names, media_type};
+use m2m_proto::revocation_feed::{self, RevocationFeedClaims};
 use m2m_proto::scope::Scope;
+use m2m_proto::secret::SecretBytes;
+use m2m_proto::status_list::{self, StatusList};
+use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::presentation::{Presentation, authorization};
 use m2m_proto::token::{ErrorShape, LifetimeUnit, ResponseDialect};
-use m2m_proto::token::{TokenRequest, TokenResponse, TokenType, access_token};
+use m2m_proto::token::{TokenRequest, TokenResponse, TokenSeal, TokenType, access_token, sealed};
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, ResourceUri};
 
 /// A target with its name, which is also its file in `fuzz_targets/`.
@@ -34,7 +40,33 @@ pub const TARGETS: &[Target] = &[
     ("token_response_dialect", token_response_dialect),
     ("uri", uri),
     ("scope", scope),
+    ("status_list", status_list),
+    ("revocation_feed", revocation_feed),
+    ("sealed_token", sealed_token),
 ];
+
+/// What the targets sign and seal with.
+struct Keys {
+    signing: SigningKey,
+    seal: TokenSeal,
+    issuer: Issuer,
+}
+
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let issuer = Issuer::parse("https://login.example").expect("well-formed");
+    let signing = SigningKey::generate(Algorithm::EdDsa).expect("a key");
+    let seal = TokenSeal::new(&SecretBytes::new(vec![1; 32]), &issuer).expect("long enough");
+    Keys { signing, seal, issuer }
+});
+
+/// Ten minutes into the life of the seeds.
+const NOW: UnixTime = UnixTime::from_seconds(1_800_000_600);
+
+/// What a stranger writes, signed all the same, so that the claims are reached.
+fn signed(kind: Kind, payload: &[u8]) -> String {
+    let fields = HeaderFields { typ: kind.typ(), ..HeaderFields::default() };
+    jws::sign(&fields, payload, &KEYS.signing).unwrap_or_default()
+}
 
 fn read_form(body: &[u8]) -> Option<Form> {
     Form::parse(Some(media_type::FORM), body).ok()
@@ -216,4 +248,73 @@ pub fn scope(data: &[u8]) {
     let canonical = Scope::parse(&scope.canonical()).expect("own output");
     assert_eq!(scope, canonical);
     assert!(scope.is_subset(&canonical) && scope.difference(&canonical).is_empty());
+}
+
+/// A list is as long as its bytes say, and is read as itself.
+pub fn status_list(data: &[u8]) {
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    let _ = status_list::parse(text);
+    let encoded = base64url::encode(data);
+    for (bits, lst) in [1, 2, 4, 8].into_iter().flat_map(|bits| [(bits, text), (bits, &encoded)]) {
+        let Ok(list) = StatusList::decode(bits, lst) else { continue };
+        assert!(list.len() * bits <= 8 * status_list::MAX_LIST_BYTES as u64);
+        assert!(list.get(list.len()).is_none());
+        let again = StatusList::decode(bits, &list.encode().expect("memory only")).expect("own output");
+        assert_eq!(again, list);
+    }
+    if !data.starts_with(b"{") {
+        return;
+    }
+    let expect = status_list::Expect {
+        uri: "https://login.example/status/1",
+        issuer: None,
+        algorithms: &[Algorithm::EdDsa],
+        now: NOW,
+        skew: Skew::DEFAULT,
+    };
+    let document = signed(Kind::StatusList, data);
+    let Ok(unverified) = status_list::parse(&document) else { return };
+    if let Ok(verified) = unverified.verify(KEYS.signing.verifying_key(), &expect) {
+        assert!(verified.expires_at().saturating_add(Skew::DEFAULT.get()) > NOW);
+        assert_eq!(verified.get(0).is_none(), verified.list().is_empty());
+        assert!(verified.ttl().is_none_or(|ttl| !ttl.is_zero()));
+    }
+}
+
+/// A feed holds what it lists and nothing else, and is read as itself.
+pub fn revocation_feed(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = revocation_feed::parse(text);
+    }
+    if !data.starts_with(b"{") {
+        return;
+    }
+    let Keys { signing, issuer, .. } = &*KEYS;
+    let expect =
+        revocation_feed::Expect { issuer, algorithms: &[Algorithm::EdDsa], now: NOW, skew: Skew::DEFAULT };
+    let verify =
+        |document: &str| revocation_feed::parse(document).ok()?.verify(signing.verifying_key(), &expect).ok();
+    let Some(feed) = verify(&signed(Kind::RevocationFeed, data)) else { return };
+    assert!(feed.iter().all(|jti| feed.contains(jti)) && !feed.contains(""));
+    let revoked: Vec<_> = feed.iter().collect();
+    let claims = RevocationFeedClaims {
+        issuer,
+        issued_at: NOW,
+        expires_at: NOW.saturating_add(feed.ttl()),
+        ttl: feed.ttl(),
+        revoked: &revoked,
+    };
+    let Ok(document) = claims.sign(&RevocationFeedClaims::header(signing), signing) else { return };
+    if let Some(again) = verify(&document) {
+        assert!(again.iter().eq(feed.iter()));
+    }
+}
+
+/// Nothing that was not sealed here opens, and no token is both sealed and signed.
+pub fn sealed_token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    assert!(KEYS.seal.open(text).is_err());
+    let encoded = format!("{}{}", sealed::PREFIX, base64url::encode(data));
+    assert!(sealed::is_sealed(&encoded) && KEYS.seal.open(&encoded).is_err());
+    assert!(!sealed::is_sealed(text) || access_token::parse(text).is_err());
 }

@@ -17,9 +17,15 @@ const PEERS: &[Peer] = &[
     Peer { name: "oidc-provider", runtime: &NODE, oldest: (20, 0) },
     // says so in its package.json
     Peer { name: "oauth2-mock-server", runtime: &NODE, oldest: (20, 19) },
+    // undici wants 20.18.1, and says so in its package.json
+    Peer { name: "openid-client", runtime: &NODE, oldest: (20, 19) },
     // joserfc, which Authlib is built on, says so in its metadata
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
 ];
+
+/// Shows that the tests find a PostgreSQL: in `PATH`, or where Debian puts it.
+pub(crate) const POSTGRES: &[&str] =
+    &["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"];
 
 pub(crate) const NODE: Runtime = Runtime {
     program: "node",
@@ -71,7 +77,19 @@ pub(crate) fn fetch() -> Result<Vec<&'static str>> {
         }
     }
     ready.extend(form::build().context("cannot build react-form")?);
+    ready.extend(postgres());
     Ok(ready)
+}
+
+/// Nothing to fetch: the tests start what is installed.
+fn postgres() -> Option<&'static str> {
+    let found = POSTGRES
+        .split_first()
+        .is_some_and(|(program, arguments)| run::works(Command::new(program).args(arguments)));
+    if !found {
+        println!("skipped: peer postgres needs PostgreSQL");
+    }
+    found.then_some("postgres")
 }
 
 impl Peer {

@@ -11,6 +11,7 @@ const PACKAGES: &[(&[&str], &str)] = &[
     (&["npm", "--version"], "npm"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"), // brings python3 along
     (&["chromium", "--version"], "chromium"),                       // fills in examples/react-form
+    (peers::POSTGRES, "postgresql"), // starts a cluster of its own, which no test uses
 ];
 
 /// What was asked for on the command line.

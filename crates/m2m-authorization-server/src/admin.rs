@@ -1,155 +1,217 @@
-//! Administrative acts as typed calls: register, withdraw, list.
+//! Administrative acts as typed calls: register, change, withdraw, list.
 //!
-//! The JSON admin API will be one caller of these; a program that embeds the server is another.
-//! Nothing here asks who is calling.
+//! The JSON admin API is one caller of these; a program that embeds the server is another. Nothing here
+//! asks who is calling; [`Admin::acting`] says on whose behalf, and the audit remembers it.
+
+mod credentials;
+
+pub use credentials::Removal;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
+use m2m_proto::scope::ScopeToken;
 use m2m_proto::time::UnixTime;
 
-use crate::audit::{Event, Record};
-use crate::error::Error;
+use crate::audit::{Entry, Event, Query, Record};
+use crate::error::{Error, ErrorKind};
+use crate::keys::rotation::{KeyDates, Phase};
 use crate::observe;
 use crate::registry::api::MAX_LIFETIME;
-use crate::registry::secret;
 use crate::registry::{
-    Api, Change, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof,
-    Registry, Status,
+    Api, ApiIdentifier, Change, Client, Conflict, IfVersion, Registration, Registry, Status,
 };
 use crate::server::State;
-use crate::store::TokenRef;
+use crate::store::{StoreError, TokenRef, Usage};
+
+/// The scope that lets a client read through the admin API.
+pub const SCOPE_READ: &str = "m2m:read";
+/// The scope that lets a client change things through the admin API.
+pub const SCOPE_WRITE: &str = "m2m:write";
+
+/// What the issuer's admin API is named as, behind the issuer: the audience of its tokens.
+pub const ADMIN_PATH: &str = "/admin/v1";
+
+/// Until when a withdrawal is known, at worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Effective {
+    /// By introspection, at every node that answers at all.
+    pub introspection: Duration,
+    /// By verifiers that fetch status lists and the revocation feed, and refuse expired ones.
+    pub offline: Duration,
+}
+
+/// A signing key as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShownKey {
+    /// Its `kid`.
+    pub kid: String,
+    /// What it signs with.
+    pub algorithm: Algorithm,
+    /// Where it stands now.
+    pub phase: Phase,
+    /// When it comes and goes.
+    pub dates: KeyDates,
+}
+
+/// How signing keys are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Roll {
+    /// Announced as usual, so that no verifier meets an unknown key.
+    Announced,
+    /// At once: what the old keys signed is refused as soon as verifiers fetch the key set.
+    Emergency,
+}
 
 /// The administrative acts of a server; see [`Server::admin`](crate::Server::admin).
 #[derive(Debug, Clone)]
 pub struct Admin {
     state: Arc<State>,
+    actor: Option<ClientId>,
 }
 
 impl Admin {
     pub(crate) fn new(state: Arc<State>) -> Self {
-        Self { state }
+        Self { state, actor: None }
+    }
+
+    /// The same acts on behalf of `client`, as the audit tells.
+    #[must_use]
+    pub fn acting(mut self, client: ClientId) -> Self {
+        self.actor = Some(client);
+        self
+    }
+
+    fn now(&self) -> UnixTime {
+        self.state.clock.wall()
+    }
+
+    async fn change(&self, change: Change, record: Record) -> Result<Arc<Registry>, Error> {
+        let registry = self.state.store.change(change).await?;
+        self.keep(record);
+        Ok(registry)
+    }
+
+    fn keep(&self, record: Record) {
+        self.state.trail.append(Record { actor: self.actor.clone(), ..record });
+    }
+
+    fn record(&self, event: Event) -> Record {
+        Record::new(self.now(), event)
+    }
+
+    fn about_api(&self, event: Event, identifier: &ApiIdentifier) -> Record {
+        Record { api: Some(identifier.as_str().to_owned()), ..self.record(event) }
+    }
+
+    fn about_client(&self, event: Event, id: &ClientId) -> Record {
+        Record { client_id: Some(id.clone()), ..self.record(event) }
     }
 
     /// Registers an API, and makes a signing key for its algorithm where there is none: that takes
     /// up to a second for RSA.
     ///
     /// # Errors
-    /// `Conflict` when the identifier is taken, the lifetime is not between 1 s and 24 h, or the
-    /// algorithm is symmetric.
-    pub async fn create_api(&self, api: Api) -> Result<(), Error> {
-        let algorithm = api.algorithm;
-        self.state.store.change(Change::CreateApi(api)).await?;
-        self.ensure_key(algorithm).await
+    /// `Conflict` when the identifier is taken; `Invalid` when the lifetime is not between 1 s and 24 h, or
+    /// the algorithm is symmetric.
+    pub async fn create_api(&self, api: Api) -> Result<Arc<Api>, Error> {
+        let (identifier, algorithm) = (api.identifier.clone(), api.algorithm);
+        let record = self.about_api(Event::ApiCreated, &identifier);
+        let registry = self.change(Change::CreateApi(api), record).await?;
+        self.ensure_key(algorithm).await?;
+        api_of(&registry, &identifier)
+    }
+
+    /// Replaces what is registered of an API; see [`Admin::create_api`].
+    ///
+    /// # Errors
+    /// As [`Admin::create_api`]; `Unknown`, `Outdated`, and `Conflict` when a scope goes that a client has.
+    pub async fn update_api(&self, api: Api, version: IfVersion) -> Result<Arc<Api>, Error> {
+        let (identifier, algorithm) = (api.identifier.clone(), api.algorithm);
+        let record = self.about_api(Event::ApiUpdated, &identifier);
+        let registry = self.change(Change::UpdateApi(api, version), record).await?;
+        self.ensure_key(algorithm).await?;
+        api_of(&registry, &identifier)
+    }
+
+    /// Removes an API that no client is granted. Tokens for it are inactive from then on.
+    ///
+    /// # Errors
+    /// `Unknown`, `Outdated`, and `Conflict` while a client is granted something of it.
+    pub async fn delete_api(&self, identifier: &ApiIdentifier, version: IfVersion) -> Result<(), Error> {
+        let record = self.about_api(Event::ApiDeleted, identifier);
+        self.change(Change::DeleteApi(identifier.clone(), version), record).await.map(drop)
     }
 
     async fn ensure_key(&self, algorithm: Algorithm) -> Result<(), Error> {
-        let now = self.state.clock.wall();
-        let made = self.state.keys.ensure(algorithm, now).await;
-        made.map(drop).map_err(|error| Error::internal(format!("cannot make a signing key: {error}")))
+        let made = self.state.keys.ensure(self.state.workshop(), algorithm, self.now()).await;
+        made.map(drop)
     }
 
     /// Registers a client.
     ///
     /// # Errors
-    /// `Conflict` when the id is taken, or a grant names an API or a scope that is not registered.
-    pub async fn create_client(&self, client: Client) -> Result<(), Error> {
-        self.state.store.change(Change::CreateClient(client)).await?;
-        Ok(())
+    /// `Conflict` when the id is taken; `Invalid` when a grant names an API or a scope that is not
+    /// registered.
+    pub async fn create_client(&self, client: Client) -> Result<Arc<Registration>, Error> {
+        let id = client.id.clone();
+        let client = Client { created_at: self.now(), ..client };
+        let record = self.about_client(Event::ClientCreated, &id);
+        client_of(&*self.change(Change::CreateClient(client), record).await?, &id)
     }
 
-    /// Adds a credential to a client. A secret is in the answer and nowhere else.
+    /// Replaces what is registered of a client, but for status, credentials and date of creation.
     ///
     /// # Errors
-    /// `Unknown` for an unregistered client; `Conflict` when it is revoked or has 64 credentials;
-    /// `Misconfigured` for a `jwks_uri` when the server has no HTTP client, and for certificates
-    /// when it does not offer them.
-    pub async fn create_credential(&self, spec: CredentialSpec) -> Result<CreatedCredential, Error> {
-        let state = &self.state;
-        let id = secret::generate_id(state.random.as_ref());
-        let now = state.clock.wall();
-        let (material, client_secret) = self.material(spec.proof, &id)?;
-        let not_before = spec.not_before.unwrap_or(now);
-        let credential = Credential {
-            id: id.clone(),
-            client_id: spec.client_id,
-            label: spec.label,
-            material,
-            accepted_audience: spec.accepted_audience,
-            accepted_typ: spec.accepted_typ,
-            not_before,
-            expires_at: spec.expires_in.map(|life| not_before.saturating_add(life)),
-            status: Status::Active,
-        };
-        state.store.change(Change::CreateCredential(credential)).await?;
-        Ok(CreatedCredential { id, client_secret })
-    }
-
-    fn material(
+    /// As [`Admin::create_client`]; `Unknown` and `Outdated`.
+    pub async fn update_client(
         &self,
-        proof: Proof,
-        id: &CredentialId,
-    ) -> Result<(Material, Option<m2m_proto::secret::SecretString>), Error> {
-        let state = &self.state;
-        let random = state.random.as_ref();
-        Ok(match proof {
-            Proof::ClientSecret(accepted) => {
-                let secret = secret::generate(id, random);
-                let hash = state.authenticator.vault.hash(&secret);
-                (Material::SecretHash { hash, accepted }, Some(secret))
-            }
-            Proof::ClientSecretJwt => {
-                let secret = secret::generate(id, random);
-                let sealed = state.authenticator.vault.seal(&secret, id, random);
-                let (nonce, sealed) = sealed.map_err(|error| Error::internal(error.to_string()))?;
-                (Material::SealedSecret { nonce, sealed }, Some(secret))
-            }
-            Proof::PublicKeys(set) => (Material::PublicKeys(Arc::new(set)), None),
-            Proof::JwksUri(uri) if state.authenticator.published.can_fetch() => {
-                (Material::JwksUri(uri), None)
-            }
-            Proof::JwksUri(_) => {
-                return Err(Error::misconfigured("this server has no HTTP client to fetch a jwks_uri with"));
-            }
-            Proof::CertificateSubject(_) | Proof::Certificate(_) if state.mutual_tls.is_none() => {
-                return Err(Error::misconfigured("this server does not offer client certificates"));
-            }
-            Proof::CertificateSubject(subject) => (Material::CertificateSubject(subject), None),
-            Proof::Certificate(thumbprint) => (Material::Certificate(thumbprint), None),
-        })
+        client: Client,
+        version: IfVersion,
+    ) -> Result<Arc<Registration>, Error> {
+        let id = client.id.clone();
+        let record = self.about_client(Event::ClientUpdated, &id);
+        client_of(&*self.change(Change::UpdateClient(client, version), record).await?, &id)
     }
 
-    /// Withdraws a credential for good: it is refused at once, and its tokens are inactive.
+    /// Switches a client off or on, or withdraws it for good with all its credentials and tokens.
     ///
     /// # Errors
-    /// `Unknown` when there is none of that id.
-    pub async fn revoke_credential(&self, id: &CredentialId) -> Result<(), Error> {
-        self.state.store.change(Change::SetCredentialStatus(id.clone(), Status::Revoked)).await?;
-        observe::count_by(observe::REVOCATIONS, "what", "credential");
-        self.state.audit.append(self.state.clock.wall(), Event::CredentialRevoked(id.clone()));
-        Ok(())
+    /// `Unknown` when there is none of that id; `Conflict` when it is revoked and shall not be.
+    pub async fn set_client_status(&self, id: &ClientId, status: Status) -> Result<Arc<Registration>, Error> {
+        let event = match status {
+            Status::Active => Event::ClientEnabled,
+            Status::Disabled => Event::ClientDisabled,
+            Status::Revoked => Event::ClientRevoked,
+        };
+        let change = Change::SetClientStatus(id.clone(), status);
+        let registry = self.change(change, self.about_client(event, id)).await?;
+        if status == Status::Revoked {
+            observe::count_by(observe::REVOCATIONS, "what", "client");
+        }
+        client_of(&registry, id)
     }
 
     /// Withdraws a client for good, with all its credentials and tokens.
     ///
     /// # Errors
     /// `Unknown` when there is none of that id.
-    pub async fn revoke_client(&self, id: &ClientId) -> Result<(), Error> {
-        self.set_client_status(id, Status::Revoked).await?;
-        observe::count_by(observe::REVOCATIONS, "what", "client");
-        self.state.audit.append(self.state.clock.wall(), Event::ClientRevoked(id.clone()));
-        Ok(())
+    pub async fn revoke_client(&self, id: &ClientId) -> Result<Arc<Registration>, Error> {
+        self.set_client_status(id, Status::Revoked).await
     }
 
-    /// Switches a client off or on.
+    /// Removes a client with its credentials; its tokens are inactive, and its id is free.
     ///
     /// # Errors
-    /// `Unknown` when there is none of that id; `Conflict` when it is revoked.
-    pub async fn set_client_status(&self, id: &ClientId, status: Status) -> Result<(), Error> {
-        self.state.store.change(Change::SetClientStatus(id.clone(), status)).await?;
-        Ok(())
+    /// `Unknown` and `Outdated`.
+    pub async fn delete_client(&self, id: &ClientId, version: IfVersion) -> Result<(), Error> {
+        let record = self.about_client(Event::ClientDeleted, id);
+        self.change(Change::DeleteClient(id.clone(), version), record).await.map(drop)
     }
 
     /// Withdraws a token by its `jti`, until it would have expired.
@@ -159,15 +221,22 @@ impl Admin {
     /// # Errors
     /// `Unavailable` when the store cannot remember it; the token is active then.
     pub async fn revoke_token(&self, jti: &str) -> Result<(), Error> {
-        let now = self.state.clock.wall();
-        let expires_at = match self.state.audit.issued(jti).map(|record| record.event) {
-            Some(Event::Issued { expires_at, .. }) => expires_at,
-            _ => longest_life(now),
+        let now = self.now();
+        let query = Query {
+            jti: Some(jti.to_owned()),
+            event: Some(Event::TokenIssued),
+            limit: 1,
+            ..Query::default()
         };
-        let token = TokenRef { jti: jti.to_owned(), expires_at };
-        self.state.store.revoke(&token, now).await?;
+        let issued = self.audit(&query).await?.pop().map(|entry| entry.record);
+        let expires_at = issued.as_ref().and_then(|record| record.expires_at);
+        let expires_at = expires_at.unwrap_or_else(|| longest_life(now));
+        self.state.store.revoke(&TokenRef { jti: jti.to_owned(), expires_at }, now).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
-        self.state.audit.append(now, Event::TokenRevoked { jti: jti.to_owned(), by: None });
+        let (client_id, credential) =
+            issued.map_or((None, None), |found| (found.client_id, found.credential));
+        let about = self.record(Event::TokenRevoked);
+        self.keep(Record { jti: Some(jti.to_owned()), client_id, credential, ..about });
         Ok(())
     }
 
@@ -179,22 +248,134 @@ impl Admin {
         Ok(self.state.store.registry()?)
     }
 
-    /// The tokens issued that have not expired, as far as the audit remembers, newest last.
-    #[must_use]
-    pub fn live_tokens(&self) -> Vec<Record> {
-        let now = self.state.clock.wall();
-        let live =
-            |record: &Record| matches!(&record.event, Event::Issued { expires_at, .. } if *expires_at > now);
-        self.state.audit.records().into_iter().filter(live).collect()
+    /// The tokens issued that have not expired and fit `query`, as the audit remembers them, newest first.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn live_tokens(&self, query: Query) -> Result<Vec<Entry>, Error> {
+        self.audit(&Query { live_at: Some(self.now()), event: Some(Event::TokenIssued), ..query }).await
     }
 
-    /// The audit records held, oldest first.
-    #[must_use]
-    pub fn audit(&self) -> Vec<Record> {
-        self.state.audit.records()
+    /// Audit records, newest first. What this node decided before the call is among them.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn audit(&self, query: &Query) -> Result<Vec<Entry>, Error> {
+        let store = self.state.store.as_ref();
+        self.state.trail.flush(store).await?;
+        Ok(store.audit(query).await?)
     }
+
+    /// Whether a token was withdrawn by its `jti`.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub fn is_revoked(&self, jti: &str) -> Result<bool, Error> {
+        Ok(self.state.store.status(jti)? == crate::store::TokenStatus::Revoked)
+    }
+
+    /// What a client has used of what it may.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn usage(&self, client: &ClientId) -> Result<Usage, Error> {
+        let store = self.state.store.as_ref();
+        self.state.trail.flush(store).await?;
+        Ok(store.usage(client).await?)
+    }
+
+    /// The signing keys, in the order in which they sign.
+    #[must_use]
+    pub fn keys(&self) -> Vec<ShownKey> {
+        let now = self.now();
+        let shown = |(kid, algorithm, dates): (String, Algorithm, KeyDates)| ShownKey {
+            kid,
+            algorithm,
+            phase: dates.phase(now),
+            dates,
+        };
+        self.state.keys.list().into_iter().map(shown).collect()
+    }
+
+    /// Replaces the signing keys of `algorithm`, or of every algorithm in use.
+    ///
+    /// # Errors
+    /// `Unavailable`; keys of algorithms before the one that failed are replaced.
+    pub async fn roll_keys(&self, algorithm: Option<Algorithm>, how: Roll) -> Result<Vec<ShownKey>, Error> {
+        let state = &self.state;
+        let algorithms = algorithm.map_or_else(|| state.keys.algorithms(), |one| vec![one]);
+        for algorithm in algorithms {
+            let event = match how {
+                Roll::Announced => {
+                    state.keys.roll(state.workshop(), algorithm, self.now()).await?;
+                    Event::KeyRolled
+                }
+                Roll::Emergency => {
+                    state.keys.roll_now(state.workshop(), algorithm, self.now()).await?;
+                    Event::KeyWithdrawn
+                }
+            };
+            self.keep(Record { subject: Some(algorithm.name().to_owned()), ..self.record(event) });
+        }
+        Ok(self.keys())
+    }
+
+    /// How soon a withdrawal is known, at worst: computed from the settings.
+    #[must_use]
+    pub fn effective(&self) -> Effective {
+        let store = &self.state.store;
+        // A node that is cut off signs lists for `max_staleness` more; a list lives twice its `ttl`.
+        let offline = store.max_staleness() + 2 * self.state.status_ttl;
+        Effective { introspection: store.propagation().max(Duration::from_secs(1)), offline }
+    }
+
+    /// How long verifiers may go on trusting a signing key that was withdrawn in an emergency.
+    #[must_use]
+    pub fn key_withdrawal(&self) -> Duration {
+        self.state.jwks_max_age
+    }
+}
+
+fn api_of(registry: &Registry, identifier: &ApiIdentifier) -> Result<Arc<Api>, Error> {
+    registry.api(identifier.as_str()).cloned().ok_or_else(|| gone(identifier.as_str()))
+}
+
+fn client_of(registry: &Registry, id: &ClientId) -> Result<Arc<Registration>, Error> {
+    registry.registration(id).cloned().ok_or_else(|| gone(id.as_str()))
+}
+
+/// Registered a moment ago, and removed by somebody else since.
+fn gone(name: &str) -> Error {
+    Error::new(ErrorKind::Unknown, format!("{name} is not registered any more"))
 }
 
 fn longest_life(now: UnixTime) -> UnixTime {
     now.saturating_add(MAX_LIFETIME).saturating_add(Duration::from_secs(60))
+}
+
+/// The API that the admin API is itself, with its two scopes, unless it is registered already.
+pub(crate) async fn register_own_api(state: &Arc<State>) -> Result<(), Error> {
+    let identifier = own_identifier(state)?;
+    if state.store.registry()?.api(identifier.as_str()).is_some() {
+        return Ok(());
+    }
+    let mut api = Api::new(identifier);
+    "Administration of this server".clone_into(&mut api.name);
+    for (name, description) in
+        [(SCOPE_READ, "read everything but secrets"), (SCOPE_WRITE, "change everything")]
+    {
+        let token = ScopeToken::parse(name).map_err(|error| Error::internal(error.to_string()))?;
+        api = api.scope(token, description);
+    }
+    match state.store.change(Change::CreateApi(api)).await {
+        // Another node was faster.
+        Ok(_) | Err(StoreError::Conflict(Conflict::Exists(_))) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `ISSUER/admin/v1`.
+pub(crate) fn own_identifier(state: &State) -> Result<ApiIdentifier, Error> {
+    let text = format!("{}{ADMIN_PATH}", state.issuer.as_str().trim_end_matches('/'));
+    ApiIdentifier::parse(&text).map_err(|error| Error::misconfigured(format!("{text}: {error}")))
 }

@@ -1,16 +1,21 @@
 //! The one atomic step: what may be used once is used now, or the request is refused.
 //!
-//! Enforces: every single-use identifier of a request (assertion `jti`, proof `jti`) was fresh, in
-//! one transaction, after every other check and before anything is made.
+//! Enforces: the client has not used up its quota; every single-use identifier of a request (assertion
+//! `jti`, proof `jti`) was fresh, in one transaction, after every other check and before anything is
+//! made. Where the memory of the store began with this process, what may be older is not admitted.
 //! Does not enforce: anything about the identifiers themselves; they come from evidence.
 
+use std::time::Duration;
+
+use m2m_io::Now;
 use m2m_proto::dpop::VerifiedProof;
 use m2m_proto::time::{Skew, UnixTime};
 
 use crate::authenticate::AuthenticatedClient;
+use crate::frequency::{Counted, Frequency};
 use crate::policy::Grant;
 use crate::replay::ReplayKey;
-use crate::store::{Consumption, Store, StoreError};
+use crate::store::{Consumption, ReplayScope, Store, StoreError};
 
 /// Why a request is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +27,16 @@ pub enum NotAdmitted {
     /// The DPoP proof was used before.
     #[error("the DPoP proof was used before")]
     ProofReplayed,
+    /// The assertion or proof may have been used before this process started, which remembers nothing
+    /// of that time. One made now is admitted.
+    #[error("made before this server started, which cannot tell whether it was used: make a new one")]
+    BeforeStart,
+    /// The client used up its tokens of this minute.
+    #[error("the client used up its quota of tokens")]
+    OverQuota {
+        /// When the next minute begins.
+        retry_after: Duration,
+    },
     /// Nothing can be remembered, so nothing can be admitted.
     #[error("the replay memory is not available")]
     Unavailable(#[source] Option<StoreError>),
@@ -44,6 +59,7 @@ impl AdmittedClient {
 pub struct Admitted {
     client: AdmittedClient,
     grant: Grant,
+    counted: Counted,
 }
 
 impl Admitted {
@@ -58,28 +74,39 @@ impl Admitted {
     pub fn grant(&self) -> &Grant {
         &self.grant
     }
+
+    /// How the token counts among those of this client.
+    pub(crate) fn counted(&self) -> Counted {
+        self.counted
+    }
 }
 
-/// The moments that decide how long identifiers are remembered.
+/// The moments that decide how long identifiers are remembered, and which are too old to know.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    pub(crate) now: UnixTime,
+    pub(crate) now: Now,
+    /// When this process began to remember.
+    pub(crate) started: UnixTime,
     pub(crate) skew: Skew,
 }
 
-/// Consumes what a token request may use once.
+/// Counts a token against the quota and consumes what a token request may use once.
 ///
 /// # Errors
 /// [`NotAdmitted`]; then nothing was consumed.
 pub(crate) async fn admit(
-    store: &dyn Store,
+    (store, frequency): (&dyn Store, &Frequency),
     client: AuthenticatedClient,
     proof: Option<&VerifiedProof>,
     grant: Grant,
     moment: Moment,
 ) -> Result<Admitted, NotAdmitted> {
+    let registered = client.client();
+    let counted = frequency
+        .count(&registered.id, registered.mint_quota, moment.now.monotonic)
+        .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
     let client = consume(store, client, proof, moment).await?;
-    Ok(Admitted { client, grant })
+    Ok(Admitted { client, grant, counted })
 }
 
 /// Consumes what a request to another endpoint may use once.
@@ -110,11 +137,22 @@ async fn consume(
     if keys.is_empty() {
         return Ok(AdmittedClient(client));
     }
-    match store.consume(&keys, moment.now).await {
+    if store.replay_scope() == ReplayScope::Node && may_be_forgotten(&client, proof, moment.started) {
+        return Err(NotAdmitted::BeforeStart);
+    }
+    match store.consume(&keys, moment.now.wall).await {
         Ok(Consumption::Recorded) => Ok(AdmittedClient(client)),
         Ok(Consumption::Replayed(position)) if position < assertions => Err(NotAdmitted::AssertionReplayed),
         Ok(Consumption::Replayed(_)) => Err(NotAdmitted::ProofReplayed),
         Ok(Consumption::Full) => Err(NotAdmitted::Unavailable(None)),
         Err(error) => Err(NotAdmitted::Unavailable(Some(error))),
     }
+}
+
+/// Whether the assertion or proof may have been used before `started`. An assertion under a credential
+/// that is younger than the process cannot.
+fn may_be_forgotten(client: &AuthenticatedClient, proof: Option<&VerifiedProof>, started: UnixTime) -> bool {
+    let known = client.credential().created_at < started;
+    client.assertion().is_some_and(|assertion| known && assertion.may_predate(started))
+        || proof.is_some_and(|proof| proof.issued_at().seconds() <= started.seconds())
 }

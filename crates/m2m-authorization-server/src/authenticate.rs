@@ -46,6 +46,9 @@ pub enum AuthenticationError {
     /// The assertion was signed with a key of the client, but something else about it is wrong.
     #[error("client authentication failed: {0}")]
     Assertion(#[from] AssertionError),
+    /// The credential is right, and the client may not be used from there.
+    #[error("this client may not be used from this address")]
+    Network,
     /// The client's keys could not be fetched.
     #[error("the keys of the client cannot be fetched")]
     KeysUnreachable,

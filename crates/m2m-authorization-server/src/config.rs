@@ -10,12 +10,15 @@ use m2m_proto::secret::SecretBytes;
 use m2m_proto::time::Skew;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
-use crate::audit::DEFAULT_RECORDS;
+use crate::audit::AuditMode;
 use crate::error::Error;
 use crate::keys::rotation::RotationPlan;
 use crate::limits::FailureBudget;
 use crate::server::Server;
 use crate::store::Store;
+
+/// How often verifiers fetch status lists and the revocation feed, unless told otherwise.
+pub const DEFAULT_STATUS_TTL: Duration = Duration::from_secs(30);
 
 /// Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,7 +74,8 @@ pub struct ServerBuilder {
     pub(crate) mutual_tls: Option<MutualTls>,
     pub(crate) rotation: RotationPlan,
     pub(crate) skew: Skew,
-    pub(crate) audit_records: usize,
+    pub(crate) audit: AuditMode,
+    pub(crate) status_ttl: Duration,
     pub(crate) jwks_max_age: Duration,
 }
 
@@ -90,7 +94,8 @@ impl ServerBuilder {
             mutual_tls: None,
             rotation: RotationPlan::default(),
             skew: Skew::DEFAULT,
-            audit_records: DEFAULT_RECORDS,
+            audit: AuditMode::Batched,
+            status_ttl: DEFAULT_STATUS_TTL,
             jwks_max_age: Duration::from_secs(60 * 60),
         }
     }
@@ -114,8 +119,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Adds a key that signs from the start. Default: a fresh ES256 key; an RS256 key follows in
-    /// the background.
+    /// Adds a key that signs from the start and that no store keeps. Default: the keys of the store, and a
+    /// fresh ES256 key where it has none; an RS256 key follows in the background.
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing_keys.push(key);
         self
@@ -128,7 +133,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the store. Default: memory.
+    /// Sets the store. Default: memory. With any other, call [`Server::prepare`] before serving.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
@@ -164,10 +169,16 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how many audit records are held: so many of what was done, and as many of what was
-    /// refused. Default 10,000.
-    pub fn audit_records(mut self, records: usize) -> Self {
-        self.audit_records = records;
+    /// Sets whether an answer waits until its audit record is stored. Default: it does not.
+    pub fn audit(mut self, mode: AuditMode) -> Self {
+        self.audit = mode;
+        self
+    }
+
+    /// Sets how often verifiers fetch status lists and the revocation feed: 1 s to 1 h, default 30 s. Both
+    /// are refused by verifiers when they are twice as old.
+    pub fn status_ttl(mut self, ttl: Duration) -> Self {
+        self.status_ttl = ttl;
         self
     }
 
@@ -182,8 +193,9 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// `Misconfigured` for an issuer that is neither https nor on loopback, a short sealing key, a
-    /// symmetric signing key, a key set cached for longer than keys are announced, or a rotation
-    /// that withdraws keys before their tokens or makes them faster than it announces them.
+    /// symmetric signing key, a key set cached for longer than keys are announced, a rotation
+    /// that withdraws keys before their tokens or makes them faster than it announces them, or status
+    /// lists that are fetched more often than every second or less often than every hour.
     pub fn build(self) -> Result<Server, Error> {
         Server::from_settings(self)
     }

@@ -14,6 +14,10 @@ pub enum ErrorKind {
     Misconfigured,
     /// The order contradicts what is registered.
     Conflict,
+    /// The order was decided on a version that is no longer the last.
+    Outdated,
+    /// The order itself is wrong: it names what does not exist, or a value out of bounds.
+    Invalid,
     /// Nothing of that name is registered.
     Unknown,
     /// The store cannot do it now.
@@ -70,6 +74,10 @@ impl From<StoreError> for Error {
             StoreError::Unavailable(_) | StoreError::Full(_) => {
                 Self::new(ErrorKind::Unavailable, error.to_string())
             }
+            StoreError::OtherSealingKey => Self::misconfigured(format!(
+                "{error}: every node needs the key that the database was made with"
+            )),
+            StoreError::Unreadable(_) => Self::misconfigured(error.to_string()),
         }
     }
 }
@@ -78,6 +86,13 @@ impl From<Conflict> for Error {
     fn from(conflict: Conflict) -> Self {
         let kind = match conflict {
             Conflict::Unknown(_) => ErrorKind::Unknown,
+            Conflict::Version { .. } => ErrorKind::Outdated,
+            Conflict::UnknownApi(_)
+            | Conflict::UnknownScope(_)
+            | Conflict::DefaultsBeyondGrant(_)
+            | Conflict::Lifetime(_)
+            | Conflict::SymmetricAlgorithm(_)
+            | Conflict::NoQuota(_) => ErrorKind::Invalid,
             _ => ErrorKind::Conflict,
         };
         Self::new(kind, conflict.to_string())

@@ -5,15 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use m2m_io::{BoxFuture, Clock, Random};
-use m2m_proto::client_auth::assertion::TypRule;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::scope::ScopeToken;
 use m2m_proto::time::UnixTime;
 
 use crate::authenticate::AuthenticatedClient;
 use crate::registry::{
-    AcceptedAudience, Api, ApiIdentifier, Client, Credential, CredentialId, Material, Registration,
-    SecretUse, Status,
+    Api, ApiIdentifier, Client, Credential, CredentialId, Material, Registration, SecretUse,
 };
 
 /// 2026-11-22T10:40:00Z, the time at which tests begin.
@@ -33,17 +31,10 @@ pub(crate) fn api(name: &str, scopes: &[&str]) -> Api {
 }
 
 pub(crate) fn credential(id: &str) -> Credential {
-    Credential {
-        id: CredentialId::parse(id).unwrap(),
-        client_id: client_id("app"),
-        label: "test".to_owned(),
-        material: Material::SecretHash { hash: [1; 32], accepted: SecretUse::BasicOrPost },
-        accepted_audience: AcceptedAudience::Issuer,
-        accepted_typ: TypRule::Explicit,
-        not_before: UnixTime::from_seconds(0),
-        expires_at: None,
-        status: Status::Active,
-    }
+    let material = Material::SecretHash { hash: [1; 32], accepted: SecretUse::BasicOrPost };
+    let id = CredentialId::parse(id).unwrap();
+    let created = Credential::new(id, client_id("app"), material, UnixTime::from_seconds(0));
+    Credential { label: "test".to_owned(), ..created }
 }
 
 pub(crate) fn authenticated(client: Client, credential: Credential) -> AuthenticatedClient {

@@ -2,13 +2,14 @@
 //!
 //! [`Server`] is an authorization server (RFC 6749 §1.1) for the client credentials grant: it
 //! authenticates clients by all six methods of the registry, decides by policy, admits each
-//! assertion and proof once, and signs RFC 9068 access tokens. It is a router: whoever embeds it
-//! owns the sockets.
+//! assertion and proof once, and signs RFC 9068 access tokens or seals opaque ones. What is registered,
+//! revoked and decided lives in a [`store`]: memory, SQLite or PostgreSQL. It is a router: whoever embeds
+//! it owns the sockets.
 //!
 //! One way through the crate, in the order of a request: `endpoints::token`, [`authenticate`],
 //! [`policy`], [`admission`], `mint`. Each step takes what only the step before can make.
 //!
-//! Not here: opaque tokens, other grants, external issuers, a database.
+//! Not here: other grants, external issuers.
 
 pub mod admin;
 pub mod admission;
@@ -22,6 +23,7 @@ mod fixture;
 mod frequency;
 pub mod keys;
 mod limits;
+mod lists;
 mod mint;
 pub mod observe;
 mod own_token;
@@ -32,6 +34,7 @@ mod server;
 pub mod store;
 
 pub use admin::Admin;
+pub use audit::AuditMode;
 pub use config::{MutualTls, ServerBuilder, ServerNonce};
 pub use endpoints::ClientAddress;
 pub use error::{Error, ErrorKind};

@@ -1,17 +1,21 @@
-//! Making a token: what was admitted, signed by the active key of its API's algorithm.
+//! Making a token: what was admitted, signed by the active key of its API's algorithm, or sealed.
 //!
 //! Sections: RFC 9068 §2; RFC 6749 §5.1
 //! Does not enforce: anything. What may be made was decided before; [`Admitted`] is the evidence.
 
+use m2m_io::Random;
 use m2m_proto::time::UnixTime;
-use m2m_proto::token::access_token::AccessTokenClaims;
+use m2m_proto::token::access_token::{AccessTokenClaims, StatusReference};
 use m2m_proto::token::confirmation::Confirmation;
+use m2m_proto::token::sealed::TokenSeal;
 use m2m_proto::token::{AccessToken, TokenType};
 use m2m_proto::uri::Issuer;
 
 use crate::admission::Admitted;
 use crate::keys::Key;
+use crate::lists;
 use crate::policy::Grant;
+use crate::server::Endpoints;
 
 /// The token could not be signed: a bug, or memory gone bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,16 @@ pub(crate) struct Minted {
     pub(crate) expires_at: UnixTime,
 }
 
+/// What a token is made with.
+pub(crate) struct Tools<'a> {
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) random: &'a dyn Random,
+    pub(crate) seal: &'a TokenSeal,
+    pub(crate) endpoints: &'a Endpoints,
+    /// The key that signs; `None` for tokens that are sealed.
+    pub(crate) key: Option<&'a Key>,
+}
+
 fn confirmation(grant: &Grant) -> Option<Confirmation> {
     match (grant.jkt(), grant.certificate()) {
         (Some(jkt), Some(certificate)) => Some(Confirmation::key(jkt.clone()).and_certificate(certificate)),
@@ -36,23 +50,20 @@ fn confirmation(grant: &Grant) -> Option<Confirmation> {
     }
 }
 
-/// Makes the token. `jti` is fresh.
+/// Makes the token, under a fresh `jti`.
 // spec: 9068-AS1, 9068-AS2, 9449-AS1, 8705-AS4
-pub(crate) fn mint(
-    admitted: &Admitted,
-    key: &Key,
-    issuer: &Issuer,
-    jti: String,
-    now: UnixTime,
-) -> Result<Minted, SigningFailed> {
+pub(crate) fn mint(admitted: &Admitted, tools: &Tools<'_>, now: UnixTime) -> Result<Minted, SigningFailed> {
+    let jti = m2m_io::token(tools.random);
     let (caller, grant) = (admitted.client(), admitted.grant());
     let client_id = &caller.client().id;
     // `exp` and `iat` are whole seconds; counted from the same one, so that they differ by the life.
     let issued_at = UnixTime::from_seconds(now.seconds());
     let expires_at = issued_at.saturating_add(grant.lifetime());
     let confirmation = confirmation(grant);
+    let (list, index) = lists::place(caller.credential().status_index);
+    let uri = tools.endpoints.status_list(list);
     let claims = AccessTokenClaims {
-        issuer,
+        issuer: tools.issuer,
         subject: client_id.as_str(),
         client_id,
         audience: &[grant.api().identifier.as_str()],
@@ -64,9 +75,17 @@ pub(crate) fn mint(
         permissions: grant.permissions(),
         credential: Some(caller.credential().id.as_str()),
         confirmation: confirmation.as_ref(),
-        status: None,
+        status: Some(StatusReference { uri: &uri, index }),
     };
-    let token = claims.sign(&key.header, &key.signing).map_err(|_| SigningFailed)?;
+    let token = match tools.key {
+        Some(key) => claims.sign(&key.header, &key.signing),
+        None => {
+            let mut nonce = [0; 12];
+            tools.random.fill(&mut nonce);
+            tools.seal.seal(&claims, nonce, now)
+        }
+    };
+    let token = token.map_err(|_| SigningFailed)?;
     let token_type = if grant.jkt().is_some() { TokenType::Dpop } else { TokenType::Bearer };
     Ok(Minted { token, token_type, jti, expires_at })
 }

@@ -15,6 +15,10 @@ pub const INTROSPECTIONS: &str = "m2m_as_introspections_total";
 pub const REVOCATIONS: &str = "m2m_as_revocations_total";
 /// Token requests of clients that evidently do not cache: warnings, nothing is refused.
 pub const UNCACHED_CLIENTS: &str = "m2m_as_uncached_client_warnings_total";
+/// Audit records that were given up because the store was away for too long.
+pub const AUDIT_LOST: &str = "m2m_as_audit_records_lost_total";
+/// Token requests refused because the client used up its quota.
+pub const OVER_QUOTA: &str = "m2m_as_over_quota_total";
 
 pub(crate) fn count(name: &'static str) {
     metrics::counter!(name).increment(1);

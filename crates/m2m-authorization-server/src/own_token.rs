@@ -1,12 +1,13 @@
 //! Reading back the tokens that this server issued, for introspection and revocation.
 //!
-//! Enforces: signed by a key of this server that is still published, issued by this issuer, for a
-//! registered API, not expired.
+//! Enforces: signed by a key of this server that is still published, or sealed under its sealing key;
+//! issued by this issuer, for a registered API, not expired.
 //! Does not enforce: that it was not withdrawn ([`is_active`]), nor who may see it.
 
 use m2m_proto::jose::{Algorithm, Claims, Compact};
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::access_token::{self, VerifiedClaims};
+use m2m_proto::token::sealed;
 use m2m_proto::token_profile::TokenProfile;
 
 use crate::registry::{Registry, Status};
@@ -20,6 +21,9 @@ pub(crate) fn verify(
     registry: &Registry,
     now: UnixTime,
 ) -> Option<VerifiedClaims> {
+    if sealed::is_sealed(token) {
+        return open(state, token, registry, now);
+    }
     let unverified = access_token::parse(token).ok()?;
     let key = state.keys.find(unverified.key_hint()?, now)?;
     let audience = claimed_audience(token)?;
@@ -36,6 +40,13 @@ pub(crate) fn verify(
     access_token::verify(unverified, &key.verifying, &TokenProfile::rfc9068(), &expect).ok()
 }
 
+/// The same for a token whose claims were sealed.
+fn open(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Option<VerifiedClaims> {
+    let opened = state.seal.open(token).ok()?;
+    let api = registry.api(opened.audience().next()?)?;
+    opened.check(&sealed::Expect { audience: api.identifier.as_str(), now, skew: Skew::NONE }).ok()
+}
+
 /// Which API the token says it is for: only used to look the API up, then checked with the rest.
 fn claimed_audience(token: &str) -> Option<String> {
     let compact = Compact::parse(token).ok()?;
@@ -44,7 +55,7 @@ fn claimed_audience(token: &str) -> Option<String> {
 }
 
 /// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client.
-pub(crate) async fn is_active(
+pub(crate) fn is_active(
     state: &State,
     claims: &VerifiedClaims,
     registry: &Registry,
@@ -57,5 +68,5 @@ pub(crate) async fn is_active(
     if credential.is_none_or(|credential| credential.status != Status::Active) {
         return Ok(false);
     }
-    Ok(state.store.status(jti).await? == TokenStatus::Standing)
+    Ok(state.store.status(jti)? == TokenStatus::Standing)
 }

@@ -3,29 +3,34 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use m2m_io::{Clock, Random};
+use m2m_io::{Clock, Now, Random};
 use m2m_proto::dpop::NonceKey;
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::secret::{Secret, SecretBytes};
 use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::token::sealed::TokenSeal;
 use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
 
 use crate::admin::Admin;
 use crate::admission::Moment;
-use crate::audit::Audit;
+use crate::audit::Trail;
 use crate::authenticate::{Authenticator, PublishedKeys, Rules};
 use crate::config::{MutualTls, ServerBuilder, ServerNonce};
 use crate::endpoints::{self, path};
 use crate::error::Error;
 use crate::frequency::Frequency;
-use crate::keys::Keys;
-use crate::keys::rotation::RotationPlan;
+use crate::keys;
+use crate::keys::rotation::{KeyDates, RotationPlan};
+use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
+use crate::lists::Lists;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
+use crate::registry::{Change, Registry};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 
@@ -40,6 +45,7 @@ pub(crate) struct Endpoints {
     pub(crate) introspection: EndpointUri,
     pub(crate) revocation: EndpointUri,
     pub(crate) jwks: EndpointUri,
+    status_lists: EndpointUri,
     /// The token endpoint of the listener that asks for certificates.
     pub(crate) token_alias: Option<EndpointUri>,
 }
@@ -56,9 +62,17 @@ impl Endpoints {
             introspection: under(base, path::INTROSPECT)?,
             revocation: under(base, path::REVOKE)?,
             jwks: under(base, path::JWKS)?,
+            status_lists: under(base, path::STATUS)?,
             token_alias,
             base_path,
         })
+    }
+}
+
+impl Endpoints {
+    /// The address of the status list of that number, as tokens name it.
+    pub(crate) fn status_list(&self, number: u64) -> String {
+        format!("{}/{number}", self.status_lists.as_str())
     }
 }
 
@@ -79,17 +93,35 @@ pub(crate) struct State {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) frequency: Frequency,
-    pub(crate) audit: Audit,
+    pub(crate) trail: Trail,
     pub(crate) nonce_rule: ServerNonce,
     pub(crate) nonce_key: NonceKey,
     pub(crate) mutual_tls: Option<MutualTls>,
     pub(crate) skew: Skew,
     pub(crate) jwks_max_age: Duration,
+    pub(crate) status_ttl: Duration,
+    pub(crate) lists: Lists,
+    pub(crate) seal: TokenSeal,
+    stopping: AtomicBool,
+    /// When this process began to remember what is used once.
+    pub(crate) started: UnixTime,
 }
 
 impl State {
-    pub(crate) fn moment(&self, now: UnixTime) -> Moment {
-        Moment { now, skew: self.skew }
+    pub(crate) fn moment(&self, now: Now) -> Moment {
+        Moment { now, started: self.started, skew: self.skew }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.authenticator.vault
+    }
+
+    pub(crate) fn workshop(&self) -> Workshop<'_> {
+        Workshop { store: self.store.as_ref(), vault: self.vault(), random: self.random.as_ref() }
     }
 }
 
@@ -130,9 +162,13 @@ impl Server {
         settings.issuer.endpoint().check_transport(PlainHttp::LoopbackOnly).map_err(|_| {
             Error::misconfigured("the issuer must be https; plain http is for this machine only")
         })?;
+        if !(Duration::from_secs(1)..=Duration::from_secs(60 * 60)).contains(&settings.status_ttl) {
+            return Err(Error::misconfigured("status lists must be fetched every second to every hour"));
+        }
         let now = settings.clock.wall();
         let endpoints = Endpoints::new(&settings.issuer, settings.mutual_tls.as_ref())?;
         let secret = settings.sealing_key.unwrap_or_else(|| fresh_secret(settings.random.as_ref()));
+        let wrong = |error: m2m_proto::seal::SealError| Error::misconfigured(error.to_string());
         let authenticator = Authenticator {
             rules: Rules {
                 issuer: settings.issuer.clone(),
@@ -140,29 +176,41 @@ impl Server {
                 skew: settings.skew,
                 authorities: settings.mutual_tls.as_ref().map(|mutual_tls| mutual_tls.authorities.clone()),
             },
-            vault: Vault::new(&secret).map_err(|error| Error::misconfigured(error.to_string()))?,
+            vault: Vault::new(&secret).map_err(wrong)?,
             published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
         };
-        let keys = signing_keys(settings.signing_keys)?;
-        let keys = Keys::new(keys, settings.rotation, now)
+        let seal = TokenSeal::new(&secret, &settings.issuer).map_err(wrong)?;
+        let keys = Keys::new(settings.signing_keys, settings.rotation, now)
             .map_err(|error| Error::misconfigured(error.to_string()))?;
-        let nonce_key = NonceKey::new(&secret, "authorization server");
+        let store = match settings.store {
+            Some(store) => store,
+            None => {
+                in_memory(&keys, &settings.rotation, &authenticator.vault, settings.random.as_ref(), now)?
+            }
+        };
+        keys.follow(&*registry_of(store.as_ref()), &authenticator.vault, now);
         let state = State {
             issuer: settings.issuer,
             endpoints,
             clock: settings.clock,
             random: settings.random,
-            store: settings.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            store,
             authenticator,
             keys,
             limits: Limits::new(settings.budget),
             frequency: Frequency::default(),
-            audit: Audit::new(settings.audit_records),
+            trail: Trail::new(settings.audit),
             nonce_rule: settings.nonce,
-            nonce_key: nonce_key.map_err(|error| Error::misconfigured(error.to_string()))?,
+            nonce_key: NonceKey::new(&secret, "authorization server")
+                .map_err(|error| Error::misconfigured(error.to_string()))?,
             mutual_tls: settings.mutual_tls,
             skew: settings.skew,
             jwks_max_age: settings.jwks_max_age,
+            status_ttl: settings.status_ttl,
+            lists: Lists::default(),
+            seal,
+            stopping: AtomicBool::new(false),
+            started: now,
         };
         Ok(Self { state: Arc::new(state) })
     }
@@ -172,8 +220,8 @@ impl Server {
         Arc::clone(&self.state)
     }
 
-    /// Everything that this server answers: token, introspection and revocation endpoint, key set
-    /// and metadata.
+    /// Everything that this server answers: token, introspection and revocation endpoint, key set,
+    /// metadata, status lists and revocation feed, the admin API, `/livez` and `/readyz`.
     ///
     /// The listener puts [`ClientAddress`](crate::ClientAddress) and, where the connection has one,
     /// [`PeerCertificate`](m2m_proto::client_auth::PeerCertificate) into the extensions of requests.
@@ -205,24 +253,71 @@ impl Server {
         endpoints::metadata::document(&self.state)
     }
 
-    /// The work besides requests: makes the RS256 key, then makes and forgets keys when they are
-    /// due. Never ends; spawn it as a task, and drop it at shutdown.
+    /// Makes the store this server's own: compares the sealing key with the one that it was made under,
+    /// and makes what every server has (an ES256 key, the API `ISSUER/admin/v1`) where it is missing.
+    /// To be called once before serving; repeating it is harmless.
+    ///
+    /// # Errors
+    /// `Misconfigured` for a store of another sealing key; `Unavailable` when it cannot be reached.
+    pub async fn prepare(&self) -> Result<(), Error> {
+        let state = &self.state;
+        let now = state.clock.wall();
+        state.store.claim(state.vault().fingerprint()).await?;
+        state.keys.follow(&*state.store.registry()?, state.vault(), now);
+        state.keys.ensure(state.workshop(), Algorithm::Es256, now).await?;
+        crate::admin::register_own_api(state).await
+    }
+
+    /// The work besides requests, for as long as it is polled: makes and forgets keys when they are due,
+    /// stores audit records, follows the changes of other nodes. Spawn it as a task, and drop it at
+    /// shutdown before [`Server::drain`].
     pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
         let state = Arc::clone(&self.state);
         async move {
-            loop {
-                let now = state.clock.wall();
-                let wait = match state.keys.maintain(now).await {
-                    Ok(next) => next.since(now).max(LEAST_WAIT),
-                    Err(error) => {
-                        tracing::error!(%error, "cannot maintain the signing keys");
-                        LEAST_WAIT
-                    }
-                };
-                state.clock.sleep(wait.min(LONGEST_WAIT)).await;
-            }
+            tokio::join!(
+                maintain_keys(&state),
+                follow_keys(&state),
+                state.trail.write_on(state.store.as_ref(), state.clock.as_ref()),
+                state.store.work(),
+            );
         }
     }
+
+    /// Lets `/readyz` say that no new requests should come here: the first thing to do at shutdown.
+    pub fn stop_accepting(&self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Stores the audit records that still wait: the last thing to do at shutdown, after the last request.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot take them; they are lost with the process then.
+    pub async fn drain(&self) -> Result<(), Error> {
+        Ok(self.state.trail.flush(self.state.store.as_ref()).await?)
+    }
+}
+
+async fn maintain_keys(state: &State) {
+    loop {
+        let now = state.clock.wall();
+        let wait = match state.keys.maintain(state.workshop(), now).await {
+            Ok(next) => next.since(now).max(LEAST_WAIT),
+            Err(error) => {
+                tracing::error!(%error, "cannot maintain the signing keys");
+                LEAST_WAIT
+            }
+        };
+        state.clock.sleep(wait.min(LONGEST_WAIT)).await;
+    }
+}
+
+/// Keys that another node made sign here too, and those it withdrew no more.
+async fn follow_keys(state: &State) {
+    let mut changes = state.store.changes();
+    while changes.changed().await.is_ok() {
+        state.keys.follow(&*registry_of(state.store.as_ref()), state.vault(), state.clock.wall());
+    }
+    std::future::pending::<()>().await;
 }
 
 const LEAST_WAIT: Duration = Duration::from_secs(1);
@@ -253,11 +348,26 @@ fn fresh_secret(random: &dyn Random) -> SecretBytes {
     Secret::new(bytes)
 }
 
-/// The configured keys, and an ES256 key if there is none: APIs sign with it by default.
-fn signing_keys(mut configured: Vec<SigningKey>) -> Result<Vec<SigningKey>, Error> {
-    if !configured.iter().any(|key| key.algorithm() == Algorithm::Es256) {
-        let made = SigningKey::generate(Algorithm::Es256);
-        configured.push(made.map_err(|error| Error::internal(error.to_string()))?);
+/// A store in memory, with an ES256 key if none is configured: APIs sign with it by default.
+fn in_memory(
+    keys: &Keys,
+    plan: &RotationPlan,
+    vault: &Vault,
+    random: &dyn Random,
+    now: UnixTime,
+) -> Result<Arc<dyn Store>, Error> {
+    let store = MemoryStore::default();
+    if keys.active(Algorithm::Es256, now).is_none() {
+        let key =
+            SigningKey::generate(Algorithm::Es256).map_err(|error| Error::internal(error.to_string()))?;
+        let dates = KeyDates::starting(now, plan);
+        let record = keys::sealed(&keys::named(key), dates, Workshop { store: &store, vault, random })?;
+        store.apply(Change::CreateKey(record))?;
     }
-    Ok(configured)
+    Ok(Arc::new(store))
+}
+
+/// The registry, or an empty one while the store has none: nobody is registered then.
+fn registry_of(store: &dyn Store) -> Arc<Registry> {
+    store.registry().unwrap_or_default()
 }

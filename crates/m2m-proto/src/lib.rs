@@ -22,6 +22,7 @@
 //! | [`dpop`] | proofs of possession (RFC 9449) |
 //! | [`token`], [`token_profile`] | asking for, carrying and checking tokens |
 //! | [`introspection`], [`revocation`] | asking about and withdrawing tokens |
+//! | [`status_list`], [`revocation_feed`] | what is withdrawn, published for offline checks |
 //! | [`metadata`] | what the parties publish about themselves |
 //!
 //! # Conventions
@@ -51,9 +52,11 @@ pub mod json;
 pub mod metadata;
 pub mod names;
 pub mod revocation;
+pub mod revocation_feed;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod status_list;
 pub mod text;
 pub mod time;
 pub mod token;

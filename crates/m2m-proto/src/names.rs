@@ -41,6 +41,8 @@ pub mod claim {
     pub const ATH: &str = "ath";
     pub const AUD: &str = "aud";
     pub const AZP: &str = "azp";
+    /// Inside `status_list` of a list: Token Status List section 4.2.
+    pub const BITS: &str = "bits";
     pub const CLIENT_ID: &str = "client_id";
     pub const CNF: &str = "cnf";
     /// The identifier of the credential that obtained the token (our own).
@@ -51,10 +53,14 @@ pub mod claim {
     pub const HTM: &str = "htm";
     pub const HTU: &str = "htu";
     pub const IAT: &str = "iat";
+    /// Inside `status_list` of a token: Token Status List section 6.2.
+    pub const IDX: &str = "idx";
     pub const ISS: &str = "iss";
     /// Inside `cnf`: RFC 9449 section 6.1.
     pub const JKT: &str = "jkt";
     pub const JTI: &str = "jti";
+    /// Inside `status_list` of a list: Token Status List section 4.2.
+    pub const LST: &str = "lst";
     pub const NBF: &str = "nbf";
     pub const NONCE: &str = "nonce";
     pub const PERMISSIONS: &str = "permissions";
@@ -67,6 +73,8 @@ pub mod claim {
     pub const TOKEN_INTROSPECTION: &str = "token_introspection";
     pub const TOKEN_TYPE: &str = "token_type";
     pub const TTL: &str = "ttl";
+    /// Inside `status_list` of a token: Token Status List section 6.2.
+    pub const URI: &str = "uri";
     pub const USERNAME: &str = "username";
     /// Inside `cnf`: RFC 8705 section 3.1.
     pub const X5T_S256: &str = "x5t#S256";
@@ -129,6 +137,14 @@ pub mod media_type {
     pub const FORM: &str = "application/x-www-form-urlencoded";
     pub const JSON: &str = "application/json";
     pub const JWK_SET: &str = "application/jwk-set+json";
+    /// Our signed feed of revoked, unexpired `jti`.
+    pub const M2M_REVOCATIONS_JWT: &str = "application/m2m-revocations+jwt";
+    /// Token Status List section 5.1.
+    pub const STATUSLIST_JWT: &str = "application/statuslist+jwt";
+    /// RFC 9457.
+    pub const PROBLEM_JSON: &str = "application/problem+json";
+    /// RFC 7396.
+    pub const MERGE_PATCH_JSON: &str = "application/merge-patch+json";
     /// RFC 9701 section 5.
     pub const TOKEN_INTROSPECTION_JWT: &str = "application/token-introspection+jwt";
 }

@@ -13,6 +13,8 @@ mod in_memory;
 mod keys;
 pub mod lab;
 pub mod peers;
+#[cfg(unix)]
+pub mod postgres;
 mod random;
 mod record;
 pub mod tls;

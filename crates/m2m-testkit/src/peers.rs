@@ -1,19 +1,19 @@
-//! Other people's servers as black boxes. `cargo xtask peers` fetches them into
-//! `target/peers`; this module starts one and stops it when dropped.
+//! Other people's servers and clients as black boxes. `cargo xtask peers` fetches them
+//! into `target/peers`; this module starts one and stops it when dropped.
 //!
 //! All of them are started the same way: the first line on stdin is JSON that says
 //! what to set up, the first line on stdout is JSON that says where the server
-//! listens. What each takes and says stands at the top of its source, in
-//! `peers/NAME/server.*`.
+//! listens. A client reads a task from each further line, and answers on one. What
+//! each takes and says stands at the top of its source, in `peers/NAME`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// A server that can be started: its directory in `target/peers`, and what runs it.
+/// A server or client that can be started: its directory in `target/peers`, and what runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program {
     name: &'static str,
@@ -34,6 +34,15 @@ pub const OAUTH2_MOCK_SERVER: Program = node("oauth2-mock-server");
 /// PyPI `authlib`, its Flask server: secrets and assertions, and habits of its own.
 pub const AUTHLIB: Program = python("authlib");
 
+/// npm `openid-client`: the client that most of Node.js uses.
+pub const OPENID_CLIENT: Program = node("openid-client").run_by("openid-client.mjs");
+
+/// npm `oauth4webapi`, which `openid-client` is built on: each step apart, and the API's checks as well.
+pub const OAUTH4WEBAPI: Program = node("openid-client").run_by("oauth4webapi.mjs");
+
+/// PyPI `authlib`, its session for `requests`.
+pub const AUTHLIB_CLIENT: Program = AUTHLIB.run_by("client.py");
+
 const fn node(name: &'static str) -> Program {
     Program { name, interpreter: "node", script: "server.mjs", installed: "node_modules" }
 }
@@ -44,6 +53,11 @@ const fn python(name: &'static str) -> Program {
 }
 
 impl Program {
+    const fn run_by(mut self, script: &'static str) -> Self {
+        self.script = script;
+        self
+    }
+
     /// Whether the packages are there, and the script is the one in the source tree.
     fn is_fetched(&self, home: &Path) -> bool {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(self.name);
@@ -61,15 +75,16 @@ impl Program {
     }
 }
 
-/// A running server. Killed on drop.
+/// A running server or client. Killed on drop.
 #[derive(Debug)]
 pub struct Peer {
     process: Child,
+    stdout: BufReader<ChildStdout>,
     hello: Value,
 }
 
 impl Peer {
-    /// Starts the server with what `setup` describes.
+    /// Starts the program with what `setup` describes.
     ///
     /// `None`, said on stderr, where the peer was not fetched. That is a failure if
     /// `M2M_REQUIRE_PEERS` is `1`, or a list of names, separated by commas, with this
@@ -91,14 +106,24 @@ impl Peer {
         let mut command = program.command(&home);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        // Stdin stays open for as long as the server shall run.
-        let stdin = process.stdin.as_mut().expect("stdin is piped");
-        writeln!(stdin, "{setup}").expect("the server reads its setup");
+        let stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
+        let mut peer = Self { process, stdout, hello: Value::Null };
+        peer.hello = peer.ask(setup);
+        Some(peer)
+    }
+
+    /// What a client makes of a task. It blocks the thread until the client has answered.
+    ///
+    /// # Panics
+    ///
+    /// If it gives no answer.
+    pub fn ask(&mut self, task: &Value) -> Value {
+        // Stdin stays open for as long as the process shall run.
+        let stdin = self.process.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{task}").expect("the peer reads");
         let mut line = String::new();
-        let stdout = process.stdout.take().expect("stdout is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
-        let hello = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{name}: {error}: {line:?}"));
-        Some(Self { process, hello })
+        self.stdout.read_line(&mut line).expect("the peer answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -154,13 +179,13 @@ impl Drop for Peer {
     }
 }
 
-fn home(name: &str) -> PathBuf {
+pub(crate) fn home(name: &str) -> PathBuf {
     let target = variable("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     target.join("peers").join(name)
 }
 
-fn required(name: &str) -> bool {
+pub(crate) fn required(name: &str) -> bool {
     let variable = variable("M2M_REQUIRE_PEERS").unwrap_or_default();
     variable.split(',').any(|one| one == "1" || one == name)
 }
@@ -169,6 +194,6 @@ fn required(name: &str) -> bool {
     clippy::disallowed_methods,
     reason = "says where the test runner has put things; no setting of ours"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

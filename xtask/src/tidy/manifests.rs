@@ -28,6 +28,7 @@ const PROTO: &[&str] = &[
     "aws-lc-rs",
     "base64",
     "bytes",
+    "flate2",
     "http",
     "rustls-pki-types",
     "rustls-webpki",

@@ -6,12 +6,15 @@
 //! proxy's reader, puts [`ClientAddress`] and [`PeerCertificate`] into the request's extensions;
 //! they are never read from headers here.
 
+mod admin;
+mod health;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
 pub(crate) mod metadata;
 pub(crate) mod refusal;
 pub(crate) mod revoke;
 pub(crate) mod token;
+mod withdrawals;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +38,7 @@ use m2m_proto::form::{Form, FormError};
 use m2m_proto::names::{auth_method, header};
 
 use crate::admission::{self, AdmittedClient};
-use crate::audit::Event;
+use crate::audit::{LastUse, Record};
 use crate::authenticate::{AuthenticatedClient, AuthenticationError};
 use crate::config::ServerNonce;
 use crate::observe;
@@ -55,6 +58,8 @@ pub(crate) mod path {
     pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
     pub(crate) const REVOKE: &str = "/oauth2/revoke";
     pub(crate) const JWKS: &str = "/oauth2/jwks";
+    pub(crate) const STATUS: &str = "/oauth2/status";
+    pub(crate) const REVOCATIONS: &str = "/oauth2/revocations";
 }
 
 /// Everything that this server answers.
@@ -64,7 +69,12 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route(&at(path::TOKEN), post(token::answer))
         .route(&at(path::INTROSPECT), post(introspect::answer))
         .route(&at(path::REVOKE), post(revoke::answer))
-        .route(&at(path::JWKS), get(jwks::answer));
+        .route(&at(path::JWKS), get(jwks::answer))
+        .route(&at(&format!("{}/{{list}}", path::STATUS)), get(withdrawals::status_list))
+        .route(&at(path::REVOCATIONS), get(withdrawals::feed))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .merge(admin::routes(&state.endpoints.base_path));
     for path in &state.endpoints.well_known {
         router = router.route(path, get(metadata::answer));
     }
@@ -179,8 +189,9 @@ fn refused(
     metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned())
         .increment(1);
     tracing::debug!(endpoint = name, error = code.as_str(), reason = %refusal, "refused");
+    let refused = Record::refused(now.wall, code, refusal.to_string());
     let client_id = incoming.named.get().cloned();
-    state.audit.append(now.wall, Event::Refused { client_id, code, reason: refusal.to_string() });
+    state.trail.append(Record { client_id, address: incoming.address, ..refused });
     refusal.to_response(endpoint, incoming.authenticated_by())
 }
 
@@ -203,8 +214,13 @@ pub(crate) async fn authenticate(
         observe::count(observe::OVER_BUDGET);
         return Err(Refusal::OverBudget(over));
     }
-    match (state.authenticator.authenticate(&presented, registry, now.wall).await, budget) {
-        (Ok(client), _) => Ok(client),
+    let believed = state.authenticator.authenticate(&presented, registry, now.wall).await;
+    match (believed.and_then(|client| from_its_network(client, incoming.address)), budget) {
+        (Ok(client), _) => {
+            let last = LastUse { at: now.wall, address: incoming.address };
+            state.trail.used(&client.credential().id, &client.client().id, last);
+            Ok(client)
+        }
         (Err(AuthenticationError::KeysUnreachable), _) => Err(AuthenticationError::KeysUnreachable.into()),
         (Err(_), Err(over)) => {
             observe::count(observe::OVER_BUDGET);
@@ -215,6 +231,19 @@ pub(crate) async fn authenticate(
             observe::count_by(observe::AUTHENTICATION_FAILURES, "method", presented_as(&presented));
             Err(error.into())
         }
+    }
+}
+
+/// A stolen credential is worth nothing elsewhere, if its owner said where it may be used.
+fn from_its_network(
+    client: AuthenticatedClient,
+    address: Option<IpAddr>,
+) -> Result<AuthenticatedClient, AuthenticationError> {
+    let networks = &client.client().allowed_networks;
+    let inside = |address: IpAddr| networks.iter().any(|network| network.contains(address));
+    match networks.is_empty() || address.is_some_and(inside) {
+        true => Ok(client),
+        false => Err(AuthenticationError::Network),
     }
 }
 
@@ -237,7 +266,7 @@ pub(crate) async fn admit_caller(
     now: Now,
 ) -> Result<AdmittedClient, Refusal> {
     let client = authenticate(state, incoming, form, registry, now).await?;
-    Ok(admission::admit_client(state.store.as_ref(), client, state.moment(now.wall)).await?)
+    Ok(admission::admit_client(state.store.as_ref(), client, state.moment(now)).await?)
 }
 
 /// An answer to a GET, cacheable, which says with 304 when the caller has it already.

@@ -75,9 +75,10 @@ impl WireError for Refusal {
             Self::Denied(denied) => denied_code(denied),
             Self::NotAdmitted(NotAdmitted::AssertionReplayed) => ErrorCode::InvalidClient,
             Self::NotAdmitted(NotAdmitted::ProofReplayed) => ErrorCode::InvalidDpopProof,
-            Self::NotAdmitted(NotAdmitted::Unavailable(_)) | Self::Store(_) | Self::KeyNotReady => {
-                ErrorCode::TemporarilyUnavailable
-            }
+            Self::NotAdmitted(NotAdmitted::OverQuota { .. }) => ErrorCode::SlowDown,
+            Self::NotAdmitted(NotAdmitted::Unavailable(_) | NotAdmitted::BeforeStart)
+            | Self::Store(_)
+            | Self::KeyNotReady => ErrorCode::TemporarilyUnavailable,
             Self::SigningFailed(_) => ErrorCode::ServerError,
         }
     }
@@ -140,6 +141,7 @@ impl Refusal {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::OverBudget(over) => Some(over.retry_after),
+            Self::NotAdmitted(NotAdmitted::OverQuota { retry_after }) => Some(*retry_after),
             _ if self.code() == ErrorCode::TemporarilyUnavailable => Some(SOON),
             _ => None,
         }
@@ -163,6 +165,9 @@ mod tests {
             (NotAdmitted::AssertionReplayed.into(), ALL),
             (NotAdmitted::ProofReplayed.into(), &[Token][..]),
             (NotAdmitted::Unavailable(None).into(), ALL),
+            (NotAdmitted::BeforeStart.into(), ALL),
+            (NotAdmitted::OverQuota { retry_after: SOON }.into(), &[Token][..]),
+            (AuthenticationError::Network.into(), ALL),
             (StoreError::Full("x").into(), ALL),
             (Refusal::KeyNotReady, &[Token][..]),
             (SigningFailed.into(), &[Token][..]),

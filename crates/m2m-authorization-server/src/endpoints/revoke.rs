@@ -15,7 +15,7 @@ use m2m_proto::revocation::{self, RevocationRequest};
 
 use super::refusal::Refusal;
 use super::{Incoming, Served};
-use crate::audit::Event;
+use crate::audit::{Event, Record};
 use crate::observe;
 use crate::own_token;
 use crate::server::State;
@@ -39,8 +39,13 @@ async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Resp
         let token = TokenRef { jti: jti.to_owned(), expires_at: claims.expires_at() };
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
-        let event = Event::TokenRevoked { jti: jti.to_owned(), by: Some(client_id.clone()) };
-        state.audit.append(now.wall, event);
+        state.trail.append(Record {
+            jti: Some(jti.to_owned()),
+            client_id: Some(client_id.clone()),
+            credential: Some(caller.client().credential().id.clone()),
+            address: incoming.address,
+            ..Record::new(now.wall, Event::TokenRevoked)
+        });
     }
     Ok(revocation::encode_response())
 }

@@ -4,6 +4,7 @@
 //! The order is the argument: pure checks, then one commit, then creation. A refusal before the
 //! commit leaves assertion and proof unused.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Extracted};
@@ -21,11 +22,14 @@ use m2m_proto::token::{ExpiresIn, TokenRequest, TokenResponse};
 use super::refusal::Refusal;
 use super::{Incoming, Served};
 use crate::admission::{self, Admitted};
-use crate::audit::Event;
+use crate::audit::{Event, Record};
 use crate::config::ServerNonce;
-use crate::mint::{Minted, mint};
+use crate::frequency::Counted;
+use crate::keys::Key;
+use crate::mint::{Minted, Tools, mint};
 use crate::observe;
-use crate::policy::{self, Held};
+use crate::policy::{self, Grant, Held};
+use crate::registry::TokenFormat;
 use crate::server::State;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
@@ -41,13 +45,31 @@ async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Respo
     let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
-    let key = state.keys.active(grant.api().algorithm, now.wall).ok_or(Refusal::KeyNotReady)?;
-    let moment = state.moment(now.wall);
-    let admitted = admission::admit(state.store.as_ref(), client, proof.as_ref(), grant, moment).await?;
-    let jti = m2m_io::token(state.random.as_ref());
-    let minted = mint(&admitted, &key, &state.issuer, jti, now.wall)?;
-    record(state, &admitted, &minted, now);
+    let key = signing_key(state, &grant, now.wall)?;
+    let admit = (state.store.as_ref(), &state.frequency);
+    let admitted = admission::admit(admit, client, proof.as_ref(), grant, state.moment(now)).await?;
+    let tools = Tools {
+        issuer: &state.issuer,
+        random: state.random.as_ref(),
+        seal: &state.seal,
+        endpoints: &state.endpoints,
+        key: key.as_deref(),
+    };
+    let minted = mint(&admitted, &tools, now.wall)?;
+    count(&admitted);
+    let record = record(&admitted, &minted, incoming.address, now);
+    state.trail.keep(state.store.as_ref(), record).await?;
     Ok(respond(&admitted, minted))
+}
+
+/// The key for the API's algorithm; none for tokens that are sealed.
+fn signing_key(state: &State, grant: &Grant, now: UnixTime) -> Result<Option<Arc<Key>>, Refusal> {
+    match grant.api().format {
+        TokenFormat::Opaque => Ok(None),
+        TokenFormat::Jwt => {
+            state.keys.active(grant.api().algorithm, now).map(Some).ok_or(Refusal::KeyNotReady)
+        }
+    }
 }
 
 /// A proof that came must be good; whether one must come is the policy's question.
@@ -84,31 +106,39 @@ fn check_proof(
     }
 }
 
-fn record(state: &State, admitted: &Admitted, minted: &Minted, now: Now) {
+fn count(admitted: &Admitted) {
     let (caller, grant) = (admitted.client(), admitted.grant());
     let binding = match (grant.jkt(), grant.certificate()) {
         (Some(_), _) => "dpop",
         (None, Some(_)) => "mtls",
         (None, None) => "none",
     };
-    let alg = grant.api().algorithm.name();
+    let alg = match grant.api().format {
+        TokenFormat::Jwt => grant.api().algorithm.name(),
+        TokenFormat::Opaque => "sealed",
+    };
     metrics::counter!(observe::TOKENS_ISSUED, "alg" => alg, "binding" => binding).increment(1);
-    if state.frequency.is_suspicious(&caller.client().id, now.monotonic) {
+    if admitted.counted() == Counted::Suspicious {
         observe::count(observe::UNCACHED_CLIENTS);
         tracing::warn!(
             client_id = caller.client().id.as_str(),
             "this client evidently does not cache its tokens"
         );
     }
-    let event = Event::Issued {
-        jti: minted.jti.clone(),
-        client_id: caller.client().id.clone(),
-        credential: caller.credential().id.clone(),
-        api: grant.api().identifier.clone(),
-        scope: grant.scope().clone(),
-        expires_at: minted.expires_at,
-    };
-    state.audit.append(now.wall, event);
+}
+
+fn record(admitted: &Admitted, minted: &Minted, address: Option<IpAddr>, now: Now) -> Record {
+    let (caller, grant) = (admitted.client(), admitted.grant());
+    Record {
+        jti: Some(minted.jti.clone()),
+        client_id: Some(caller.client().id.clone()),
+        credential: Some(caller.credential().id.clone()),
+        api: Some(grant.api().identifier.as_str().to_owned()),
+        scope: Some(grant.scope().to_string()),
+        expires_at: Some(minted.expires_at),
+        address,
+        ..Record::new(now.wall, Event::TokenIssued)
+    }
 }
 
 // spec: 6749-AS5, 6749-AS6, 6749-AS7

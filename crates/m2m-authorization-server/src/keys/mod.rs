@@ -1,7 +1,9 @@
 //! Signing keys and the published key set.
 //!
-//! Reading takes no lock: the ring is an immutable snapshot. The ES256 key is made at once; the RSA
-//! key, which takes long to find, by `Server::background` after the server is ready.
+//! Reading takes no lock: the ring is an immutable snapshot. Keys are kept in the store, sealed, so that
+//! nodes of one store sign with the same ones: whoever is first makes the next key, and the others follow.
+//! The ES256 key is made at once; the RSA key, which takes long to find, by `Server::background` after the
+//! server is ready.
 
 pub mod rotation;
 
@@ -9,12 +11,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use m2m_io::Random;
 use m2m_proto::jose::{
     Algorithm, JwkSet, KeyError, PreparedHeader, SigningKey, VerifyingKey, base64url, crypto,
 };
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::access_token::AccessTokenClaims;
 
+use crate::error::Error;
+use crate::registry::vault::Vault;
+use crate::registry::{Change, Conflict, KeyRecord, Registry};
+use crate::store::{Store, StoreError};
 use rotation::{Advice, KeyDates, Phase, RotationPlan, advise};
 
 /// Algorithms whose keys every server publishes: the default, and the one that every verifier of
@@ -64,21 +71,30 @@ struct Ring {
 }
 
 impl Ring {
-    fn new(keys: Vec<Arc<Key>>) -> Self {
+    /// Sorted by when they start to sign, so that the last one that signs is the newest.
+    fn new(mut keys: Vec<Arc<Key>>) -> Self {
+        let usual = |key: &Key| ALWAYS.iter().position(|one| *one == key.algorithm()).unwrap_or(ALWAYS.len());
+        keys.sort_by_key(|key| (key.dates.activates_at(), usual(key)));
         let body = Bytes::from(JwkSet::encode(keys.iter().map(|key| key.verifying.as_ref())));
         let etag = format!("\"{}\"", base64url::encode(crypto::sha256(&body)));
         Self { published: PublishedSet { body, etag }, keys }
     }
-
-    fn kept(&self, now: UnixTime) -> Vec<Arc<Key>> {
-        self.keys.iter().filter(|key| key.dates.phase(now) != Phase::Retired).cloned().collect()
-    }
 }
 
-/// The signing keys of a server.
+/// What keys are made and kept with.
+#[derive(Clone, Copy)]
+pub(crate) struct Workshop<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) vault: &'a Vault,
+    pub(crate) random: &'a dyn Random,
+}
+
+/// The signing keys of a server: those of its store, and those it was configured with.
 #[derive(Debug)]
 pub(crate) struct Keys {
     ring: ArcSwap<Ring>,
+    /// Configured keys, which no store knows.
+    own: Vec<Arc<Key>>,
     plan: RotationPlan,
     /// One change at a time, held while a key is being made.
     changing: tokio::sync::Mutex<()>,
@@ -93,11 +109,32 @@ impl Keys {
         let dates = KeyDates::starting(now, &plan);
         let keys: Result<Vec<_>, _> =
             keys.into_iter().map(|key| Key::new(named(key), dates).map(Arc::new)).collect();
+        let own = keys?;
         Ok(Self {
-            ring: ArcSwap::from_pointee(Ring::new(keys?)),
+            ring: ArcSwap::from_pointee(Ring::new(own.clone())),
+            own,
             plan,
             changing: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Takes over what the registry says of keys. One that cannot be unsealed is left out and told.
+    pub(crate) fn follow(&self, registry: &Registry, vault: &Vault, now: UnixTime) {
+        let ring = self.ring.load();
+        let mut keys: Vec<Arc<Key>> = self.own.clone();
+        keys.extend(registry.keys().filter_map(|record| {
+            let known = ring.keys.iter().find(|key| key.id() == Some(&record.kid));
+            match known.filter(|key| key.dates == record.dates) {
+                Some(known) => Some(Arc::clone(known)),
+                None => unsealed(record, vault).map(Arc::new),
+            }
+        }));
+        keys.retain(|key| key.dates.phase(now) != Phase::Retired);
+        let same = keys.len() == ring.keys.len()
+            && keys.iter().all(|key| ring.keys.iter().any(|known| Arc::ptr_eq(key, known)));
+        if !same {
+            self.ring.store(Arc::new(Ring::new(keys)));
+        }
     }
 
     /// The key that signs with `algorithm` now; `None` while it is being made.
@@ -120,6 +157,12 @@ impl Keys {
         self.ring.load().published.clone()
     }
 
+    /// Every key, with its algorithm and dates, in the order in which they sign.
+    pub(crate) fn list(&self) -> Vec<(String, Algorithm, KeyDates)> {
+        let shown = |key: &Arc<Key>| (key.id().unwrap_or_default().to_owned(), key.algorithm(), key.dates);
+        self.ring.load().keys.iter().map(shown).collect()
+    }
+
     /// The algorithms that tokens are or will be signed with.
     pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
         let mut algorithms = ALWAYS.to_vec();
@@ -136,8 +179,13 @@ impl Keys {
     /// Making an RSA key takes long, so it is done on a thread of its own.
     ///
     /// # Errors
-    /// When the crypto library cannot make a key.
-    pub(crate) async fn ensure(&self, algorithm: Algorithm, now: UnixTime) -> Result<UnixTime, KeyError> {
+    /// When the crypto library cannot make a key, or the store cannot keep it.
+    pub(crate) async fn ensure(
+        &self,
+        workshop: Workshop<'_>,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<UnixTime, Error> {
         let _one_at_a_time = self.changing.lock().await;
         loop {
             let dates: Vec<KeyDates> = {
@@ -149,45 +197,119 @@ impl Keys {
                 Advice::MakeNext(then) => then,
                 Advice::MakeActive => now,
             };
-            let made = m2m_io::task::blocking("signing key", move || SigningKey::generate(algorithm)).await;
-            let made = made.ok_or(KeyError::Library)??;
-            self.add(Key::new(named(made), KeyDates::starting(activates_at, &self.plan))?, now);
+            let record = self.make(workshop, algorithm, activates_at).await?;
+            match self.change(workshop, Change::CreateKey(record), now).await {
+                // Another node was faster; its key is ours.
+                Err(StoreError::Conflict(Conflict::KeyExists(_))) => {
+                    self.follow(&*workshop.store.registry()?, workshop.vault, now);
+                }
+                done => done?,
+            }
         }
+    }
+
+    async fn make(
+        &self,
+        workshop: Workshop<'_>,
+        algorithm: Algorithm,
+        activates_at: UnixTime,
+    ) -> Result<KeyRecord, Error> {
+        let made = m2m_io::task::blocking("signing key", move || SigningKey::generate(algorithm)).await;
+        let key = made.unwrap_or(Err(KeyError::Library)).map_err(|error| cannot_make(&error))?;
+        sealed(&named(key), KeyDates::starting(activates_at, &self.plan), workshop)
+    }
+
+    async fn change(&self, workshop: Workshop<'_>, change: Change, now: UnixTime) -> Result<(), StoreError> {
+        let registry = workshop.store.change(change).await?;
+        self.follow(&registry, workshop.vault, now);
+        Ok(())
+    }
+
+    /// Makes a key for `algorithm` that takes over after it was announced.
+    ///
+    /// # Errors
+    /// As [`Keys::ensure`].
+    pub(crate) async fn roll(
+        &self,
+        workshop: Workshop<'_>,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let _one_at_a_time = self.changing.lock().await;
+        let record = self.make(workshop, algorithm, now.saturating_add(self.plan.announce)).await?;
+        self.change(workshop, Change::RollKey(record, self.plan.retain), now).await?;
+        Ok(())
+    }
+
+    /// Makes a key for `algorithm` that signs at once, and withdraws all others with what they signed.
+    ///
+    /// # Errors
+    /// As [`Keys::ensure`].
+    pub(crate) async fn roll_now(
+        &self,
+        workshop: Workshop<'_>,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let _one_at_a_time = self.changing.lock().await;
+        let record = self.make(workshop, algorithm, now).await?;
+        self.change(workshop, Change::RollKeyNow(record), now).await?;
+        Ok(())
     }
 
     /// Makes and forgets keys as `now` demands, for every algorithm in use; answers when to look again.
     ///
     /// # Errors
-    /// When the crypto library cannot make a key.
-    pub(crate) async fn maintain(&self, now: UnixTime) -> Result<UnixTime, KeyError> {
+    /// As [`Keys::ensure`].
+    pub(crate) async fn maintain(&self, workshop: Workshop<'_>, now: UnixTime) -> Result<UnixTime, Error> {
+        let registry = workshop.store.registry()?;
+        self.follow(&registry, workshop.vault, now);
+        let mut algorithms = self.algorithms();
+        algorithms.extend(registry.apis().map(|api| api.algorithm));
         let mut next = now.saturating_add(self.plan.announce);
-        for algorithm in self.algorithms() {
-            next = next.min(self.ensure(algorithm, now).await?);
+        for algorithm in algorithms {
+            next = next.min(self.ensure(workshop, algorithm, now).await?);
         }
-        self.forget(now).await;
+        // What is retired leaves the published set: verifiers would believe it for as long as it is there.
+        if registry.keys().any(|key| key.dates.leaves_at() <= now) {
+            self.change(workshop, Change::ForgetKeys(now), now).await?;
+        }
         let leaving = self.ring.load().keys.iter().map(|key| key.dates.leaves_at()).min();
         Ok(leaving.map_or(next, |leaving| next.min(leaving)))
     }
+}
 
-    /// Stops publishing what is retired: verifiers would believe it for as long as it is there.
-    async fn forget(&self, now: UnixTime) {
-        let _one_at_a_time = self.changing.lock().await;
-        let ring = self.ring.load();
-        let kept = ring.kept(now);
-        if kept.len() < ring.keys.len() {
-            self.ring.store(Arc::new(Ring::new(kept)));
-        }
-    }
+fn cannot_make(error: &KeyError) -> Error {
+    Error::internal(format!("cannot make a signing key: {error}"))
+}
 
-    fn add(&self, key: Key, now: UnixTime) {
-        let mut keys = self.ring.load().kept(now);
-        keys.push(Arc::new(key));
-        self.ring.store(Arc::new(Ring::new(keys)));
+/// The key as a store keeps it.
+pub(crate) fn sealed(key: &SigningKey, dates: KeyDates, workshop: Workshop<'_>) -> Result<KeyRecord, Error> {
+    let kid = key.key_id().unwrap_or_default().to_owned();
+    let plain = key.to_pkcs8_der().map_err(|error| cannot_make(&error))?;
+    let (nonce, sealed) = workshop
+        .vault
+        .seal_key(&plain, &kid, workshop.random)
+        .map_err(|error| Error::internal(error.to_string()))?;
+    Ok(KeyRecord::new(kid, key.algorithm(), nonce, sealed, dates))
+}
+
+fn unsealed(record: &KeyRecord, vault: &Vault) -> Option<Key> {
+    let key = vault.open_key(record).ok().and_then(|plain| {
+        let key = SigningKey::from_pkcs8_der(plain.expose(), Some(record.algorithm)).ok()?;
+        Key::new(key.with_key_id(record.kid.clone()), record.dates).ok()
+    });
+    if key.is_none() {
+        tracing::error!(
+            kid = record.kid,
+            "a signing key cannot be unsealed: was it made under another sealing key?"
+        );
     }
+    key
 }
 
 /// A key without a name gets its thumbprint (RFC 7638): unique, and the same after a restart.
-fn named(key: SigningKey) -> SigningKey {
+pub(crate) fn named(key: SigningKey) -> SigningKey {
     if key.key_id().is_some() {
         return key;
     }

@@ -58,6 +58,30 @@ impl KeyDates {
         Self { activates_at, retires_at, leaves_at: retires_at.saturating_add(plan.retain) }
     }
 
+    /// The dates as they were once decided.
+    #[must_use]
+    pub fn from_parts(activates_at: UnixTime, retires_at: UnixTime, leaves_at: UnixTime) -> Self {
+        Self { activates_at, retires_at, leaves_at }
+    }
+
+    /// The same key, signing until `then` only and published for `retain` after that.
+    #[must_use]
+    pub fn retiring_at(self, then: UnixTime, retain: Duration) -> Self {
+        Self { retires_at: then, leaves_at: then.saturating_add(retain), ..self }
+    }
+
+    /// From then on it signs.
+    #[must_use]
+    pub fn activates_at(&self) -> UnixTime {
+        self.activates_at
+    }
+
+    /// From then on it signs no more.
+    #[must_use]
+    pub fn retires_at(&self) -> UnixTime {
+        self.retires_at
+    }
+
     /// From then on it is retired.
     #[must_use]
     pub fn leaves_at(&self) -> UnixTime {

@@ -31,7 +31,7 @@ fn registry() -> Registry {
         Change::CreateClient(Client::new(client_id("none"))),
     ]
     .into_iter()
-    .try_fold(Registry::default(), |registry, change| registry.apply(change))
+    .try_fold(Registry::default(), |registry, change| registry.apply(change).map(|applied| applied.registry))
     .unwrap()
 }
 
@@ -131,7 +131,7 @@ fn the_life_is_the_least_of_three() {
         let mut credential = credential("cred");
         credential.expires_at = rest_millis.map(|rest| NOW.saturating_add(Duration::from_millis(rest)));
         let api = api(ORDERS, &[]).lifetime(Duration::from_secs(api_life));
-        let registry = Registry::default().apply(Change::CreateApi(api)).unwrap();
+        let registry = Registry::default().apply(Change::CreateApi(api)).unwrap().registry;
         let caller = authenticated(client, credential);
         let grant = decide(&caller, &ask(None, &[], &[]), &Held::default(), &registry, NOW).unwrap();
         assert_eq!(grant.lifetime(), Duration::from_secs(expect), "{api_life} {cap:?} {rest_millis:?}");
@@ -151,7 +151,8 @@ fn constrained(
 ) -> Result<Grant, Denied> {
     let registry = Registry::default()
         .apply(Change::CreateApi(api(ORDERS, &[]).sender_constraint(api_demands)))
-        .unwrap();
+        .unwrap()
+        .registry;
     let client =
         Client::new(client_id("app")).grant(identifier(ORDERS), Scope::empty()).sender_constraint(client);
     decide(&authenticated(client, credential("cred")), &ask(None, &[], &[]), held, &registry, NOW)

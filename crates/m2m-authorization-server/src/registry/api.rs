@@ -79,6 +79,46 @@ pub enum SenderConstraint {
     Mtls,
 }
 
+impl SenderConstraint {
+    /// Every constraint.
+    pub const ALL: [Self; 3] = [Self::None, Self::Dpop, Self::Mtls];
+
+    /// Its name: `none`, `dpop`, `mtls`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Dpop => "dpop",
+            Self::Mtls => "mtls",
+        }
+    }
+}
+
+/// What the tokens of an API look like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenFormat {
+    /// Signed, for anybody to check (RFC 9068).
+    #[default]
+    Jwt,
+    /// Sealed claims that only this server can read; its APIs introspect them.
+    Opaque,
+}
+
+impl TokenFormat {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Jwt, Self::Opaque];
+
+    /// Its name: `jwt`, `opaque`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::Opaque => "opaque",
+        }
+    }
+}
+
 /// One scope of an API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiScope {
@@ -100,12 +140,16 @@ pub struct Api {
     pub resource_servers: BTreeSet<ClientId>,
     /// The scopes it knows. Grants outside them are refused at registration.
     pub scopes: Vec<ApiScope>,
+    /// What its tokens look like. Default: JWTs.
+    pub format: TokenFormat,
     /// How long its tokens live. Default 600 s, at most 24 h.
     pub lifetime: Duration,
     /// How its tokens are signed. Default ES256.
     pub algorithm: Algorithm,
     /// What its tokens must be bound to. Default: nothing.
     pub sender_constraint: SenderConstraint,
+    /// Counts its changes, from 1; 0 before it is registered. The registry writes it.
+    pub version: u64,
 }
 
 impl Api {
@@ -117,9 +161,11 @@ impl Api {
             identifier,
             resource_servers: BTreeSet::new(),
             scopes: Vec::new(),
+            format: TokenFormat::Jwt,
             lifetime: DEFAULT_LIFETIME,
             algorithm: Algorithm::Es256,
             sender_constraint: SenderConstraint::None,
+            version: 0,
         }
     }
 
@@ -134,6 +180,13 @@ impl Api {
     #[must_use]
     pub fn resource_server(mut self, client: ClientId) -> Self {
         self.resource_servers.insert(client);
+        self
+    }
+
+    /// Sets what its tokens look like.
+    #[must_use]
+    pub fn format(mut self, format: TokenFormat) -> Self {
+        self.format = format;
         self
     }
 
@@ -158,9 +211,15 @@ impl Api {
         self
     }
 
+    /// Whether this API knows one scope.
+    #[must_use]
+    pub fn has(&self, token: &ScopeToken) -> bool {
+        self.scopes.iter().any(|own| own.token == *token)
+    }
+
     /// Whether this API knows every token of `scope`.
     #[must_use]
     pub fn owns(&self, scope: &Scope) -> bool {
-        scope.iter().all(|asked| self.scopes.iter().any(|own| own.token == *asked))
+        scope.iter().all(|asked| self.has(asked))
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use m2m_proto::client_id::ClientId;
 use m2m_proto::scope::Scope;
+use m2m_proto::time::UnixTime;
 
 use super::api::{ApiIdentifier, SenderConstraint};
+use super::network::Network;
 
 /// Whether a client or a credential may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,6 +21,21 @@ pub enum Status {
     Disabled,
     /// Withdrawn for good; its tokens are inactive.
     Revoked,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Disabled, Self::Revoked];
+
+    /// Its name: `active`, `disabled`, `revoked`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Revoked => "revoked",
+        }
+    }
 }
 
 /// What a client may do at one API.
@@ -63,6 +80,16 @@ pub struct Client {
     pub lifetime_cap: Option<Duration>,
     /// What its tokens must be bound to. Default: nothing.
     pub sender_constraint: SenderConstraint,
+    /// By when its owner looks at it again. Default: never; a review that is overdue is reported.
+    pub review_by: Option<UnixTime>,
+    /// Tokens that it may get per minute from one node. Default: no limit.
+    pub mint_quota: Option<u32>,
+    /// Where its token requests may come from. Default: anywhere.
+    pub allowed_networks: Vec<Network>,
+    /// When it was registered.
+    pub created_at: UnixTime,
+    /// Counts its changes, from 1; 0 before it is registered. The registry writes it.
+    pub version: u64,
 }
 
 impl Client {
@@ -78,6 +105,11 @@ impl Client {
             grants: BTreeMap::new(),
             lifetime_cap: None,
             sender_constraint: SenderConstraint::None,
+            review_by: None,
+            mint_quota: None,
+            allowed_networks: Vec::new(),
+            created_at: UnixTime::from_seconds(0),
+            version: 0,
         }
     }
 
@@ -99,6 +131,20 @@ impl Client {
     #[must_use]
     pub fn sender_constraint(mut self, constraint: SenderConstraint) -> Self {
         self.sender_constraint = constraint;
+        self
+    }
+
+    /// Sets how many tokens it may get per minute from one node.
+    #[must_use]
+    pub fn mint_quota(mut self, tokens_per_minute: u32) -> Self {
+        self.mint_quota = Some(tokens_per_minute);
+        self
+    }
+
+    /// Lets its token requests come from `network`, and from nowhere that is not named so.
+    #[must_use]
+    pub fn allowed_network(mut self, network: Network) -> Self {
+        self.allowed_networks.push(network);
         self
     }
 }

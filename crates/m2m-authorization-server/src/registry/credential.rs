@@ -58,6 +58,21 @@ pub enum SecretUse {
     Post,
 }
 
+impl SecretUse {
+    /// Every use.
+    pub const ALL: [Self; 3] = [Self::BasicOrPost, Self::Basic, Self::Post];
+
+    /// Its name: `basic_or_post`, `basic`, `post`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BasicOrPost => "basic_or_post",
+            Self::Basic => "basic",
+            Self::Post => "post",
+        }
+    }
+}
+
 /// Which audience of a client assertion is accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,6 +120,8 @@ pub struct CredentialSpec {
     pub not_before: Option<UnixTime>,
     /// How long it is valid; its tokens never outlive it. Default: until revoked.
     pub expires_in: Option<Duration>,
+    /// A text under which the order may be repeated without making a second credential. Default: none.
+    pub idempotency_key: Option<String>,
 }
 
 impl CredentialSpec {
@@ -119,6 +136,7 @@ impl CredentialSpec {
             accepted_typ: TypRule::Explicit,
             not_before: None,
             expires_in: None,
+            idempotency_key: None,
         }
     }
 
@@ -126,6 +144,20 @@ impl CredentialSpec {
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.expires_in = Some(lifetime);
+        self
+    }
+
+    /// Sets from when on it is valid.
+    #[must_use]
+    pub fn not_before(mut self, moment: UnixTime) -> Self {
+        self.not_before = Some(moment);
+        self
+    }
+
+    /// Sets the text under which the order may be repeated.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: String) -> Self {
+        self.idempotency_key = Some(key);
         self
     }
 
@@ -152,6 +184,8 @@ pub struct CreatedCredential {
     pub id: CredentialId,
     /// The secret, for the two kinds that have one. It cannot be read again.
     pub client_secret: Option<SecretString>,
+    /// Whether it was made before under the same idempotency key; then no secret comes along.
+    pub repeated: bool,
 }
 
 /// What the server keeps of a credential.
@@ -211,15 +245,49 @@ pub struct Credential {
     pub accepted_audience: AcceptedAudience,
     /// The `typ` its assertions may carry.
     pub accepted_typ: TypRule,
+    /// When it was made.
+    pub created_at: UnixTime,
     /// Refused before.
     pub not_before: UnixTime,
     /// Refused from then on; its tokens end then at the latest.
     pub expires_at: Option<UnixTime>,
     /// Whether it may be used.
     pub status: Status,
+    /// Its place in the status lists, never given to another. The registry writes it.
+    pub status_index: u64,
+    /// The credential that it was made to take the place of.
+    pub replaces: Option<CredentialId>,
+    /// The credential that takes its place.
+    pub replaced_by: Option<CredentialId>,
+    /// SHA-256 of the key under which its creation may be repeated without making another.
+    pub idempotency: Option<[u8; 32]>,
+    /// Counts its changes, from 1; 0 before it is registered. The registry writes it.
+    pub version: u64,
 }
 
 impl Credential {
+    /// A credential of `client_id` that is active from `now` on until it is revoked.
+    #[must_use]
+    pub fn new(id: CredentialId, client_id: ClientId, material: Material, now: UnixTime) -> Self {
+        Self {
+            id,
+            client_id,
+            label: String::new(),
+            material,
+            accepted_audience: AcceptedAudience::Issuer,
+            accepted_typ: TypRule::Explicit,
+            created_at: now,
+            not_before: now,
+            expires_at: None,
+            status: Status::Active,
+            status_index: 0,
+            replaces: None,
+            replaced_by: None,
+            idempotency: None,
+            version: 0,
+        }
+    }
+
     /// Whether it may be used at `now`.
     #[must_use]
     pub fn usable(&self, now: UnixTime) -> bool {
@@ -246,17 +314,12 @@ mod tests {
     use super::*;
 
     fn credential(not_before: u64, expires_at: Option<u64>, status: Status) -> Credential {
-        Credential {
-            id: CredentialId::from_letters("c".to_owned()),
-            client_id: ClientId::parse("app").unwrap(),
-            label: String::new(),
-            material: Material::SecretHash { hash: [0; 32], accepted: SecretUse::Post },
-            accepted_audience: AcceptedAudience::Issuer,
-            accepted_typ: TypRule::Explicit,
-            not_before: UnixTime::from_seconds(not_before),
-            expires_at: expires_at.map(UnixTime::from_seconds),
-            status,
-        }
+        let material = Material::SecretHash { hash: [0; 32], accepted: SecretUse::Post };
+        let id = CredentialId::from_letters("c".to_owned());
+        let client_id = ClientId::parse("app").unwrap();
+        let expires_at = expires_at.map(UnixTime::from_seconds);
+        let valid = Credential::new(id, client_id, material, UnixTime::from_seconds(not_before));
+        Credential { expires_at, status, ..valid }
     }
 
     #[test]

@@ -12,17 +12,7 @@ fn scope(text: &str) -> Scope {
 }
 
 fn credential(id: &str, client: &str) -> Credential {
-    Credential {
-        id: CredentialId::parse(id).unwrap(),
-        client_id: client_id(client),
-        label: "one".to_owned(),
-        material: Material::SecretHash { hash: [1; 32], accepted: SecretUse::BasicOrPost },
-        accepted_audience: AcceptedAudience::Issuer,
-        accepted_typ: m2m_proto::client_auth::assertion::TypRule::Explicit,
-        not_before: UnixTime::from_seconds(0),
-        expires_at: None,
-        status: Status::Active,
-    }
+    Credential { client_id: client_id(client), ..crate::fixture::credential(id) }
 }
 
 fn registry() -> Registry {
@@ -34,8 +24,12 @@ fn registry() -> Registry {
         Change::CreateCredential(credential("cred1", "app")),
     ]
     .into_iter()
-    .try_fold(Registry::default(), |registry, change| registry.apply(change))
+    .try_fold(Registry::default(), |registry, change| registry.apply(change).map(|applied| applied.registry))
     .unwrap()
+}
+
+fn after(registry: &Registry, change: Change) -> Registry {
+    registry.apply(change).unwrap().registry
 }
 
 fn refused(change: Change, expect: Conflict) {
@@ -97,8 +91,7 @@ fn access_tokens_are_never_signed_with_a_shared_key() {
 fn credentials_per_client_are_bounded() {
     let mut registry = registry();
     for number in 1..MAX_CREDENTIALS {
-        registry =
-            registry.apply(Change::CreateCredential(credential(&format!("more{number}"), "app"))).unwrap();
+        registry = after(&registry, Change::CreateCredential(credential(&format!("more{number}"), "app")));
     }
     let one_more = registry.apply(Change::CreateCredential(credential("last", "app")));
     assert_eq!(one_more.err(), Some(Conflict::TooManyCredentials("app".into())));
@@ -107,12 +100,12 @@ fn credentials_per_client_are_bounded() {
 #[test]
 fn revocation_is_final() {
     let id = CredentialId::parse("cred1").unwrap();
-    let revoked = registry().apply(Change::SetCredentialStatus(id.clone(), Status::Revoked)).unwrap();
+    let revoked = after(&registry(), Change::SetCredentialStatus(id.clone(), Status::Revoked));
     assert_eq!(revoked.credential(&id).unwrap().status, Status::Revoked);
     let back = revoked.apply(Change::SetCredentialStatus(id, Status::Active));
     assert_eq!(back.err(), Some(Conflict::RevokedForGood("cred1".into())));
 
-    let gone = registry().apply(Change::SetClientStatus(client_id("app"), Status::Revoked)).unwrap();
+    let gone = after(&registry(), Change::SetClientStatus(client_id("app"), Status::Revoked));
     let back = gone.apply(Change::SetClientStatus(client_id("app"), Status::Disabled));
     assert_eq!(back.err(), Some(Conflict::RevokedForGood("app".into())));
     let more = gone.apply(Change::CreateCredential(credential("cred2", "app")));
@@ -121,8 +114,8 @@ fn revocation_is_final() {
 
 #[test]
 fn a_disabled_client_can_return() {
-    let off = registry().apply(Change::SetClientStatus(client_id("app"), Status::Disabled)).unwrap();
-    let on = off.apply(Change::SetClientStatus(client_id("app"), Status::Active)).unwrap();
+    let off = after(&registry(), Change::SetClientStatus(client_id("app"), Status::Disabled));
+    let on = after(&off, Change::SetClientStatus(client_id("app"), Status::Active));
     assert_eq!(on.registration(&client_id("app")).unwrap().client().status, Status::Active);
 }
 
@@ -132,4 +125,125 @@ fn unknown_names_change_nothing() {
     refused(Change::SetCredentialStatus(ghost, Status::Revoked), Conflict::Unknown("ghost".into()));
     refused(Change::SetClientStatus(client_id("ghost"), Status::Revoked), Conflict::Unknown("ghost".into()));
     refused(Change::CreateCredential(credential("c", "ghost")), Conflict::Unknown("ghost".into()));
+}
+
+const ORDERS: &str = "https://orders.example";
+
+#[test]
+fn a_full_client_makes_room_by_what_ended() {
+    let mut registry = registry();
+    for number in 1..MAX_CREDENTIALS {
+        registry = after(&registry, Change::CreateCredential(credential(&format!("more{number}"), "app")));
+    }
+    let ended = CredentialId::parse("more5").unwrap();
+    registry = after(&registry, Change::SetCredentialStatus(ended.clone(), Status::Revoked));
+    let full = registry.apply(Change::CreateCredential(credential("last", "app"))).unwrap();
+    assert!(full.registry.credential(&ended).is_none());
+    assert!(full.touched.contains(&Entity::Credential(ended)), "and the store hears of it");
+    assert_eq!(full.registry.registration(&client_id("app")).unwrap().credentials().len(), MAX_CREDENTIALS);
+}
+
+#[test]
+fn a_place_in_the_status_lists_is_never_given_twice() {
+    let registry = registry();
+    let index = |registry: &Registry, id: &str| {
+        registry.credential(&CredentialId::parse(id).unwrap()).unwrap().status_index
+    };
+    assert_eq!((index(&registry, "cred1"), registry.status_indexes()), (0, 1));
+    let without = after(&registry, Change::DeleteClient(client_id("app"), None));
+    assert_eq!(without.status_indexes(), 1, "a client that is gone gives nothing back");
+    let again = after(&without, Change::CreateClient(Client::new(client_id("app"))));
+    let again = after(&again, Change::CreateCredential(credential("cred2", "app")));
+    assert_eq!(index(&again, "cred2"), 1);
+}
+
+#[test]
+fn an_order_decided_on_an_old_version_is_refused() {
+    let registry = registry();
+    let app = Client {
+        owner: Some("team".into()),
+        ..registry.registration(&client_id("app")).unwrap().client().clone()
+    };
+    let changed = after(&registry, Change::UpdateClient(app.clone(), Some(1)));
+    let now = changed.registration(&client_id("app")).unwrap();
+    assert_eq!((now.client().version, now.client().owner.as_deref()), (2, Some("team")));
+    assert_eq!(now.credentials().len(), 1, "credentials stay");
+    let late = changed.apply(Change::UpdateClient(app, Some(1)));
+    assert_eq!(late.err(), Some(Conflict::Version { name: "app".into(), expected: 1, found: 2 }));
+    let late = changed.apply(Change::DeleteClient(client_id("app"), Some(1)));
+    assert!(matches!(late.err(), Some(Conflict::Version { .. })));
+}
+
+#[test]
+fn an_update_leaves_status_and_date_alone() {
+    let off = after(&registry(), Change::SetClientStatus(client_id("app"), Status::Disabled));
+    let app = Client { created_at: UnixTime::from_seconds(9), ..Client::new(client_id("app")) };
+    let changed = after(&off, Change::UpdateClient(app, None));
+    let client = changed.registration(&client_id("app")).unwrap().client().clone();
+    assert_eq!((client.status, client.created_at.seconds()), (Status::Disabled, 0));
+}
+
+#[test]
+fn what_a_client_is_granted_does_not_go() {
+    let in_use = |what: &str| Conflict::InUse { what: what.into(), client: "app".into() };
+    refused(Change::DeleteApi(identifier(ORDERS), None), in_use(ORDERS));
+    let narrower = api(ORDERS, &["orders:write"]);
+    refused(Change::UpdateApi(narrower, None), in_use("the scope orders:read of https://orders.example"));
+    let without = after(&registry(), Change::DeleteClient(client_id("app"), None));
+    let without = after(&without, Change::DeleteApi(identifier(ORDERS), None));
+    assert!(without.api(ORDERS).is_none());
+}
+
+#[test]
+fn a_rotation_ends_the_old_credential_and_names_both() {
+    let (old, new) = (CredentialId::parse("cred1").unwrap(), CredentialId::parse("cred2").unwrap());
+    let end = UnixTime::from_seconds(500);
+    let rotate = |id: &str| Change::RotateCredential(credential(id, "app"), old.clone(), end);
+    let rotated = after(&registry(), rotate("cred2"));
+    let before = rotated.credential(&old).unwrap();
+    assert_eq!((before.expires_at, before.replaced_by.as_ref()), (Some(end), Some(&new)));
+    assert_eq!(rotated.credential(&new).unwrap().replaces.as_ref(), Some(&old));
+    let twice = rotated.apply(rotate("cred3"));
+    assert_eq!(twice.err(), Some(Conflict::Rotated("cred1".into(), "cred2".into())));
+    // A successor that was withdrawn, because its secret was lost, say, is no successor.
+    let lost = after(&rotated, Change::SetCredentialStatus(new, Status::Revoked));
+    assert!(lost.apply(rotate("cred3")).is_ok());
+}
+
+#[test]
+fn a_rotation_never_lengthens_a_life() {
+    let short = Credential { expires_at: Some(UnixTime::from_seconds(100)), ..credential("short", "app") };
+    let registry = after(&registry(), Change::CreateCredential(short));
+    let id = CredentialId::parse("short").unwrap();
+    let end = UnixTime::from_seconds(500);
+    let rotated = after(&registry, Change::RotateCredential(credential("next", "app"), id.clone(), end));
+    assert_eq!(rotated.credential(&id).unwrap().expires_at, Some(UnixTime::from_seconds(100)));
+}
+
+#[test]
+fn an_order_given_twice_makes_one_credential() {
+    let order = |id: &str| Credential { idempotency: Some([7; 32]), ..credential(id, "app") };
+    let once = after(&registry(), Change::CreateCredential(order("cred2")));
+    let twice = once.apply(Change::CreateCredential(order("cred3")));
+    assert_eq!(twice.err(), Some(Conflict::Repeated(CredentialId::parse("cred2").unwrap())));
+}
+
+#[test]
+fn a_quota_of_nothing_is_refused() {
+    let none = Client::new(client_id("b")).mint_quota(0);
+    refused(Change::CreateClient(none), Conflict::NoQuota("b".into()));
+}
+
+#[test]
+fn a_change_names_everything_that_differs() {
+    let gone = registry().apply(Change::DeleteClient(client_id("app"), None)).unwrap();
+    let expect =
+        [Entity::Credential(CredentialId::parse("cred1").unwrap()), Entity::Client(client_id("app"))];
+    assert_eq!(gone.touched, expect);
+    let mut restored = registry();
+    for entity in gone.touched {
+        restored.restore(Restored::Gone(entity));
+    }
+    assert!(restored.registration(&client_id("app")).is_none());
+    assert!(restored.credential(&CredentialId::parse("cred1").unwrap()).is_none());
 }

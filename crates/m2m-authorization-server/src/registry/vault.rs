@@ -1,29 +1,35 @@
-//! How client secrets are kept: hashed under a key of the server, or sealed where they must stay
-//! readable (`client_secret_jwt`).
+//! How secrets are kept: those of clients hashed under a key of the server, or sealed where they must
+//! stay readable (`client_secret_jwt`); private signing keys sealed.
 //!
 //! Enforces: a check costs one keyed hash and one constant-time comparison, whether there is
 //! something to compare with or not, so that time tells nothing about what is registered.
 
 use m2m_io::Random;
+use m2m_proto::jose::base64url;
 use m2m_proto::seal::{KeyedHash, SealError, SealingKey};
 use m2m_proto::secret::{SecretBytes, SecretString};
 
 use super::credential::CredentialId;
+use super::key::KeyRecord;
 
 const HASH_LABEL: &str = "m2m client secret hash";
 const SEAL_LABEL: &str = "m2m client secret seal";
+const KEY_LABEL: &str = "m2m signing key seal";
+const FINGERPRINT_LABEL: &str = "m2m sealing key fingerprint";
 
-/// Hashes, checks, seals and opens client secrets.
+/// Hashes, checks, seals and opens secrets.
 #[derive(Debug)]
 pub(crate) struct Vault {
     hash: KeyedHash,
     seal: SealingKey,
+    keys: SealingKey,
+    fingerprint: String,
     #[cfg(test)]
     pub(crate) checks: std::sync::atomic::AtomicUsize,
 }
 
 impl Vault {
-    /// Derives both keys.
+    /// Derives its keys.
     ///
     /// # Errors
     /// When `key` has less than 32 bytes.
@@ -31,9 +37,33 @@ impl Vault {
         Ok(Self {
             hash: KeyedHash::derive(key, HASH_LABEL)?,
             seal: SealingKey::derive(key, SEAL_LABEL)?,
+            keys: SealingKey::derive(key, KEY_LABEL)?,
+            fingerprint: base64url::encode(KeyedHash::derive(key, FINGERPRINT_LABEL)?.hash(b"")),
             #[cfg(test)]
             checks: std::sync::atomic::AtomicUsize::new(0),
         })
+    }
+
+    /// Tells one sealing key from another, and nothing about it.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Seals a private signing key (PKCS #8), with its `kid` authenticated along.
+    pub(crate) fn seal_key(
+        &self,
+        key: &SecretBytes,
+        kid: &str,
+        random: &dyn Random,
+    ) -> Result<([u8; 12], Vec<u8>), SealError> {
+        let mut nonce = [0; 12];
+        random.fill(&mut nonce);
+        Ok((nonce, self.keys.seal(nonce, kid.as_bytes(), key.expose())?))
+    }
+
+    /// Opens what [`Self::seal_key`] made.
+    pub(crate) fn open_key(&self, record: &KeyRecord) -> Result<SecretBytes, SealError> {
+        self.keys.open(record.nonce, record.kid.as_bytes(), &record.sealed)
     }
 
     pub(crate) fn hash(&self, secret: &SecretString) -> [u8; 32] {

@@ -5,12 +5,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use m2m_io::BoxFuture;
 use m2m_proto::client_id::ClientId;
+use m2m_proto::error::ErrorCode;
 use m2m_proto::time::UnixTime;
 
 use super::{Consumption, Store, StoreError, TokenRef, TokenStatus};
-use crate::registry::{Change, Client, Conflict, Status};
+use crate::audit::{Batch, Event, LastUse, Place, Query, Record};
+use crate::registry::{Change, Client, Conflict, Credential, CredentialId, Material, SecretUse, Status};
 use crate::replay::ReplayKey;
+
+/// Makes an empty store.
+pub type Make<'a> = dyn Fn() -> BoxFuture<'static, Arc<dyn Store>> + Sync + 'a;
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_seconds(seconds)
@@ -24,14 +30,20 @@ fn key(name: &str, expires_at: u64) -> ReplayKey {
 ///
 /// # Panics
 /// When the store breaks one of the rules.
-pub async fn run(make: &(dyn Fn() -> Arc<dyn Store> + Sync)) {
-    consumes_once(&*make()).await;
-    consumes_all_or_none(&*make()).await;
-    refuses_a_key_given_twice_in_one_call(&*make()).await;
-    forgets_at_expiry_and_not_before(&*make()).await;
-    admits_one_of_many_at_once(make()).await;
-    revokes_for_the_rest_of_the_life(&*make()).await;
-    changes_are_seen_at_once_and_whole(&*make()).await;
+pub async fn run(make: &Make<'_>) {
+    consumes_once(&*make().await).await;
+    consumes_all_or_none(&*make().await).await;
+    refuses_a_key_given_twice_in_one_call(&*make().await).await;
+    forgets_at_expiry_and_not_before(&*make().await).await;
+    admits_one_of_many_at_once(make().await).await;
+    revokes_for_the_rest_of_the_life(&*make().await).await;
+    changes_are_seen_at_once_and_whole(&*make().await).await;
+    of_many_changes_at_once_none_is_lost(make().await).await;
+    tells_of_changes(&*make().await).await;
+    records_are_found_by_every_condition(&*make().await).await;
+    pages_lead_through_all_records_once(&*make().await).await;
+    uses_and_scopes_are_remembered(&*make().await).await;
+    belongs_to_one_sealing_key(&*make().await).await;
 }
 
 async fn consumes_once(store: &dyn Store) {
@@ -86,15 +98,15 @@ async fn admits_one_of_many_at_once(store: Arc<dyn Store>) {
 
 async fn revokes_for_the_rest_of_the_life(store: &dyn Store) {
     let token = TokenRef { jti: "t".to_owned(), expires_at: at(20) };
-    assert_eq!(store.status("t").await, Ok(TokenStatus::Standing), "unknown tokens stand");
+    assert_eq!(store.status("t"), Ok(TokenStatus::Standing), "unknown tokens stand");
     for attempt in ["first", "second"] {
         assert_eq!(store.revoke(&token, at(10)).await, Ok(()), "{attempt} revocation succeeds");
     }
-    assert_eq!(store.status("t").await, Ok(TokenStatus::Revoked), "a revoked token is revoked");
-    assert_eq!(store.status("u").await, Ok(TokenStatus::Standing), "and no other");
+    assert_eq!(store.status("t"), Ok(TokenStatus::Revoked), "a revoked token is revoked");
+    assert_eq!(store.status("u"), Ok(TokenStatus::Standing), "and no other");
     let other = TokenRef { jti: "u".to_owned(), expires_at: at(20) };
     assert_eq!(store.revoke(&other, at(15)).await, Ok(()), "others can be revoked later");
-    assert_eq!(store.status("t").await, Ok(TokenStatus::Revoked), "which forgets nothing unexpired");
+    assert_eq!(store.status("t"), Ok(TokenStatus::Revoked), "which forgets nothing unexpired");
 }
 
 async fn changes_are_seen_at_once_and_whole(store: &dyn Store) {
@@ -114,4 +126,137 @@ async fn changes_are_seen_at_once_and_whole(store: &dyn Store) {
     assert_eq!(held, Some(Status::Active), "a snapshot in hand does not change");
     let now = store.registry().ok().as_deref().and_then(status);
     assert_eq!(now, Some(Status::Revoked), "the next one does");
+}
+
+async fn of_many_changes_at_once_none_is_lost(store: Arc<dyn Store>) {
+    let mut racers = tokio::task::JoinSet::new();
+    for racer in 0..16 {
+        let store = Arc::clone(&store);
+        racers.spawn(async move {
+            let Ok(id) = ClientId::parse(&format!("app{racer}")) else { panic!("a client id") };
+            store.change(Change::CreateClient(Client::new(id))).await.is_ok()
+        });
+    }
+    while let Some(done) = racers.join_next().await {
+        assert_eq!(done.ok(), Some(true), "each of 16 changes at once is acknowledged");
+    }
+    let kept = store.registry().map(|registry| registry.clients());
+    assert_eq!(kept, Ok(16), "and is kept");
+}
+
+async fn tells_of_changes(store: &dyn Store) {
+    let mut changes = store.changes();
+    let Ok(id) = ClientId::parse("app") else { panic!("a client id") };
+    assert!(store.change(Change::CreateClient(Client::new(id))).await.is_ok(), "a client is created");
+    assert_eq!(changes.has_changed().ok(), Some(true), "a change is told");
+    changes.mark_unchanged();
+    let token = TokenRef { jti: "t".to_owned(), expires_at: at(20) };
+    assert_eq!(store.revoke(&token, at(10)).await, Ok(()), "a token is revoked");
+    assert_eq!(changes.has_changed().ok(), Some(true), "a revoked token is told");
+    assert_eq!(store.revoked(at(10)), Ok(vec!["t".to_owned()]), "and is listed");
+    assert_eq!(store.revoked(at(20)), Ok(Vec::new()), "until it expires");
+}
+
+fn id(text: &str) -> CredentialId {
+    let Some(id) = CredentialId::parse(text) else { panic!("a credential id") };
+    id
+}
+
+fn client(text: &str) -> ClientId {
+    let Ok(id) = ClientId::parse(text) else { panic!("a client id") };
+    id
+}
+
+fn issued(jti: &str, second: u64, scope: &str) -> Record {
+    Record {
+        jti: Some(jti.to_owned()),
+        client_id: Some(client("app")),
+        credential: Some(id("one")),
+        api: Some("https://orders.example".to_owned()),
+        scope: Some(scope.to_owned()),
+        expires_at: Some(at(second + 600)),
+        address: "192.0.2.7".parse().ok(),
+        ..Record::new(at(second), Event::TokenIssued)
+    }
+}
+
+async fn records_are_found_by_every_condition(store: &dyn Store) {
+    let refused = Record {
+        client_id: Some(client("app")),
+        ..Record::refused(at(30), ErrorCode::InvalidClient, "wrong \u{fc} secret".to_owned())
+    };
+    let rolled = Record {
+        actor: Some(client("admin")),
+        subject: Some("ES256".to_owned()),
+        ..Record::new(at(40), Event::KeyRolled)
+    };
+    let records = vec![issued("t", 10, "read write"), issued("u", 20, ""), refused, rolled];
+    let batch = Batch { records: records.clone(), ..Batch::default() };
+    assert_eq!(store.append(&batch).await, Ok(()), "records are appended");
+    let check = async |query: Query, expect: &[usize]| {
+        let found = store.audit(&query).await.unwrap_or_default();
+        let found: Vec<Record> = found.into_iter().map(|entry| entry.record).collect();
+        let mut expected: Vec<Record> = expect.iter().filter_map(|at| records.get(*at)).cloned().collect();
+        expected.iter_mut().for_each(|record| record.scope = record.scope.take().filter(|s| !s.is_empty()));
+        let found: Vec<Record> = found
+            .into_iter()
+            .map(|record| Record { scope: record.scope.filter(|scope| !scope.is_empty()), ..record })
+            .collect();
+        assert_eq!(found, expected, "{query:?}");
+    };
+    check(Query::default(), &[3, 2, 1, 0]).await;
+    check(Query { limit: 2, ..Query::default() }, &[3, 2]).await;
+    check(Query { jti: Some("t".to_owned()), ..Query::default() }, &[0]).await;
+    check(Query { client_id: Some(client("app")), ..Query::default() }, &[2, 1, 0]).await;
+    check(Query { credential: Some(id("one")), ..Query::default() }, &[1, 0]).await;
+    check(Query { event: Some(Event::RequestRefused), ..Query::default() }, &[2]).await;
+    check(Query { since: Some(at(20)), until: Some(at(40)), ..Query::default() }, &[2, 1]).await;
+    check(Query { live_at: Some(at(610)), ..Query::default() }, &[1]).await;
+    check(Query { jti: Some("t' OR '1'='1".to_owned()), ..Query::default() }, &[]).await;
+}
+
+async fn pages_lead_through_all_records_once(store: &dyn Store) {
+    let records: Vec<Record> =
+        (0..25).map(|number| issued(&format!("t{number}"), 10 + number % 3, "")).collect();
+    assert_eq!(store.append(&Batch { records, ..Batch::default() }).await, Ok(()), "records are appended");
+    let mut found: Vec<Place> = Vec::new();
+    loop {
+        let query = Query { limit: 4, before: found.last().cloned(), ..Query::default() };
+        let page = store.audit(&query).await.unwrap_or_default();
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page.into_iter().map(|entry| entry.place));
+    }
+    assert_eq!(found.len(), 25, "every record is on one page");
+    assert!(found.is_sorted_by(|a, b| a > b), "newest first, none twice");
+}
+
+async fn uses_and_scopes_are_remembered(store: &dyn Store) {
+    let material = || Material::SecretHash { hash: [1; 32], accepted: SecretUse::BasicOrPost };
+    let create = Change::CreateClient(Client::new(client("app")));
+    assert!(store.change(create).await.is_ok(), "a client is created");
+    let credential = Credential::new(id("one"), client("app"), material(), at(1));
+    assert!(store.change(Change::CreateCredential(credential)).await.is_ok(), "a credential is created");
+    let used =
+        |second: u64, from: &str| (client("app"), LastUse { at: at(second), address: from.parse().ok() });
+    for (second, scope) in [(10, "read"), (20, "write read")] {
+        let mut batch =
+            Batch { records: vec![issued(&format!("t{second}"), second, scope)], ..Batch::default() };
+        batch.uses.insert(id("one"), used(second, "192.0.2.7"));
+        assert_eq!(store.append(&batch).await, Ok(()), "a use is recorded");
+    }
+    let usage = store.usage(&client("app")).await.unwrap_or_default();
+    let expect = LastUse { at: at(20), address: "192.0.2.7".parse().ok() };
+    assert_eq!(usage.credentials.get(&id("one")), Some(&expect), "the last use counts");
+    let scope = |scope: &str| ("https://orders.example".to_owned(), scope.to_owned());
+    assert_eq!(usage.scopes, [scope("read"), scope("write")].into(), "each scope once");
+    let other = store.usage(&client("other")).await;
+    assert_eq!(other, Ok(super::Usage::default()), "of its own client only");
+}
+
+async fn belongs_to_one_sealing_key(store: &dyn Store) {
+    assert_eq!(store.claim("one").await, Ok(()), "the first key is remembered");
+    assert_eq!(store.claim("one").await, Ok(()), "and known again");
+    assert_eq!(store.claim("other").await, Err(StoreError::OtherSealingKey), "another one is refused");
 }

@@ -1,61 +1,68 @@
 //! The store of one process: nothing survives it.
 //!
 //! Limits: 1,000,000 replay keys and 100,000 revoked tokens by default, each forgotten at its
-//! expiry. When a memory is full of unexpired entries, assertions and proofs are refused rather
-//! than accepted unremembered.
+//! expiry; the newest 10,000 audit records of what was done and as many of what was refused. When a
+//! memory is full of unexpired entries, assertions and proofs are refused rather than accepted unremembered.
 //!
 //! Does not enforce: anything across a restart. Registrations are gone too, so an assertion from
 //! before is refused, unless the same keys are registered again within its lifetime.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
-use std::hash::Hash;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use m2m_io::BoxFuture;
+use m2m_proto::client_id::ClientId;
 use m2m_proto::time::UnixTime;
+use tokio::sync::watch;
 
-use super::{Consumption, Store, StoreError, TokenRef, TokenStatus};
-use crate::registry::{Change, Registry};
+use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
+use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
+use crate::audit::{Batch, Entry, Event, LastUse, Place, Query, Record};
+use crate::registry::{Change, CredentialId, Registry};
 use crate::replay::ReplayKey;
 
-/// Replay keys held at most: 1,000,000, about 60 MB when full.
-pub const DEFAULT_REPLAY_CAPACITY: usize = 1_000_000;
+/// Audit records held of what was done, and as many of what was refused.
+pub const DEFAULT_RECORDS: usize = 10_000;
 
-/// Revoked, unexpired tokens held at most: 100,000.
-pub const DEFAULT_REVOKED_CAPACITY: usize = 100_000;
-
-/// A bounded set whose members leave at their expiry.
-#[derive(Debug)]
-struct Expiring<K> {
-    members: HashSet<K>,
-    by_expiry: BinaryHeap<Reverse<(UnixTime, K)>>,
-    capacity: usize,
+/// The newest records. Two rings, because anybody can be refused as often as he likes, and must not
+/// push out by that which tokens are live.
+#[derive(Debug, Default)]
+struct Rings {
+    /// How many records there ever were.
+    count: u64,
+    done: VecDeque<Entry>,
+    refused: VecDeque<Entry>,
+    uses: HashMap<CredentialId, (ClientId, LastUse)>,
+    /// Client, API, scope.
+    scopes: BTreeSet<(ClientId, String, String)>,
 }
 
-impl<K: Hash + Ord + Clone> Expiring<K> {
-    fn new(capacity: usize) -> Self {
-        Self { members: HashSet::new(), by_expiry: BinaryHeap::new(), capacity }
-    }
-
-    /// Each member is pushed once and popped once, so the cost is spread over the insertions.
-    fn drop_expired(&mut self, now: UnixTime) {
-        while self.by_expiry.peek().is_some_and(|Reverse((expiry, _))| *expiry <= now) {
-            if let Some(Reverse((_, member))) = self.by_expiry.pop() {
-                self.members.remove(&member);
+impl Rings {
+    fn push(&mut self, record: &Record, capacity: usize) {
+        self.count += 1;
+        let place = Place { at_millis: record.at.millis(), node: String::new(), number: self.count };
+        let ring = if record.event == Event::RequestRefused { &mut self.refused } else { &mut self.done };
+        while ring.len() >= capacity.max(1) {
+            ring.pop_front();
+        }
+        ring.push_back(Entry { place, record: record.clone() });
+        if let (Event::TokenIssued, Some(client), Some(api), Some(scope)) =
+            (record.event, &record.client_id, &record.api, &record.scope)
+        {
+            for token in scope.split(' ').filter(|token| !token.is_empty()) {
+                self.scopes.insert((client.clone(), api.clone(), token.to_owned()));
             }
         }
     }
 
-    fn room_for(&self, more: usize) -> bool {
-        self.members.len().saturating_add(more) <= self.capacity
-    }
-
-    fn insert(&mut self, member: K, expiry: UnixTime) {
-        if self.members.insert(member.clone()) {
-            self.by_expiry.push(Reverse((expiry, member)));
-        }
+    fn find(&self, query: &Query) -> Vec<Entry> {
+        let all = self.done.iter().chain(&self.refused);
+        let mut found: Vec<Entry> = all.filter(|entry| query.matches(entry)).cloned().collect();
+        found.sort_by(|a, b| b.place.cmp(&a.place));
+        found.truncate(query.limit());
+        found
     }
 }
 
@@ -65,8 +72,12 @@ pub struct MemoryStore {
     registry: ArcSwap<Registry>,
     /// Serializes changes; readers never wait for it.
     changing: Mutex<()>,
+    changes: watch::Sender<u64>,
     replay: Mutex<Expiring<[u8; 32]>>,
     revoked: Mutex<Expiring<String>>,
+    rings: Mutex<Rings>,
+    records: usize,
+    fingerprint: Mutex<Option<String>>,
 }
 
 impl Default for MemoryStore {
@@ -87,52 +98,69 @@ impl MemoryStore {
         Self {
             registry: ArcSwap::default(),
             changing: Mutex::new(()),
+            changes: watch::Sender::new(0),
             replay: Mutex::new(Expiring::new(replay)),
             revoked: Mutex::new(Expiring::new(revoked)),
+            rings: Mutex::default(),
+            records: DEFAULT_RECORDS,
+            fingerprint: Mutex::default(),
         }
     }
 
-    fn apply(&self, change: Change) -> Result<Arc<Registry>, StoreError> {
+    /// Holds so many audit records of what was done, and as many of what was refused.
+    #[must_use]
+    pub fn audit_records(mut self, records: usize) -> Self {
+        self.records = records;
+        self
+    }
+
+    pub(crate) fn apply(&self, change: Change) -> Result<Arc<Registry>, StoreError> {
         let _one_at_a_time = lock(&self.changing);
-        let next = Arc::new(self.registry.load().apply(change)?);
+        let next = Arc::new(self.registry.load().apply(change)?.registry);
         self.registry.store(Arc::clone(&next));
+        self.changes.send_modify(|count| *count += 1);
         Ok(next)
-    }
-
-    fn consume_all(&self, keys: &[ReplayKey], now: UnixTime) -> Consumption {
-        let mut memory = lock(&self.replay);
-        memory.drop_expired(now);
-        let mut own = HashSet::with_capacity(keys.len());
-        let known = |digest: &[u8; 32]| memory.members.contains(digest) || !own.insert(*digest);
-        if let Some(position) = keys.iter().map(ReplayKey::digest).position(known) {
-            return Consumption::Replayed(position);
-        }
-        if !memory.room_for(keys.len()) {
-            return Consumption::Full;
-        }
-        for key in keys {
-            memory.insert(*key.digest(), key.expires_at());
-        }
-        Consumption::Recorded
     }
 
     fn revoke_one(&self, token: &TokenRef, now: UnixTime) -> Result<(), StoreError> {
         let mut revoked = lock(&self.revoked);
-        revoked.drop_expired(now);
-        if token.expires_at <= now || revoked.members.contains(&token.jti) {
-            return Ok(());
+        if revoked.must_remember(token, now)? {
+            revoked.insert(token.jti.clone(), token.expires_at);
+            self.changes.send_modify(|count| *count += 1);
         }
-        if !revoked.room_for(1) {
-            return Err(StoreError::Full("revoked tokens"));
-        }
-        revoked.insert(token.jti.clone(), token.expires_at);
         Ok(())
+    }
+
+    fn record(&self, batch: &Batch) {
+        let mut rings = lock(&self.rings);
+        for record in &batch.records {
+            rings.push(record, self.records);
+        }
+        rings.uses.extend(batch.uses.iter().map(|(id, used)| (id.clone(), used.clone())));
+    }
+
+    fn used_by(&self, client: &ClientId) -> Usage {
+        let rings = lock(&self.rings);
+        let own = |(id, (owner, last)): (&CredentialId, &(ClientId, LastUse))| {
+            (owner == client).then(|| (id.clone(), *last))
+        };
+        let credentials = rings.uses.iter().filter_map(own).collect();
+        let scopes = rings.scopes.iter().filter(|(owner, ..)| owner == client);
+        Usage { credentials, scopes: scopes.map(|(_, api, scope)| (api.clone(), scope.clone())).collect() }
     }
 }
 
 impl Store for MemoryStore {
     fn registry(&self) -> Result<Arc<Registry>, StoreError> {
         Ok(self.registry.load_full())
+    }
+
+    fn vouch(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     fn change(&self, change: Change) -> BoxFuture<'_, Result<Arc<Registry>, StoreError>> {
@@ -144,67 +172,95 @@ impl Store for MemoryStore {
         keys: &'a [ReplayKey],
         now: UnixTime,
     ) -> BoxFuture<'a, Result<Consumption, StoreError>> {
-        Box::pin(async move { Ok(self.consume_all(keys, now)) })
+        Box::pin(async move { Ok(lock(&self.replay).consume(keys, now)) })
+    }
+
+    fn replay_scope(&self) -> ReplayScope {
+        ReplayScope::Process
     }
 
     fn revoke<'a>(&'a self, token: &'a TokenRef, now: UnixTime) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move { self.revoke_one(token, now) })
     }
 
-    fn status<'a>(&'a self, jti: &'a str) -> BoxFuture<'a, Result<TokenStatus, StoreError>> {
+    fn status(&self, jti: &str) -> Result<TokenStatus, StoreError> {
+        let revoked = lock(&self.revoked).contains(jti);
+        Ok(if revoked { TokenStatus::Revoked } else { TokenStatus::Standing })
+    }
+
+    fn revoked(&self, now: UnixTime) -> Result<Vec<String>, StoreError> {
+        let mut alive: Vec<String> = lock(&self.revoked).alive(now).cloned().collect();
+        alive.sort_unstable();
+        Ok(alive)
+    }
+
+    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let revoked = lock(&self.revoked).members.contains(jti);
-            Ok(if revoked { TokenStatus::Revoked } else { TokenStatus::Standing })
+            self.record(batch);
+            Ok(())
         })
+    }
+
+    fn audit<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
+        Box::pin(async move { Ok(lock(&self.rings).find(query)) })
+    }
+
+    fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>> {
+        Box::pin(async move { Ok(self.used_by(client)) })
+    }
+
+    fn claim<'a>(&'a self, fingerprint: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut known = lock(&self.fingerprint);
+            match known.get_or_insert_with(|| fingerprint.to_owned()) == fingerprint {
+                true => Ok(()),
+                false => Err(StoreError::OtherSealingKey),
+            }
+        })
+    }
+
+    fn work(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn propagation(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn max_staleness(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use m2m_proto::error::ErrorCode;
+
     use super::*;
     use crate::store::conformance;
 
-    fn key(name: &str, expires_at: u64) -> ReplayKey {
-        ReplayKey::for_test(name, UnixTime::from_seconds(expires_at))
-    }
-
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn passes_the_conformance_suite() {
-        conformance::run(&|| Arc::new(MemoryStore::default())).await;
+        let make = || -> BoxFuture<'static, Arc<dyn Store>> {
+            Box::pin(async { Arc::new(MemoryStore::default()) as Arc<dyn Store> })
+        };
+        conformance::run(&make).await;
     }
 
     #[test]
-    fn a_full_replay_memory_refuses_instead_of_forgetting() {
-        let store = MemoryStore::with_capacity(2, 0);
+    fn a_flood_of_strangers_pushes_out_no_decision() {
+        let store = MemoryStore::default().audit_records(2);
         let at = UnixTime::from_seconds;
-        assert_eq!(store.consume_all(&[key("a", 20), key("b", 30)], at(10)), Consumption::Recorded);
-        assert_eq!(store.consume_all(&[key("c", 30)], at(10)), Consumption::Full);
-        assert_eq!(store.consume_all(&[key("a", 20)], at(10)), Consumption::Replayed(0));
-        // `a` leaves at its expiry, and there is room for one again.
-        assert_eq!(store.consume_all(&[key("c", 30)], at(20)), Consumption::Recorded);
-        assert_eq!(store.consume_all(&[key("d", 30)], at(20)), Consumption::Full);
-    }
-
-    #[test]
-    fn expired_entries_are_really_gone() {
-        let store = MemoryStore::default();
-        for second in 0..1_000 {
-            let key = key(&second.to_string(), second + 10);
-            assert_eq!(store.consume_all(&[key], UnixTime::from_seconds(second)), Consumption::Recorded);
-        }
-        let memory = lock(&store.replay);
-        assert!(memory.members.len() <= 10, "{}", memory.members.len());
-        assert_eq!(memory.members.len(), memory.by_expiry.len());
-    }
-
-    #[test]
-    fn a_full_revocation_memory_says_so() {
-        let store = MemoryStore::with_capacity(0, 1);
-        let at = UnixTime::from_seconds;
-        let token = |jti: &str, exp| TokenRef { jti: jti.to_owned(), expires_at: at(exp) };
-        assert_eq!(store.revoke_one(&token("a", 20), at(10)), Ok(()));
-        assert_eq!(store.revoke_one(&token("a", 20), at(10)), Ok(()));
-        assert_eq!(store.revoke_one(&token("b", 20), at(10)), Err(StoreError::Full("revoked tokens")));
-        assert_eq!(store.revoke_one(&token("b", 30), at(20)), Ok(()));
+        let refused = |reason: &str| Record::refused(at(1), ErrorCode::InvalidClient, reason.to_owned());
+        let mut records = vec![refused("a"), Record::new(at(2), Event::TokenRevoked)];
+        records.extend(["b", "c", "d"].map(refused));
+        records.push(Record::new(at(4), Event::ClientRevoked));
+        store.record(&Batch { records, ..Batch::default() });
+        let found = lock(&store.rings).find(&Query::default());
+        let shown: Vec<&str> = found
+            .iter()
+            .map(|entry| entry.record.reason.as_deref().unwrap_or(entry.record.event.name()))
+            .collect();
+        assert_eq!(shown, ["client_revoked", "token_revoked", "d", "c"]);
     }
 }

@@ -1,19 +1,28 @@
-//! Where registrations, replay memory and revocations live: verbs, each of them one transaction.
+//! Where registrations, replay memory, revocations and the audit live: verbs, each of them one
+//! transaction.
 //!
 //! There is no `exists` and no `put`: a caller cannot ask first and write later, so the race
 //! between two requests with one assertion cannot be written.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod expiring;
 pub mod memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sql;
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use m2m_io::BoxFuture;
+use m2m_proto::client_id::ClientId;
 use m2m_proto::time::UnixTime;
+use tokio::sync::watch;
 
-use crate::registry::{Change, Conflict, Registry};
+use crate::audit::{Batch, Entry, LastUse, Query};
+use crate::registry::{Change, Conflict, CredentialId, Registry};
 use crate::replay::ReplayKey;
 
 /// Names one token: its `jti`, and until when remembering it matters.
@@ -47,12 +56,34 @@ pub enum TokenStatus {
     Revoked,
 }
 
+/// What single-use identifiers a store remembers across a restart of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplayScope {
+    /// Those of the registrations that end with the process too, so nothing can be replayed.
+    Process,
+    /// Those that this process saw. What was made before it started may have been used.
+    Node,
+    /// Those that any node saw, ever.
+    Shared,
+}
+
+/// What of the granted was used so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// The last use of each credential that was used.
+    pub credentials: HashMap<CredentialId, LastUse>,
+    /// Scopes that a token was issued with: identifier of the API and scope.
+    pub scopes: BTreeSet<(String, String)>,
+}
+
 /// Why a store did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The change contradicts what is registered.
-    #[error("refused by the registry")]
+    #[error(transparent)]
     Conflict(#[from] Conflict),
     /// The store cannot be reached, or cannot vouch for what it knows.
     #[error("the store is unavailable: {0}")]
@@ -60,6 +91,12 @@ pub enum StoreError {
     /// A bounded memory is full.
     #[error("the store is full: {0}")]
     Full(&'static str),
+    /// What is stored was written by another version, or is damaged.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
+    /// The store belongs to servers with another sealing key.
+    #[error("the database was made under another sealing key")]
+    OtherSealingKey,
 }
 
 /// The memory of an authorization server. `conformance::run` is the test that each one must pass.
@@ -67,8 +104,18 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The registrations as of now, without waiting: a snapshot that the store keeps fresh.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the snapshot is too old to vouch for.
+    /// [`StoreError::Unavailable`] when the snapshot is too old to issue tokens by.
     fn registry(&self) -> Result<Arc<Registry>, StoreError>;
+
+    /// Whether the store may still say what stands: a node that is cut off must not call a token
+    /// active that another node withdrew.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it last heard of the others too long ago.
+    fn vouch(&self) -> Result<(), StoreError>;
+
+    /// Turns with every new snapshot, whoever made the change.
+    fn changes(&self) -> watch::Receiver<u64>;
 
     /// Applies one administrative change, whole or not at all; the next [`Store::registry`] has it.
     ///
@@ -87,6 +134,9 @@ pub trait Store: Send + Sync + fmt::Debug {
         now: UnixTime,
     ) -> BoxFuture<'a, Result<Consumption, StoreError>>;
 
+    /// What [`Store::consume`] remembers across a restart.
+    fn replay_scope(&self) -> ReplayScope;
+
     /// Withdraws a token by name. Repeating it, or naming a token that expired, is no error.
     ///
     /// # Errors
@@ -98,5 +148,50 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the answer would be stale; never a stale `Standing`.
-    fn status<'a>(&'a self, jti: &'a str) -> BoxFuture<'a, Result<TokenStatus, StoreError>>;
+    fn status(&self, jti: &str) -> Result<TokenStatus, StoreError>;
+
+    /// The withdrawn tokens that have not expired at `now`, sorted by `jti`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the list would be stale.
+    fn revoked(&self, now: UnixTime) -> Result<Vec<String>, StoreError>;
+
+    /// Stores audit records and uses, in their order, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; the caller keeps them.
+    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Finds audit records, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn audit<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+
+    /// What a client has used of what it may.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>>;
+
+    /// Remembers the fingerprint of the sealing key at the first call, and compares it afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSealingKey`] when the store was made under another one.
+    fn claim<'a>(&'a self, fingerprint: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The work besides requests (following other nodes, forgetting what is old), for as long as it
+    /// is polled.
+    fn work(&self) -> BoxFuture<'_, ()>;
+
+    /// How soon every node knows of a change that one node acknowledged.
+    fn propagation(&self) -> Duration;
+
+    /// How long a node that is cut off may go on saying what stands.
+    fn max_staleness(&self) -> Duration;
+
+    /// SQL statements sent so far; 0 where there is no database.
+    fn statements(&self) -> u64 {
+        0
+    }
 }

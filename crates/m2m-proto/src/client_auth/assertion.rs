@@ -379,7 +379,12 @@ impl UnverifiedAssertion {
         let expires_at = check_claims(&self.claims, expect)?;
         let jti = check_jti(self.claims.jti.as_deref().unwrap_or_default())?;
         verify_with_one(&compact, &keys)?;
-        Ok(VerifiedAssertion { client_id: expect.client_id.clone(), jti: jti.to_owned(), expires_at })
+        Ok(VerifiedAssertion {
+            client_id: expect.client_id.clone(),
+            jti: jti.to_owned(),
+            expires_at,
+            issued_at: self.claims.iat,
+        })
     }
 }
 
@@ -410,6 +415,7 @@ pub struct VerifiedAssertion {
     client_id: ClientId,
     jti: String,
     expires_at: UnixTime,
+    issued_at: Option<UnixTime>,
 }
 
 impl VerifiedAssertion {
@@ -429,6 +435,14 @@ impl VerifiedAssertion {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
+    }
+
+    /// Whether it may have been made, and so used, before `moment` ends its second. Without `iat`
+    /// that is told from the longest life that any verifier like this accepts.
+    #[must_use]
+    pub fn may_predate(&self, moment: UnixTime) -> bool {
+        let earliest = self.issued_at.unwrap_or_else(|| self.expires_at.saturating_sub(MAX_LIFETIME));
+        earliest.seconds() <= moment.seconds()
     }
 }
 

@@ -68,6 +68,12 @@ pub enum CertificateError {
     /// A registered IP address that is none.
     #[error("not an IP address")]
     Address,
+    /// A registered distinguished name that is none.
+    #[error("not a distinguished name: {0}")]
+    DistinguishedName(DistinguishedNameError),
+    /// A kind of subject name that RFC 8705 does not have.
+    #[error("not a kind of subject name")]
+    SubjectKind,
 }
 
 /// The SHA-256 of a certificate in DER: the value of `x5t#S256`.
@@ -237,6 +243,33 @@ impl SubjectName {
             Self::Uri(_) => "tls_client_auth_san_uri",
             Self::Ip(_) => "tls_client_auth_san_ip",
             Self::Email(_) => "tls_client_auth_san_email",
+        }
+    }
+
+    /// The value as text; [`SubjectName::parse`] reads it back.
+    #[must_use]
+    pub fn value(&self) -> String {
+        match self {
+            Self::Distinguished(name) => name.as_str().to_owned(),
+            Self::Dns(text) | Self::Uri(text) | Self::Email(text) => text.clone(),
+            Self::Ip(address) => address.to_string(),
+        }
+    }
+
+    /// The name of that [`SubjectName::kind`] with that value.
+    ///
+    /// # Errors
+    /// `SubjectKind`, `DistinguishedName` and `Address`.
+    pub fn parse(kind: &str, value: &str) -> Result<Self, CertificateError> {
+        match kind {
+            "tls_client_auth_subject_dn" => DistinguishedName::parse(value)
+                .map(Self::Distinguished)
+                .map_err(CertificateError::DistinguishedName),
+            "tls_client_auth_san_dns" => Ok(Self::Dns(value.to_owned())),
+            "tls_client_auth_san_uri" => Ok(Self::Uri(value.to_owned())),
+            "tls_client_auth_san_ip" => Self::ip(value),
+            "tls_client_auth_san_email" => Ok(Self::Email(value.to_owned())),
+            _ => Err(CertificateError::SubjectKind),
         }
     }
 

@@ -105,7 +105,8 @@ facts! {
         Self::Size | Self::TooManyIntermediates | Self::Malformed => InvalidClient, "client authentication failed";
         Self::Chain { .. } | Self::Subject { .. } => InvalidClient, "client authentication failed";
         Self::NotRegistered => InvalidClient, "client authentication failed";
-        Self::Thumbprint | Self::Address => InvalidRequest, "malformed certificate registration";
+        Self::Thumbprint | Self::Address | Self::DistinguishedName(_) | Self::SubjectKind => InvalidRequest,
+            "malformed certificate registration";
     }
     crate::dpop::ProofError, at TOKEN_AND_RESOURCE {
         Self::NonceMissing => UseDpopNonce, "a nonce is required in the DPoP proof";
@@ -140,6 +141,7 @@ facts! {
     }
     crate::token::access_token::MintError, at TOKEN {
         Self::Unusable | Self::Jws(_) => ServerError, "the token could not be made";
+        Self::Seal(_) | Self::TooLong { .. } => ServerError, "the token could not be made";
     }
     crate::token::confirmation::ConfirmationError, at RESOURCE {
         Self::Malformed | Self::UnknownMethod => InvalidToken, "the confirmation of the token is not understood";

@@ -6,11 +6,12 @@
 //! the year 9999
 //! Does not enforce: which claims must be there and what they must say; that is
 //! [`super::kind`]
-//! Limits: 16 KiB, 8 levels
+//! Limits: 16 KiB, 8 levels; published documents name their own size
 //!
 //! A registered claim whose value is `null` counts as absent.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -128,7 +129,15 @@ impl Claims {
     /// See the list of checks above.
     // spec: JOSE-V5
     pub fn parse(bytes: &[u8]) -> Result<Self, ClaimsError> {
-        let limit = JsonLimits::CLAIMS.max_bytes;
+        Self::parse_document(bytes, JsonLimits::CLAIMS.max_bytes)
+    }
+
+    /// As [`Claims::parse`], for a published document, which may be longer than a token. To be
+    /// used after the signature is checked: the memory needed is a multiple of the text.
+    ///
+    /// # Errors
+    /// As [`Claims::parse`].
+    pub(crate) fn parse_document(bytes: &[u8], limit: usize) -> Result<Self, ClaimsError> {
         if bytes.len() > limit {
             return Err(ClaimsError::TooLarge { bytes: bytes.len(), limit });
         }
@@ -153,6 +162,17 @@ impl Claims {
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
+    }
+
+    /// A claim that is a positive number of seconds, such as `ttl`; fractions are kept. `None` for
+    /// anything else.
+    pub(crate) fn positive_seconds(&self, name: &str) -> Option<Duration> {
+        let number = self.get(name)?;
+        let seconds = match number.as_u64() {
+            Some(whole) => Duration::from_secs(whole),
+            None => Duration::try_from_secs_f64(number.as_f64()?).ok()?,
+        };
+        (!seconds.is_zero()).then_some(seconds)
     }
 
     /// Whether the claim is there, typed field or not. `null` is not there.

@@ -6,7 +6,8 @@
 //! the signature, over the bytes received
 //! Does not enforce: anything about the payload, `typ`, or which algorithms a peer
 //! may use; [`super::kind`] and each message's own module do
-//! Limits: 16 KiB a token
+//! Limits: 16 KiB a token; a document of its own kind (a status list, a revocation
+//! feed) names another limit, and no other kind can be read by it
 //!
 //! JSON serialization, detached and unencoded payloads and unsecured tokens
 //! (`none`) do not exist here.
@@ -91,8 +92,16 @@ impl<'a> Compact<'a> {
     /// See the list of checks above.
     // spec: JWT-V4
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(JwsError::TooLong { bytes: token.len(), limit: MAX_TOKEN_BYTES });
+        Self::parse_document(token, MAX_TOKEN_BYTES)
+    }
+
+    /// As [`Compact::parse`], for what is no token but a published document and may be longer.
+    ///
+    /// # Errors
+    /// As [`Compact::parse`].
+    pub(crate) fn parse_document(token: &'a str, limit: usize) -> Result<Self, JwsError> {
+        if token.len() > limit {
+            return Err(JwsError::TooLong { bytes: token.len(), limit });
         }
         // A fourth part would leave a dot in the middle one, which is not base64url.
         let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::NotCompact)?;
@@ -175,6 +184,19 @@ pub fn sign(fields: &HeaderFields<'_>, payload: &[u8], key: &SigningKey) -> Resu
 /// [`JwsError::AlgorithmNotAllowed`] if the header was prepared for a key of another algorithm,
 /// [`JwsError::TooLong`], [`JwsError::SigningFailed`].
 pub fn sign_prepared(header: &PreparedHeader, payload: &[u8], key: &SigningKey) -> Result<String, JwsError> {
+    sign_document(header, payload, key, MAX_TOKEN_BYTES)
+}
+
+/// As [`sign_prepared`], for what [`Compact::parse_document`] reads.
+///
+/// # Errors
+/// As [`sign_prepared`].
+pub(crate) fn sign_document(
+    header: &PreparedHeader,
+    payload: &[u8],
+    key: &SigningKey,
+    limit: usize,
+) -> Result<String, JwsError> {
     if header.algorithm() != key.algorithm() {
         return Err(JwsError::AlgorithmNotAllowed);
     }
@@ -187,8 +209,8 @@ pub fn sign_prepared(header: &PreparedHeader, payload: &[u8], key: &SigningKey) 
     let signature = appended.map_err(|_| JwsError::SigningFailed)?;
     token.push('.');
     token.push_str(&signature);
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(JwsError::TooLong { bytes: token.len(), limit: MAX_TOKEN_BYTES });
+    if token.len() > limit {
+        return Err(JwsError::TooLong { bytes: token.len(), limit });
     }
     Ok(token)
 }

@@ -26,6 +26,7 @@
 //! decision.
 
 pub(super) mod object;
+mod status;
 
 use serde_json::Value;
 
@@ -39,10 +40,13 @@ use crate::jose::{
 };
 use crate::names::claim;
 use crate::scope::Scope;
+use crate::seal::SealError;
 use crate::time::{Skew, UnixTime};
 use crate::token_profile::TokenProfile;
 use crate::uri::Issuer;
 use object::ObjectWriter;
+
+pub use status::{StatusReference, StatusReferenceError};
 
 const KIND: Kind = Kind::AccessToken;
 
@@ -84,15 +88,17 @@ pub enum MintError {
     /// The key did not sign.
     #[error("the token was not signed: {0}")]
     Jws(#[from] JwsError),
-}
-
-/// A place in a Token Status List.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatusReference<'a> {
-    /// The list's address.
-    pub uri: &'a str,
-    /// The index in it.
-    pub index: u64,
+    /// The token was not sealed, see [`super::sealed`].
+    #[error("the token was not sealed: {0}")]
+    Seal(#[from] SealError),
+    /// More bytes than a sealed token may have: too much scope, too many roles.
+    #[error("a sealed token of {bytes} bytes, {limit} allowed")]
+    TooLong {
+        /// Bytes needed.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
 }
 
 /// The claims of a token to be minted (RFC 9068 section 2.2).
@@ -192,12 +198,7 @@ impl AccessTokenClaims<'_> {
             object.object(claim::CNF, |cnf| confirmation.write(cnf));
         }
         if let Some(status) = self.status {
-            object.object(claim::STATUS, |object| {
-                object.object(claim::STATUS_LIST, |list| {
-                    list.number("idx", status.index);
-                    list.text("uri", status.uri);
-                });
-            });
+            object.object(claim::STATUS, |object| status.write(object));
         }
     }
 }
@@ -287,17 +288,27 @@ impl<'a> Unverified<'a> {
         if !expect.algorithms.contains(&header.alg) {
             return Err(AccessTokenError::Algorithm(header.alg));
         }
-        let audience = [expect.audience];
-        let rules =
-            kind::Expect::at(expect.now).issuer(expect.issuer.as_str()).audience(&audience).skew(expect.skew);
-        let rules = kind::Expect { required: Some(profile.required()), ..rules };
-        kind::check_claims(KIND, &self.claims, &rules).map_err(|error| match error {
-            KindError::WrongAudience => AccessTokenError::Audience { expected: expect.audience.to_owned() },
-            other => AccessTokenError::Kind(other),
-        })?;
-        let claims = VerifiedClaims::of(self.claims, profile)?;
+        let claims = check_claims(self.claims, profile, expect)?;
         Ok(Plausible { compact: self.compact, claims })
     }
+}
+
+/// Steps 4 to 7, for claims whose origin the caller proves: by the signature to come, or by a seal
+/// that was opened.
+pub(in crate::token) fn check_claims(
+    claims: Claims,
+    profile: &TokenProfile,
+    expect: &Expect<'_>,
+) -> Result<VerifiedClaims, AccessTokenError> {
+    let audience = [expect.audience];
+    let rules =
+        kind::Expect::at(expect.now).issuer(expect.issuer.as_str()).audience(&audience).skew(expect.skew);
+    let rules = kind::Expect { required: Some(profile.required()), ..rules };
+    kind::check_claims(KIND, &claims, &rules).map_err(|error| match error {
+        KindError::WrongAudience => AccessTokenError::Audience { expected: expect.audience.to_owned() },
+        other => AccessTokenError::Kind(other),
+    })?;
+    VerifiedClaims::of(claims, profile)
 }
 
 /// A token to which only the signature is missing.
@@ -350,8 +361,8 @@ pub fn verify(
     token.check(profile, expect)?.verify(key)
 }
 
-/// The claims of a token that its issuer signed for this audience and that is
-/// valid now. Only verification makes one.
+/// The claims of a token that its issuer signed, or sealed, for this audience and
+/// that is valid now. Only verification makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedClaims {
     claims: Claims,

@@ -7,6 +7,7 @@
 //! | [`response`] | the successful answer (RFC 6749 section 5.1) |
 //! | [`presentation`] | how a token travels to an API (RFC 6750, 9449) |
 //! | [`access_token`] | the token as a signed JWT (RFC 9068) |
+//! | [`sealed`] | the token as sealed claims, opaque to all but its issuer |
 //! | [`confirmation`] | the key that a token is bound to (RFC 7800) |
 
 pub mod access_token;
@@ -15,6 +16,7 @@ pub mod dialect;
 pub mod presentation;
 pub mod request;
 pub mod response;
+pub mod sealed;
 
 pub use access_token::{AccessTokenClaims, VerifiedClaims};
 pub use confirmation::{Confirmation, Possession, SenderConstraint};
@@ -24,6 +26,7 @@ pub use dialect::{
 pub use presentation::{Presentation, PresentationScheme};
 pub use request::{GrantKind, TokenRequest, TokenRequestError};
 pub use response::{ExpiresIn, TokenResponse, TokenResponseError};
+pub use sealed::TokenSeal;
 
 use std::fmt;
 

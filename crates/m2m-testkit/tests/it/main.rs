@@ -13,9 +13,13 @@ mod peer;
 #[cfg(feature = "roles")]
 mod peer_authlib;
 #[cfg(feature = "roles")]
+mod peer_clients;
+#[cfg(feature = "roles")]
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(unix)]
+mod postgres;
 #[cfg(feature = "roles")]
 mod quirks;
 mod react_form;
@@ -23,3 +27,5 @@ mod react_form;
 mod six;
 #[cfg(feature = "roles")]
 mod system;
+#[cfg(feature = "roles")]
+mod timing;

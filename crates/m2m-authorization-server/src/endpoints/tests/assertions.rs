@@ -113,7 +113,7 @@ async fn an_assertion_is_good_once() {
     ask(&harness, &text).await.access_token();
     let again = ask(&harness, &text).await;
     assert_eq!(again.refused(400, "invalid_client"), "the client assertion was used before");
-    let issued = harness.server.admin().live_tokens();
+    let issued = harness.server.admin().live_tokens(Query::default()).await.unwrap();
     assert_eq!(issued.len(), 1, "the second made nothing");
 }
 

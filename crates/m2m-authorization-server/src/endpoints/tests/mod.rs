@@ -28,6 +28,7 @@ use m2m_proto::uri::Issuer;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::audit::Query;
 use crate::config::ServerBuilder;
 use crate::fixture::{FixedClock, SeededRandom, api, client_id, identifier};
 use crate::registry::{Client, CredentialId, CredentialSpec, Proof, SecretUse};

@@ -224,7 +224,7 @@ async fn a_key_still_being_made_is_503_and_consumes_nothing() {
 async fn every_refusal_is_on_record_with_its_reason_and_without_secrets() {
     let harness = Harness::new().await;
     harness.post(TOKEN, Ask::token().basic("app", "canary")).await;
-    let records = harness.server.admin().audit();
+    let records = harness.server.admin().audit(&Query::default()).await.unwrap();
     let shown = format!("{records:?}");
     assert!(shown.contains("client authentication failed"), "{shown}");
     assert!(shown.contains("ClientId(\"app\")"), "{shown}");

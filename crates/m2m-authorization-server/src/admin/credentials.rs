@@ -1,0 +1,257 @@
+//! Credentials: making, rotating and withdrawing them, one instance at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_proto::jose::crypto::sha256;
+use m2m_proto::secret::SecretString;
+use m2m_proto::time::UnixTime;
+
+use super::Admin;
+use crate::audit::{Event, LastUse, Record};
+use crate::error::{Error, ErrorKind};
+use crate::observe;
+use crate::registry::secret;
+use crate::registry::{
+    Change, Conflict, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, Registry,
+    Status,
+};
+use crate::store::{StoreError, Usage};
+
+/// Whether a credential can be taken away without anybody noticing, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removal {
+    /// It cannot be used any more.
+    Ended,
+    /// Its successor is in use, and whoever used it last has renewed its token since.
+    Safe,
+    /// Nothing takes its place.
+    InUse,
+    /// Its successor was never used.
+    SuccessorUnused,
+    /// It was used so recently that a process with it may still be running.
+    UsedRecently,
+}
+
+impl Removal {
+    /// Whether it can be removed.
+    #[must_use]
+    pub fn is_safe(self) -> bool {
+        matches!(self, Self::Ended | Self::Safe)
+    }
+
+    /// Why, for people.
+    #[must_use]
+    pub fn because(self) -> &'static str {
+        match self {
+            Self::Ended => "it is revoked or expired",
+            Self::Safe => "its successor is in use, and it was not used for a whole token life",
+            Self::InUse => "nothing takes its place: rotate it first",
+            Self::SuccessorUnused => "its successor was never used",
+            Self::UsedRecently => "it was used less than one token life ago",
+        }
+    }
+
+    /// Decides about `credential`. A process that goes on with the old secret asks for a token at least once
+    /// per `life`, the longest that its tokens can have.
+    #[must_use]
+    pub fn of(credential: &Credential, usage: &Usage, life: Duration, now: UnixTime) -> Self {
+        if credential.status == Status::Revoked || credential.expires_at.is_some_and(|end| end <= now) {
+            return Self::Ended;
+        }
+        let last = |id: &CredentialId| usage.credentials.get(id).map(|used: &LastUse| used.at);
+        match (&credential.replaced_by, last(&credential.id)) {
+            (None, _) => Self::InUse,
+            (Some(next), _) if last(next).is_none() => Self::SuccessorUnused,
+            (Some(_), Some(used)) if now.since(used) < life => Self::UsedRecently,
+            (Some(_), _) => Self::Safe,
+        }
+    }
+}
+
+impl Admin {
+    /// Adds a credential to a client. A secret is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// `Unknown` for an unregistered client; `Conflict` when it is revoked or has 64 credentials in use;
+    /// `Misconfigured` for a `jwks_uri` when the server has no HTTP client, and for certificates
+    /// when it does not offer them.
+    pub async fn create_credential(&self, spec: CredentialSpec) -> Result<CreatedCredential, Error> {
+        let (credential, client_secret) = self.credential(spec)?;
+        self.add(
+            Change::CreateCredential(credential.clone()),
+            &credential,
+            Event::CredentialCreated,
+            client_secret,
+        )
+        .await
+    }
+
+    /// Adds a credential in place of `old`, which stays usable for `overlap` at most. With no `proof`, a
+    /// secret is followed by a secret of the same kind.
+    ///
+    /// # Errors
+    /// As [`Admin::create_credential`]; `Conflict` when it was rotated already or is revoked, `Invalid`
+    /// for keys and certificates without a new `proof`.
+    pub async fn rotate_credential(
+        &self,
+        old: &CredentialId,
+        overlap: Duration,
+        proof: Option<Proof>,
+    ) -> Result<CreatedCredential, Error> {
+        let registry = self.registry()?;
+        let before = registry.credential(old).ok_or_else(|| unknown(old))?;
+        let proof = proof.or_else(|| same_kind(&before.material)).ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, "a key or a certificate is rotated by giving the new one")
+        })?;
+        let spec = CredentialSpec {
+            accepted_audience: before.accepted_audience,
+            accepted_typ: before.accepted_typ,
+            ..CredentialSpec::new(before.client_id.clone(), &before.label, proof)
+        };
+        let (credential, client_secret) = self.credential(spec)?;
+        let end = self.now().saturating_add(overlap);
+        let change = Change::RotateCredential(credential.clone(), old.clone(), end);
+        self.add(change, &credential, Event::CredentialRotated, client_secret).await
+    }
+
+    async fn add(
+        &self,
+        change: Change,
+        credential: &Credential,
+        event: Event,
+        client_secret: Option<SecretString>,
+    ) -> Result<CreatedCredential, Error> {
+        let record = self.about_credential(event, credential);
+        match self.state.store.change(change).await {
+            Ok(_) => {
+                self.keep(record);
+                Ok(CreatedCredential { id: credential.id.clone(), client_secret, repeated: false })
+            }
+            Err(StoreError::Conflict(Conflict::Repeated(id))) => {
+                Ok(CreatedCredential { id, client_secret: None, repeated: true })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn about_credential(&self, event: Event, credential: &Credential) -> Record {
+        Record {
+            client_id: Some(credential.client_id.clone()),
+            credential: Some(credential.id.clone()),
+            ..self.record(event)
+        }
+    }
+
+    fn credential(&self, spec: CredentialSpec) -> Result<(Credential, Option<SecretString>), Error> {
+        let id = secret::generate_id(self.state.random.as_ref());
+        let now = self.now();
+        let (material, client_secret) = self.material(spec.proof, &id)?;
+        let not_before = spec.not_before.unwrap_or(now);
+        let credential = Credential {
+            label: spec.label,
+            accepted_audience: spec.accepted_audience,
+            accepted_typ: spec.accepted_typ,
+            not_before,
+            expires_at: spec.expires_in.map(|life| not_before.saturating_add(life)),
+            idempotency: spec.idempotency_key.map(|key| sha256(key.as_bytes())),
+            ..Credential::new(id, spec.client_id, material, now)
+        };
+        Ok((credential, client_secret))
+    }
+
+    fn material(&self, proof: Proof, id: &CredentialId) -> Result<(Material, Option<SecretString>), Error> {
+        let state = &self.state;
+        let random = state.random.as_ref();
+        Ok(match proof {
+            Proof::ClientSecret(accepted) => {
+                let secret = secret::generate(id, random);
+                let hash = state.vault().hash(&secret);
+                (Material::SecretHash { hash, accepted }, Some(secret))
+            }
+            Proof::ClientSecretJwt => {
+                let secret = secret::generate(id, random);
+                let sealed = state.vault().seal(&secret, id, random);
+                let (nonce, sealed) = sealed.map_err(|error| Error::internal(error.to_string()))?;
+                (Material::SealedSecret { nonce, sealed }, Some(secret))
+            }
+            Proof::PublicKeys(set) => (Material::PublicKeys(Arc::new(set)), None),
+            Proof::JwksUri(uri) if state.authenticator.published.can_fetch() => {
+                (Material::JwksUri(uri), None)
+            }
+            Proof::JwksUri(_) => {
+                return Err(Error::misconfigured("this server has no HTTP client to fetch a jwks_uri with"));
+            }
+            Proof::CertificateSubject(_) | Proof::Certificate(_) if state.mutual_tls.is_none() => {
+                return Err(Error::misconfigured("this server does not offer client certificates"));
+            }
+            Proof::CertificateSubject(subject) => (Material::CertificateSubject(subject), None),
+            Proof::Certificate(thumbprint) => (Material::Certificate(thumbprint), None),
+        })
+    }
+
+    /// Withdraws a credential for good: it is refused at once, and its tokens are inactive.
+    ///
+    /// # Errors
+    /// `Unknown` when there is none of that id.
+    pub async fn revoke_credential(&self, id: &CredentialId) -> Result<Arc<Credential>, Error> {
+        let change = Change::SetCredentialStatus(id.clone(), Status::Revoked);
+        let registry = self.state.store.change(change).await?;
+        let credential = credential_of(&registry, id)?;
+        observe::count_by(observe::REVOCATIONS, "what", "credential");
+        self.keep(self.about_credential(Event::CredentialRevoked, &credential));
+        Ok(credential)
+    }
+}
+
+/// What a secret is followed by; keys and certificates come from outside.
+fn same_kind(material: &Material) -> Option<Proof> {
+    match material {
+        Material::SecretHash { accepted, .. } => Some(Proof::ClientSecret(*accepted)),
+        Material::SealedSecret { .. } => Some(Proof::ClientSecretJwt),
+        Material::JwksUri(uri) => Some(Proof::JwksUri(uri.clone())),
+        _ => None,
+    }
+}
+
+fn credential_of(registry: &Registry, id: &CredentialId) -> Result<Arc<Credential>, Error> {
+    registry.credential(id).cloned().ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &CredentialId) -> Error {
+    Conflict::Unknown(id.as_str().to_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    const LIFE: Duration = Duration::from_secs(600);
+
+    fn used(seconds: &[(&str, u64)]) -> Usage {
+        let last = |(id, second): &(&str, u64)| {
+            let at = UnixTime::from_seconds(*second);
+            (CredentialId::parse(id).unwrap(), LastUse { at, address: None })
+        };
+        Usage { credentials: seconds.iter().map(last).collect(), ..Usage::default() }
+    }
+
+    #[test]
+    fn a_rotation_knows_when_it_is_finished() {
+        let now = UnixTime::from_seconds(10_000);
+        let old = fixture::credential("old");
+        let rotated = Credential { replaced_by: CredentialId::parse("new"), ..old.clone() };
+        let check = |credential: &Credential, uses: &[(&str, u64)], expect: Removal| {
+            assert_eq!(Removal::of(credential, &used(uses), LIFE, now), expect);
+        };
+        check(&old, &[], Removal::InUse);
+        check(&rotated, &[("old", 9_000)], Removal::SuccessorUnused);
+        check(&rotated, &[("old", 9_500), ("new", 9_900)], Removal::UsedRecently);
+        check(&rotated, &[("old", 9_400), ("new", 9_900)], Removal::Safe);
+        check(&rotated, &[("new", 9_900)], Removal::Safe);
+        check(&Credential { status: Status::Revoked, ..old.clone() }, &[], Removal::Ended);
+        check(&Credential { expires_at: Some(now), ..old }, &[], Removal::Ended);
+    }
+}

@@ -1,0 +1,272 @@
+//! Records on their way to the store: collected in memory, written in batches.
+//!
+//! Enforces: nothing waits for a record to be stored, unless the mode is `Durable`: then an answer
+//! waits for the batch that holds its record. Requests that wait together are written together.
+//! Limits: 100,000 records while the store is away. From then on refusals are left out first, because
+//! anybody can be refused as often as he likes, then the oldest record for each new one; both are counted.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use m2m_io::Clock;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::time::UnixTime;
+use tokio::sync::Notify;
+
+use super::{Event, Record};
+use crate::observe;
+use crate::registry::CredentialId;
+use crate::store::{Store, StoreError};
+
+/// Records held while the store is away: about 40 MB.
+const MAX_WAITING: usize = 100_000;
+/// Records after which a batch is written without waiting for its time.
+const BATCH: usize = 512;
+/// How long a record waits for company.
+const LINGER: Duration = Duration::from_millis(100);
+/// How long to wait after the store refused a batch.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// Whether an answer waits for its record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuditMode {
+    /// Records are written behind the answer; a crash loses those of the last tenth of a second.
+    #[default]
+    Batched,
+    /// A token is handed out after its record is stored, and not at all while it cannot be.
+    Durable,
+}
+
+/// The last time that a credential was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastUse {
+    /// When.
+    pub at: UnixTime,
+    /// From where, as far as known.
+    pub address: Option<IpAddr>,
+}
+
+/// What is written at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Batch {
+    /// Records, oldest first.
+    pub records: Vec<Record>,
+    /// Credentials that were used to prove who a client is, for whatever.
+    pub uses: HashMap<CredentialId, (ClientId, LastUse)>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.uses.is_empty()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    records: VecDeque<Record>,
+    uses: HashMap<CredentialId, (ClientId, LastUse)>,
+    /// Records ever appended.
+    appended: u64,
+    /// Records that are stored or given up.
+    settled: u64,
+}
+
+impl Waiting {
+    fn push(&mut self, record: Record) {
+        self.appended += 1;
+        if self.records.len() >= MAX_WAITING {
+            self.settled += 1;
+            observe::count(observe::AUDIT_LOST);
+            if record.event == Event::RequestRefused {
+                return;
+            }
+            self.records.pop_front();
+        }
+        self.records.push_back(record);
+    }
+
+    fn put_back(&mut self, batch: Batch) {
+        for record in batch.records.into_iter().rev() {
+            if self.records.len() >= MAX_WAITING {
+                self.settled += 1;
+                observe::count(observe::AUDIT_LOST);
+            } else {
+                self.records.push_front(record);
+            }
+        }
+        for (credential, used) in batch.uses {
+            self.uses.entry(credential).or_insert(used);
+        }
+    }
+}
+
+/// The collecting half of the audit.
+#[derive(Debug)]
+pub(crate) struct Trail {
+    waiting: Mutex<Waiting>,
+    full: Notify,
+    /// One batch at a time, so that records reach the store in order.
+    writing: tokio::sync::Mutex<()>,
+    mode: AuditMode,
+}
+
+impl Trail {
+    pub(crate) fn new(mode: AuditMode) -> Self {
+        Self { waiting: Mutex::default(), full: Notify::new(), writing: tokio::sync::Mutex::default(), mode }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a record; it is stored soon.
+    pub(crate) fn append(&self, record: Record) {
+        let mut waiting = self.lock();
+        waiting.push(record);
+        if waiting.records.len() == BATCH {
+            self.full.notify_one();
+        }
+    }
+
+    /// Adds a record, and in durable mode waits until it is stored.
+    ///
+    /// # Errors
+    /// In durable mode, what the store says; the record may be stored later nevertheless.
+    pub(crate) async fn keep(&self, store: &dyn Store, record: Record) -> Result<(), StoreError> {
+        self.append(record);
+        match self.mode {
+            AuditMode::Batched => Ok(()),
+            AuditMode::Durable => self.flush(store).await,
+        }
+    }
+
+    /// Remembers that a credential was used.
+    pub(crate) fn used(&self, credential: &CredentialId, client_id: &ClientId, last: LastUse) {
+        let mut waiting = self.lock();
+        // Only the first use in a batch allocates.
+        match waiting.uses.get_mut(credential) {
+            Some((_, known)) => *known = last,
+            None => {
+                waiting.uses.insert(credential.clone(), (client_id.clone(), last));
+            }
+        }
+    }
+
+    /// Stores everything that was appended before the call. Whoever comes while a batch is being
+    /// written finds his record in the next one, together with all others that wait.
+    ///
+    /// # Errors
+    /// What the store says; the records wait on.
+    pub(crate) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let until = self.lock().appended;
+        let _one_at_a_time = self.writing.lock().await;
+        let (batch, count) = {
+            let mut waiting = self.lock();
+            if waiting.settled >= until && waiting.uses.is_empty() {
+                return Ok(());
+            }
+            let records: Vec<Record> = waiting.records.drain(..).collect();
+            let count = records.len() as u64;
+            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, count)
+        };
+        match store.append(&batch).await {
+            Ok(()) => {
+                self.lock().settled += count;
+                Ok(())
+            }
+            Err(error) => {
+                self.lock().put_back(batch);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes batches for as long as it is polled.
+    pub(crate) async fn write_on(&self, store: &dyn Store, clock: &dyn Clock) {
+        loop {
+            tokio::select! {
+                () = self.full.notified() => {}
+                () = clock.sleep(LINGER) => {}
+            }
+            let nothing = {
+                let waiting = self.lock();
+                waiting.records.is_empty() && waiting.uses.is_empty()
+            };
+            if nothing {
+                continue;
+            }
+            if let Err(error) = self.flush(store).await {
+                tracing::warn!(%error, "audit records cannot be stored; they wait");
+                clock.sleep(BACK_OFF).await;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().records.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use m2m_proto::error::ErrorCode;
+
+    use super::*;
+    use crate::audit::Query;
+    use crate::store::memory::MemoryStore;
+
+    fn at(second: u64) -> UnixTime {
+        UnixTime::from_seconds(second)
+    }
+
+    fn revoked(second: u64) -> Record {
+        Record::new(at(second), Event::TokenRevoked)
+    }
+
+    #[tokio::test]
+    async fn what_was_appended_is_stored_by_the_next_flush() {
+        let (trail, store) = (Trail::new(AuditMode::Batched), MemoryStore::default());
+        trail.keep(&store, revoked(1)).await.unwrap();
+        assert_eq!(trail.waiting(), 1, "nothing waits for the store");
+        trail.flush(&store).await.unwrap();
+        assert_eq!(trail.waiting(), 0);
+        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_durable_record_is_stored_when_it_was_kept() {
+        let (trail, store) = (Trail::new(AuditMode::Durable), MemoryStore::default());
+        trail.keep(&store, revoked(1)).await.unwrap();
+        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn refusals_give_way_to_decisions() {
+        let mut waiting = Waiting::default();
+        for second in 0..MAX_WAITING as u64 {
+            waiting.push(revoked(second));
+        }
+        waiting.push(Record::refused(at(1), ErrorCode::InvalidClient, String::new()));
+        assert_eq!(waiting.records.back().map(|record| record.event), Some(Event::TokenRevoked));
+        waiting.push(revoked(7));
+        assert_eq!(waiting.records.len(), MAX_WAITING);
+        assert_eq!(waiting.records.front().map(|record| record.at), Some(at(1)), "the oldest is gone");
+        assert_eq!(waiting.appended - waiting.settled, MAX_WAITING as u64);
+    }
+
+    #[test]
+    fn a_refused_batch_waits_in_front() {
+        let mut waiting = Waiting::default();
+        waiting.push(revoked(3));
+        waiting.put_back(Batch { records: vec![revoked(1), revoked(2)], uses: HashMap::new() });
+        let seconds: Vec<u64> = waiting.records.iter().map(|record| record.at.seconds()).collect();
+        assert_eq!(seconds, [1, 2, 3]);
+    }
+}

@@ -1,0 +1,237 @@
+//! Who calls the admin API, and what the call brings: token, proof, body.
+//!
+//! Enforces, in this order: one token, in the header; a token of this server for `ISSUER/admin/v1`; not
+//! withdrawn; the key or certificate that it is bound to; the proof fresh; the scope.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use m2m_io::Now;
+use m2m_proto::client_auth::PeerCertificate;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::dpop::proof::{self, DEFAULT_ALGORITHMS};
+use m2m_proto::dpop::{NonceRule, ProofWindow, VerifiedProof};
+use m2m_proto::error::challenge::{AuthScheme, Challenge};
+use m2m_proto::error::{ErrorCode, WireError};
+use m2m_proto::json::{self, JsonLimits};
+use m2m_proto::names::{header, media_type};
+use m2m_proto::scope::Scope;
+use m2m_proto::token::AccessToken;
+use m2m_proto::token::access_token::VerifiedClaims;
+use m2m_proto::token::confirmation::{self, Evidence, SenderConstraint};
+use m2m_proto::token::presentation::{Presentation, PresentationScheme};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+use crate::Admin;
+use crate::admin::{SCOPE_READ, SCOPE_WRITE, own_identifier};
+use crate::config::ServerNonce;
+use crate::own_token;
+use crate::replay::ReplayKey;
+use crate::server::{State, under};
+use crate::store::Consumption;
+
+/// The largest body.
+const MAX_BODY: usize = 1 << 20;
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A caller that may read.
+pub(crate) struct Reader(pub(crate) Admin);
+
+/// A caller that may change things.
+pub(crate) struct Writer(pub(crate) Admin);
+
+impl FromRequestParts<Arc<State>> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
+        authorize(parts, state, SCOPE_READ).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<State>> for Writer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
+        authorize(parts, state, SCOPE_WRITE).await.map(Self)
+    }
+}
+
+// spec: 6750-RS1, 6750-RS2, 6750-RS3, 9449-RS1, 8705-RS1
+async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Admin, Problem> {
+    let now = state.clock.now();
+    let presented = Presentation::from_headers(&parts.headers)
+        .map_err(|fact| refused(state, now, PresentationScheme::Bearer, &fact))?;
+    let presented = presented.ok_or_else(|| no_token(state, now))?;
+    let scheme = presented.scheme();
+    let refuse = |text: &str| token_refused(state, now, scheme, text);
+    let claims =
+        believed(state, presented.token(), now)?.ok_or_else(|| refuse("the token is not accepted"))?;
+    let proof = match scheme {
+        PresentationScheme::Dpop => Some(
+            check_proof(parts, state, presented.token(), now)
+                .map_err(|fact| refused(state, now, scheme, &fact))?,
+        ),
+        PresentationScheme::Bearer => None,
+    };
+    let certificate = parts.extensions.get::<PeerCertificate>().filter(|_| state.mutual_tls.is_some());
+    let evidence = Evidence { presentation: &presented, proof: proof.as_ref(), certificate };
+    confirmation::verify(claims.confirmation(), &evidence, SenderConstraint::WhenBound)
+        .map_err(|fact| refused(state, now, scheme, &fact))?;
+    if let Some(proof) = &proof {
+        consume(state, proof, now).await?.then_some(()).ok_or_else(|| refuse("the proof was used before"))?;
+    }
+    if !claims.scope().contains(scope) {
+        return Err(too_narrow(scheme, scope));
+    }
+    let client = claims.client_id().and_then(|id| ClientId::parse(id).ok());
+    let client = client.ok_or_else(|| refuse("the token is not accepted"))?;
+    Ok(Admin::new(Arc::clone(state)).acting(client))
+}
+
+/// The claims of a token of ours for this API that was not withdrawn.
+fn believed(state: &State, token: &AccessToken, now: Now) -> Result<Option<VerifiedClaims>, Problem> {
+    let registry = state.store.registry()?;
+    let own = own_identifier(state)?;
+    let claims = own_token::verify(state, token.expose(), &registry, now.wall)
+        .filter(|claims| claims.audience().any(|audience| audience == own.as_str()));
+    match claims {
+        Some(claims) if own_token::is_active(state, &claims, &registry)? => Ok(Some(claims)),
+        _ => Ok(None),
+    }
+}
+
+fn check_proof(
+    parts: &Parts,
+    state: &State,
+    token: &AccessToken,
+    now: Now,
+) -> Result<VerifiedProof, m2m_proto::dpop::ProofError> {
+    // The origin is the issuer's; what the request calls itself is a stranger's word.
+    let base = state.issuer.as_str().trim_end_matches('/');
+    let base = base.strip_suffix(state.endpoints.base_path.as_str()).unwrap_or(base);
+    let uri = under(base, parts.uri.path()).map_err(|_| m2m_proto::dpop::ProofError::Uri)?;
+    let nonce = match state.nonce_rule {
+        ServerNonce::Off => NonceRule::Unused,
+        ServerNonce::Required => NonceRule::Required(&state.nonce_key),
+    };
+    let expect = proof::Expect {
+        method: &parts.method,
+        uri: uri.uri(),
+        algorithms: &DEFAULT_ALGORITHMS,
+        now: now.wall,
+        window: ProofWindow::default(),
+        nonce,
+        access_token: Some(token),
+        jkt: None,
+    };
+    proof::verify(&parts.headers, &expect)
+}
+
+async fn consume(state: &State, proof: &VerifiedProof, now: Now) -> Result<bool, Problem> {
+    let consumed = state.store.consume(&[ReplayKey::proof(proof)], now.wall).await?;
+    Ok(consumed == Consumption::Recorded)
+}
+
+fn scheme_of(scheme: PresentationScheme) -> AuthScheme {
+    match scheme {
+        PresentationScheme::Bearer => AuthScheme::Bearer,
+        PresentationScheme::Dpop => AuthScheme::Dpop,
+    }
+}
+
+fn nonce(state: &State, now: Now) -> Option<HeaderValue> {
+    let wanted = state.nonce_rule == ServerNonce::Required;
+    wanted.then(|| state.nonce_key.issue(now.wall).to_header().ok()).flatten()
+}
+
+fn no_token(state: &State, now: Now) -> Problem {
+    let challenges = [AuthScheme::Bearer, AuthScheme::Dpop].map(|scheme| Challenge::new(scheme).encode());
+    let detail = "an access token for this API is needed";
+    Problem::unauthorized(StatusCode::UNAUTHORIZED, detail, challenges.into()).with_nonce(nonce(state, now))
+}
+
+fn refused(state: &State, now: Now, scheme: PresentationScheme, fact: &dyn WireError) -> Problem {
+    let challenge = Challenge::of(scheme_of(scheme), fact);
+    let detail = fact.description().into_owned();
+    Problem::unauthorized(challenge.status(), detail, vec![challenge.encode()]).with_nonce(nonce(state, now))
+}
+
+fn token_refused(state: &State, now: Now, scheme: PresentationScheme, detail: &str) -> Problem {
+    let challenge = Challenge {
+        error: Some(ErrorCode::InvalidToken),
+        error_description: Some(detail.to_owned()),
+        ..Challenge::new(scheme_of(scheme))
+    };
+    Problem::unauthorized(StatusCode::UNAUTHORIZED, detail, vec![challenge.encode()])
+        .with_nonce(nonce(state, now))
+}
+
+fn too_narrow(scheme: PresentationScheme, scope: &str) -> Problem {
+    let challenge = Challenge {
+        error: Some(ErrorCode::InsufficientScope),
+        scope: Scope::parse(scope).ok(),
+        ..Challenge::new(scheme_of(scheme))
+    };
+    Problem::unauthorized(StatusCode::FORBIDDEN, format!("{scope} is needed"), vec![challenge.encode()])
+}
+
+/// A body that is one JSON object of the expected shape. Nothing is read before the caller is known, if
+/// the handler names its caller first.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<State>> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Problem> {
+        let object = object_of(request, state).await?;
+        read(object).map(Self)
+    }
+}
+
+/// A JSON object of any shape: a merge patch.
+pub(crate) struct Patch(pub(crate) Map<String, Value>);
+
+impl FromRequest<Arc<State>> for Patch {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &Arc<State>) -> Result<Self, Problem> {
+        object_of(request, state).await.map(Self)
+    }
+}
+
+/// The object as a typed value; members that are not known are refused by name.
+pub(crate) fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
+    serde_json::from_value(Value::Object(object)).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+async fn object_of(request: Request, state: &State) -> Result<Map<String, Value>, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = bytes_of(body, state).await?;
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    let value = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let known = [media_type::JSON, media_type::MERGE_PATCH_JSON];
+    if !known.iter().any(|known| media.eq_ignore_ascii_case(known)) {
+        return Err(Problem::media_type());
+    }
+    json::parse_object(&bytes, &JsonLimits::DOCUMENT)
+        .map_err(|error| Problem::bad(format!("the body is not one JSON object: {error}")))
+}
+
+async fn bytes_of(body: Body, state: &State) -> Result<Bytes, Problem> {
+    tokio::select! {
+        biased;
+        read = axum::body::to_bytes(body, MAX_BODY) => read.map_err(|_| Problem::too_large()),
+        () = state.clock.sleep(PATIENCE) => Err(Problem::too_slow()),
+    }
+}

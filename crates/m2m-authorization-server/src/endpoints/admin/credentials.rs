@@ -1,0 +1,345 @@
+//! `/clients/{id}/credentials` and `/credentials`: how each instance of a client proves who it is.
+
+use std::time::Duration;
+
+use axum::extract::Path;
+use http::{HeaderMap, StatusCode};
+
+use m2m_proto::client_auth::assertion::TypRule;
+use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
+use m2m_proto::jose::JwkSet;
+use m2m_proto::secret::SecretString;
+use m2m_proto::time::UnixTime;
+use m2m_proto::uri::EndpointUri;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::caller::{Json, Reader, Writer};
+use super::clients;
+use super::page::{Asked, Page};
+use super::problem::Problem;
+use super::wire::{WireEffective, named, text};
+use super::{Answer, Segment, Served, created, json, versioned};
+use crate::Admin;
+use crate::admin::Removal;
+use crate::registry::{
+    AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof,
+    Registry, SecretUse,
+};
+use crate::store::Usage;
+
+/// How long the old credential goes on unless told otherwise: a day.
+const OVERLAP: u64 = 24 * 60 * 60;
+/// Ten years: longer is "until revoked", which is the default.
+const MAX_SPAN: u64 = 10 * 366 * 24 * 60 * 60;
+const MAX_LABEL: usize = 256;
+/// Bytes of a certificate in PEM.
+const MAX_PEM: usize = 64 * 1024;
+
+/// An order for a credential.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    label: String,
+    method: String,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    subject: Option<String>,
+    subject_dns: Option<String>,
+    subject_uri: Option<String>,
+    subject_ip: Option<String>,
+    subject_email: Option<String>,
+    certificate: Option<String>,
+    secret_use: Option<String>,
+    expires_in: Option<u64>,
+    not_before: Option<u64>,
+    #[serde(default)]
+    accept_token_endpoint_audience: bool,
+    #[serde(default)]
+    accept_untyped_assertion: bool,
+}
+
+/// An order for a successor.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateOrder {
+    overlap: Option<u64>,
+    jwks: Option<Value>,
+    certificate: Option<String>,
+}
+
+/// A credential as it is shown.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: String,
+    client_id: String,
+    label: String,
+    method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    created_at: u64,
+    not_before: u64,
+    expires_at: Option<u64>,
+    last_used_at: Option<u64>,
+    last_used_address: Option<String>,
+    status: &'static str,
+    replaces: Option<String>,
+    replaced_by: Option<String>,
+    safe_to_remove: bool,
+    safe_to_remove_because: &'static str,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective: Option<WireEffective>,
+}
+
+/// The name of a method here: a secret is one credential for two methods.
+fn method(credential: &Credential) -> &'static str {
+    match credential.material {
+        Material::SecretHash { .. } => "client_secret",
+        _ => credential.method().as_str(),
+    }
+}
+
+impl Shown {
+    fn of(credential: &Credential, usage: &Usage, life: Duration, now: UnixTime) -> Self {
+        let removal = Removal::of(credential, usage, life, now);
+        let last = usage.credentials.get(&credential.id);
+        let name = |id: &CredentialId| id.as_str().to_owned();
+        Self {
+            id: name(&credential.id),
+            client_id: credential.client_id.as_str().to_owned(),
+            label: credential.label.clone(),
+            method: method(credential),
+            client_secret: None,
+            created_at: credential.created_at.seconds(),
+            not_before: credential.not_before.seconds(),
+            expires_at: credential.expires_at.map(UnixTime::seconds),
+            last_used_at: last.map(|last| last.at.seconds()),
+            last_used_address: last.and_then(|last| last.address).map(|address| address.to_string()),
+            status: credential.status.name(),
+            replaces: credential.replaces.as_ref().map(name),
+            replaced_by: credential.replaced_by.as_ref().map(name),
+            safe_to_remove: removal.is_safe(),
+            safe_to_remove_because: removal.because(),
+            version: credential.version,
+            effective: None,
+        }
+    }
+
+    fn with_secret(mut self, secret: Option<&SecretString>) -> Self {
+        self.client_secret = secret.map(|secret| secret.expose().clone());
+        self
+    }
+}
+
+/// The longest that a token of this client lives.
+fn longest_life(client: &Client, registry: &Registry) -> Duration {
+    let lives = client.grants.keys().filter_map(|api| registry.api(api.as_str())).map(|api| api.lifetime);
+    let longest = lives.max().unwrap_or(Duration::ZERO);
+    client.lifetime_cap.map_or(longest, |cap| cap.min(longest))
+}
+
+async fn shown(admin: &Admin, state: &Served, id: &CredentialId) -> Result<Shown, Problem> {
+    let registry = admin.registry()?;
+    let unknown = || Problem::unknown("credential", id.as_str());
+    let credential = registry.credential(id).ok_or_else(unknown)?;
+    let registration = registry.registration(&credential.client_id).ok_or_else(unknown)?;
+    let usage = admin.usage(&credential.client_id).await?;
+    let life = longest_life(registration.client(), &registry);
+    Ok(Shown::of(credential, &usage, life, state.clock.wall()))
+}
+
+pub(super) async fn list(
+    Reader(admin): Reader,
+    state: Served,
+    Path(client): Segment,
+    asked: Asked,
+) -> Answer {
+    let registration = clients::found(&admin, &client)?;
+    let registry = admin.registry()?;
+    let usage = admin.usage(&registration.client().id).await?;
+    let (life, now) = (longest_life(registration.client(), &registry), state.clock.wall());
+    // In the order of their creation, which is that of their places in the status lists.
+    let place = |credential: &Credential| format!("{:020}", credential.status_index);
+    let named = registration.credentials().iter().map(|credential| (place(credential), credential));
+    let (items, next) = asked.page(named, |(place, _)| place.as_str());
+    let items = items.into_iter().map(|(_, credential)| Shown::of(credential, &usage, life, now)).collect();
+    json(StatusCode::OK, &Page { items, next })
+}
+
+pub(super) async fn show(Reader(admin): Reader, state: Served, Path(id): Segment) -> Answer {
+    let credential = shown(&admin, &state, &known(&id)?).await?;
+    versioned(StatusCode::OK, &credential, credential.version)
+}
+
+pub(super) async fn create(
+    Writer(admin): Writer,
+    state: Served,
+    Path(client): Segment,
+    headers: HeaderMap,
+    Json(order): Json<Order>,
+) -> Answer {
+    let mut spec = spec(&client, order)?;
+    spec.idempotency_key = idempotency_key(&headers)?;
+    made(&admin, &state, admin.create_credential(spec).await?).await
+}
+
+async fn made(admin: &Admin, state: &Served, created_credential: CreatedCredential) -> Answer {
+    let CreatedCredential { id, client_secret, repeated } = &created_credential;
+    let credential = shown(admin, state, id).await?.with_secret(client_secret.as_ref());
+    match repeated {
+        true => versioned(StatusCode::OK, &credential, credential.version),
+        false => created(&credential, credential.version, &state.0, &format!("/credentials/{}", id.as_str())),
+    }
+}
+
+pub(super) async fn rotate(
+    Writer(admin): Writer,
+    state: Served,
+    Path(id): Segment,
+    Json(order): Json<RotateOrder>,
+) -> Answer {
+    let overlap = span("overlap", order.overlap.unwrap_or(OVERLAP))?;
+    let proof = match (&order.jwks, &order.certificate) {
+        (Some(jwks), None) => Some(Proof::PublicKeys(key_set(jwks)?)),
+        (None, Some(pem)) => Some(Proof::Certificate(certificate(pem)?)),
+        (None, None) => None,
+        _ => return Err(Problem::invalid("jwks and certificate are for different methods")),
+    };
+    made(&admin, &state, admin.rotate_credential(&known(&id)?, overlap, proof).await?).await
+}
+
+pub(super) async fn revoke(Writer(admin): Writer, state: Served, Path(id): Segment) -> Answer {
+    let id = known(&id)?;
+    admin.revoke_credential(&id).await?;
+    let mut credential = shown(&admin, &state, &id).await?;
+    credential.effective = Some(admin.effective().into());
+    versioned(StatusCode::OK, &credential, credential.version)
+}
+
+fn known(id: &str) -> Result<CredentialId, Problem> {
+    CredentialId::parse(id).ok_or_else(|| Problem::unknown("credential", id))
+}
+
+fn span(what: &str, seconds: u64) -> Result<Duration, Problem> {
+    match seconds {
+        1..=MAX_SPAN => Ok(Duration::from_secs(seconds)),
+        _ => Err(Problem::invalid(format!("{what} is not between 1 second and ten years"))),
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    let fine = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fine {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(Problem::bad("Idempotency-Key has 1 to 128 printable characters"))
+    }
+}
+
+fn spec(client: &str, order: Order) -> Result<CredentialSpec, Problem> {
+    if order.label.trim().is_empty() {
+        return Err(Problem::invalid("label names the instance and is empty"));
+    }
+    let label = text("label", order.label.clone(), MAX_LABEL)?;
+    let mut spec = CredentialSpec::new(clients::known(client)?, &label, proof(&order)?);
+    spec.expires_in = order.expires_in.map(|seconds| span("expires_in", seconds)).transpose()?;
+    spec.not_before = order.not_before.map(UnixTime::from_seconds);
+    if order.accept_token_endpoint_audience {
+        spec.accepted_audience = AcceptedAudience::IssuerOrTokenEndpoint;
+    }
+    if order.accept_untyped_assertion {
+        spec.accepted_typ = TypRule::OrUntyped;
+    }
+    Ok(spec)
+}
+
+/// What each method is made of; what belongs to another method is refused rather than ignored.
+fn proof(order: &Order) -> Result<Proof, Problem> {
+    let given: Vec<&str> = [
+        ("jwks", order.jwks.is_some()),
+        ("jwks_uri", order.jwks_uri.is_some()),
+        ("subject", order.subject.is_some()),
+        ("subject_dns", order.subject_dns.is_some()),
+        ("subject_uri", order.subject_uri.is_some()),
+        ("subject_ip", order.subject_ip.is_some()),
+        ("subject_email", order.subject_email.is_some()),
+        ("certificate", order.certificate.is_some()),
+        ("secret_use", order.secret_use.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, given)| given.then_some(name))
+    .collect();
+    let wants = |what: &str| Problem::invalid(format!("{} takes {what}", order.method));
+    match (order.method.as_str(), given.as_slice()) {
+        ("client_secret", [] | ["secret_use"]) => {
+            let accepted = order.secret_use.as_deref().unwrap_or("basic_or_post");
+            Ok(Proof::ClientSecret(named("secret_use", accepted, SecretUse::ALL, SecretUse::name)?))
+        }
+        ("client_secret_jwt", []) => Ok(Proof::ClientSecretJwt),
+        ("private_key_jwt", ["jwks"]) => {
+            key_set(order.jwks.as_ref().unwrap_or(&Value::Null)).map(Proof::PublicKeys)
+        }
+        ("private_key_jwt", ["jwks_uri"]) => {
+            let text = order.jwks_uri.as_deref().unwrap_or_default();
+            let uri = EndpointUri::parse(text);
+            uri.map(Proof::JwksUri).map_err(|error| Problem::invalid(format!("jwks_uri: {error}")))
+        }
+        ("tls_client_auth", [sort]) if sort.starts_with("subject") => {
+            subject(order).map(Proof::CertificateSubject)
+        }
+        ("self_signed_tls_client_auth", ["certificate"]) => {
+            certificate(order.certificate.as_deref().unwrap_or_default()).map(Proof::Certificate)
+        }
+        ("client_secret", _) => Err(wants("nothing, or secret_use")),
+        ("client_secret_jwt", _) => Err(wants("nothing")),
+        ("private_key_jwt", _) => Err(wants("either jwks or jwks_uri, and nothing else")),
+        ("tls_client_auth", _) => Err(wants("exactly one subject, and nothing else")),
+        ("self_signed_tls_client_auth", _) => Err(wants("certificate, and nothing else")),
+        ("client_secret_basic" | "client_secret_post", _) => {
+            Err(Problem::invalid("method client_secret is for both; secret_use pins it to one"))
+        }
+        (other, _) => {
+            let known = "client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth";
+            Err(Problem::invalid(format!("method {other:?} is none of {known}")))
+        }
+    }
+}
+
+fn subject(order: &Order) -> Result<SubjectName, Problem> {
+    let named = [
+        ("tls_client_auth_subject_dn", &order.subject),
+        ("tls_client_auth_san_dns", &order.subject_dns),
+        ("tls_client_auth_san_uri", &order.subject_uri),
+        ("tls_client_auth_san_ip", &order.subject_ip),
+        ("tls_client_auth_san_email", &order.subject_email),
+    ];
+    let given = named.into_iter().find_map(|(kind, value)| Some((kind, value.as_deref()?)));
+    let (kind, value) = given.unwrap_or_default();
+    if value.is_empty() || value.len() > MAX_LABEL * 4 {
+        return Err(Problem::invalid("the subject has 1 to 1024 characters"));
+    }
+    SubjectName::parse(kind, value).map_err(|error| Problem::invalid(format!("subject {value:?}: {error}")))
+}
+
+fn key_set(jwks: &Value) -> Result<JwkSet, Problem> {
+    let set = JwkSet::decode(jwks.to_string().as_bytes())
+        .map_err(|error| Problem::invalid(format!("jwks: {error}")))?;
+    if let Some((position, reason)) = set.skipped().first() {
+        return Err(Problem::invalid(format!("jwks: key {position} cannot be used: {reason}")));
+    }
+    if set.keys().is_empty() {
+        return Err(Problem::invalid("jwks has no key"));
+    }
+    Ok(set)
+}
+
+fn certificate(pem: &str) -> Result<CertificateThumbprint, Problem> {
+    if pem.len() > MAX_PEM {
+        return Err(Problem::invalid("certificate has more than 64 KiB"));
+    }
+    CertificateThumbprint::of_pem(pem.as_bytes())
+        .map_err(|error| Problem::invalid(format!("certificate: {error}")))
+}

@@ -1,0 +1,66 @@
+//! `/tokens`: tokens that have not expired, as the audit remembers them, and withdrawing one by name.
+
+use axum::extract::{Path, Query as Parameters};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+
+use super::audit::{ByWhom, page_of};
+use super::caller::{Reader, Writer};
+use super::page::{Asked, Page};
+use super::problem::Problem;
+use super::wire::WireEffective;
+use super::{Answer, Segment, json as answer};
+use crate::audit::Entry;
+
+/// A token as it is shown. The token itself is kept nowhere.
+#[derive(Debug, Serialize)]
+struct Shown {
+    jti: String,
+    client_id: String,
+    credential_id: Option<String>,
+    api: String,
+    scope: String,
+    issued_at: u64,
+    expires_at: u64,
+    revoked: bool,
+}
+
+pub(super) async fn list(
+    Reader(admin): Reader,
+    asked: Asked,
+    parameters: Result<Parameters<ByWhom>, axum::extract::rejection::QueryRejection>,
+) -> Answer {
+    let Parameters(whose) = parameters.map_err(|error| Problem::bad(error.body_text()))?;
+    let query = whose.query(&asked)?;
+    let (entries, next) = page_of(&asked, admin.live_tokens(query).await?);
+    let mut items = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let revoked = entry.record.jti.as_deref().map(|jti| admin.is_revoked(jti)).transpose()?;
+        items.extend(shown(entry, revoked.unwrap_or_default()));
+    }
+    answer(StatusCode::OK, &Page { items, next })
+}
+
+fn shown(entry: Entry, revoked: bool) -> Option<Shown> {
+    let record = entry.record;
+    Some(Shown {
+        jti: record.jti?,
+        client_id: record.client_id?.as_str().to_owned(),
+        credential_id: record.credential.map(|id| id.as_str().to_owned()),
+        api: record.api?,
+        scope: record.scope.unwrap_or_default(),
+        issued_at: record.at.seconds(),
+        expires_at: record.expires_at?.seconds(),
+        revoked,
+    })
+}
+
+pub(super) async fn revoke(Writer(admin): Writer, Path(jti): Segment) -> Answer {
+    if jti.is_empty() || jti.len() > 256 {
+        return Err(Problem::unknown("token", "of that name"));
+    }
+    admin.revoke_token(&jti).await?;
+    let effective: WireEffective = admin.effective().into();
+    answer(StatusCode::OK, &json!({"jti": jti, "revoked": true, "effective": effective}))
+}

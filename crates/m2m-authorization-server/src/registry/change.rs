@@ -1,0 +1,488 @@
+//! Administrative acts as values, and what each does to the registry. Pure.
+//!
+//! Enforces: names are taken once; versions match where the act names one; grants stay within their
+//! APIs; what was revoked stays revoked; one signing key per algorithm at a time.
+//! Does not enforce: who may order the act (the admin API), nor that it is kept (the store).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_proto::client_id::ClientId;
+use m2m_proto::time::UnixTime;
+
+use super::api::MAX_LIFETIME;
+use super::{
+    Api, ApiIdentifier, Client, Credential, CredentialId, KeyRecord, MAX_CREDENTIALS, Registration, Registry,
+    Status,
+};
+
+/// The version that an act was decided on; `None` acts on whatever there is.
+pub type IfVersion = Option<u64>;
+
+/// A change of the registry: one administrative act, applied whole or not at all.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Change {
+    /// Registers an API.
+    CreateApi(Api),
+    /// Replaces what is registered of an API.
+    UpdateApi(Api, IfVersion),
+    /// Removes an API that no client is granted.
+    DeleteApi(ApiIdentifier, IfVersion),
+    /// Registers a client.
+    CreateClient(Client),
+    /// Replaces what is registered of a client, but for status, credentials and date of creation.
+    UpdateClient(Client, IfVersion),
+    /// Activates, disables or revokes a client.
+    SetClientStatus(ClientId, Status),
+    /// Removes a client with its credentials; its tokens are inactive.
+    DeleteClient(ClientId, IfVersion),
+    /// Adds a credential to a client.
+    CreateCredential(Credential),
+    /// Adds a credential that takes the place of another, which ends at the given time.
+    RotateCredential(Credential, CredentialId, UnixTime),
+    /// Activates, disables or revokes a credential.
+    SetCredentialStatus(CredentialId, Status),
+    /// Adds a signing key whose time follows that of all others of its algorithm.
+    CreateKey(KeyRecord),
+    /// Adds a signing key that takes over when it becomes active; the others of its algorithm stay
+    /// published for so long after that.
+    RollKey(KeyRecord, Duration),
+    /// Adds a signing key and withdraws all others of its algorithm, with all that they signed.
+    RollKeyNow(KeyRecord),
+    /// Forgets signing keys that are retired by then.
+    ForgetKeys(UnixTime),
+}
+
+/// Why a [`Change`] cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// An API, client, credential or key of that name is registered already.
+    #[error("{0} is registered already")]
+    Exists(String),
+    /// Nothing of that name is registered.
+    #[error("{0} is not registered")]
+    Unknown(String),
+    /// It was changed since the version that the act names.
+    #[error("{name} is at version {found}, not {expected}: read it again")]
+    Version {
+        /// What.
+        name: String,
+        /// The version that the act names.
+        expected: u64,
+        /// The version there is.
+        found: u64,
+    },
+    /// A grant names an API that is not registered.
+    #[error("the grant names {0}, which is not a registered API")]
+    UnknownApi(String),
+    /// A grant names a scope that its API does not know.
+    #[error("the grant for {0} names a scope that this API does not have")]
+    UnknownScope(String),
+    /// A client is granted what would go.
+    #[error("{what} is granted to the client {client}: change that client first")]
+    InUse {
+        /// The API, or a scope of it.
+        what: String,
+        /// One of the clients.
+        client: String,
+    },
+    /// The scopes granted by default are not among the scopes granted.
+    #[error("the defaults for {0} go beyond the granted scopes")]
+    DefaultsBeyondGrant(String),
+    /// A lifetime is zero or beyond 24 h.
+    #[error("the lifetime for {0} is not between 1 s and 24 h")]
+    Lifetime(String),
+    /// A client has 64 credentials that are in use.
+    #[error("{0} has {MAX_CREDENTIALS} credentials in use: revoke one")]
+    TooManyCredentials(String),
+    /// The order was given before under the same idempotency key, and made this credential.
+    #[error("this order was given before, and made {0}")]
+    Repeated(CredentialId),
+    /// It was rotated, and the credential that took its place is in use.
+    #[error("{0} was rotated already: its successor is {1}")]
+    Rotated(String, String),
+    /// What was revoked stays revoked.
+    #[error("{0} is revoked, and stays so")]
+    RevokedForGood(String),
+    /// HMAC keys sign nothing that others check.
+    #[error("tokens of {0} would be signed with a symmetric algorithm")]
+    SymmetricAlgorithm(String),
+    /// Another signing key of the algorithm is active then.
+    #[error("a signing key for {0} exists for that time")]
+    KeyExists(String),
+    /// A mint quota of zero lets nothing pass: disable the client instead.
+    #[error("a quota of 0 tokens for {0}: disable the client instead")]
+    NoQuota(String),
+}
+
+/// One thing in the registry, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Entity {
+    /// An API.
+    Api(ApiIdentifier),
+    /// A client, without its credentials.
+    Client(ClientId),
+    /// A credential.
+    Credential(CredentialId),
+    /// A signing key, by `kid`.
+    Key(String),
+    /// How many places of the status lists were given away.
+    StatusIndexes,
+}
+
+/// A snapshot after a change, and what in it differs from before (or is gone).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The registry after the change.
+    pub registry: Registry,
+    /// What the change touched.
+    pub touched: Vec<Entity>,
+}
+
+/// Applies one change to a copy.
+pub(super) fn apply(registry: &Registry, change: Change) -> Result<Applied, Conflict> {
+    let mut next = Applied { registry: registry.clone(), touched: Vec::with_capacity(2) };
+    match change {
+        Change::CreateApi(api) => next.create_api(api)?,
+        Change::UpdateApi(api, version) => next.update_api(api, version)?,
+        Change::DeleteApi(identifier, version) => next.delete_api(&identifier, version)?,
+        Change::CreateClient(client) => next.create_client(client)?,
+        Change::UpdateClient(client, version) => next.update_client(client, version)?,
+        Change::SetClientStatus(id, status) => next.set_client_status(&id, status)?,
+        Change::DeleteClient(id, version) => next.delete_client(&id, version)?,
+        Change::CreateCredential(credential) => next.create_credential(credential)?,
+        Change::RotateCredential(credential, old, end) => next.rotate_credential(credential, &old, end)?,
+        Change::SetCredentialStatus(id, status) => next.set_credential_status(&id, status)?,
+        Change::CreateKey(key) => next.create_key(key)?,
+        Change::RollKey(key, retain) => next.roll_key(key, retain),
+        Change::RollKeyNow(key) => next.roll_key_now(key),
+        Change::ForgetKeys(now) => next.forget_keys(now),
+    }
+    Ok(next)
+}
+
+fn check_version(name: &str, found: u64, expected: IfVersion) -> Result<(), Conflict> {
+    match expected {
+        Some(expected) if expected != found => {
+            Err(Conflict::Version { name: name.to_owned(), expected, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_api(api: &Api) -> Result<(), Conflict> {
+    let name = || api.identifier.as_str().to_owned();
+    if api.lifetime.as_secs() == 0 || api.lifetime > MAX_LIFETIME {
+        return Err(Conflict::Lifetime(name()));
+    }
+    if api.algorithm.is_symmetric() {
+        return Err(Conflict::SymmetricAlgorithm(name()));
+    }
+    Ok(())
+}
+
+impl Applied {
+    fn touch(&mut self, entity: Entity) {
+        if !self.touched.contains(&entity) {
+            self.touched.push(entity);
+        }
+    }
+
+    fn create_api(&mut self, api: Api) -> Result<(), Conflict> {
+        if self.registry.apis.contains_key(&api.identifier) {
+            return Err(Conflict::Exists(api.identifier.as_str().to_owned()));
+        }
+        check_api(&api)?;
+        self.put_api(Api { version: 1, ..api });
+        Ok(())
+    }
+
+    fn put_api(&mut self, api: Api) {
+        self.touch(Entity::Api(api.identifier.clone()));
+        self.registry.apis.insert(api.identifier.clone(), Arc::new(api));
+    }
+
+    fn update_api(&mut self, api: Api, expected: IfVersion) -> Result<(), Conflict> {
+        let name = api.identifier.as_str();
+        let known = self.registry.api(name).ok_or_else(|| Conflict::Unknown(name.to_owned()))?;
+        check_version(name, known.version, expected)?;
+        check_api(&api)?;
+        // A grant that names what its API no longer has would go on giving it away.
+        for registration in self.registry.registrations() {
+            let grant = registration.client().grants.get(&api.identifier);
+            if let Some(lost) = grant.and_then(|grant| grant.scopes.iter().find(|scope| !api.has(scope))) {
+                return Err(in_use(&format!("the scope {} of {name}", lost.as_str()), registration));
+            }
+        }
+        let version = known.version + 1;
+        self.put_api(Api { version, ..api });
+        Ok(())
+    }
+
+    fn delete_api(&mut self, identifier: &ApiIdentifier, expected: IfVersion) -> Result<(), Conflict> {
+        let name = identifier.as_str();
+        let known = self.registry.api(name).ok_or_else(|| Conflict::Unknown(name.to_owned()))?;
+        check_version(name, known.version, expected)?;
+        let granted = |one: &&Arc<Registration>| one.client().grants.contains_key(identifier);
+        if let Some(registration) = self.registry.registrations().find(granted) {
+            return Err(in_use(name, registration));
+        }
+        self.registry.apis.remove(identifier);
+        self.touch(Entity::Api(identifier.clone()));
+        Ok(())
+    }
+
+    fn check_client(&self, client: &Client) -> Result<(), Conflict> {
+        if client.lifetime_cap.is_some_and(|cap| cap.as_secs() == 0) {
+            return Err(Conflict::Lifetime(client.id.as_str().to_owned()));
+        }
+        if client.mint_quota == Some(0) {
+            return Err(Conflict::NoQuota(client.id.as_str().to_owned()));
+        }
+        for (identifier, grant) in &client.grants {
+            let name = || identifier.as_str().to_owned();
+            let api = self.registry.apis.get(identifier).ok_or_else(|| Conflict::UnknownApi(name()))?;
+            if !api.owns(&grant.scopes) {
+                return Err(Conflict::UnknownScope(name()));
+            }
+            if !grant.defaults.is_subset(&grant.scopes) {
+                return Err(Conflict::DefaultsBeyondGrant(name()));
+            }
+        }
+        Ok(())
+    }
+
+    fn create_client(&mut self, client: Client) -> Result<(), Conflict> {
+        if self.registry.clients.get(&client.id).is_some() {
+            return Err(Conflict::Exists(client.id.as_str().to_owned()));
+        }
+        self.check_client(&client)?;
+        self.touch(Entity::Client(client.id.clone()));
+        let client = Client { version: 1, ..client };
+        let registration = Registration { client, credentials: Vec::new() };
+        self.registry.clients.insert(registration.client.id.clone(), Arc::new(registration));
+        Ok(())
+    }
+
+    fn update_client(&mut self, client: Client, expected: IfVersion) -> Result<(), Conflict> {
+        let known = self.registration(&client.id)?.client();
+        check_version(client.id.as_str(), known.version, expected)?;
+        let (status, created_at, version) = (known.status, known.created_at, known.version + 1);
+        self.check_client(&client)?;
+        let id = client.id.clone();
+        self.registration_mut(&id)?.client = Client { status, created_at, version, ..client };
+        Ok(())
+    }
+
+    fn set_client_status(&mut self, id: &ClientId, status: Status) -> Result<(), Conflict> {
+        let client = &mut self.registration_mut(id)?.client;
+        client.status = changed(client.status, status, id.as_str())?;
+        client.version += 1;
+        Ok(())
+    }
+
+    fn delete_client(&mut self, id: &ClientId, expected: IfVersion) -> Result<(), Conflict> {
+        check_version(id.as_str(), self.registration(id)?.client().version, expected)?;
+        if let Some(gone) = self.registry.clients.remove(id) {
+            for credential in gone.credentials() {
+                self.registry.credentials.remove(&credential.id);
+                self.touched.push(Entity::Credential(credential.id.clone()));
+            }
+        }
+        self.touch(Entity::Client(id.clone()));
+        Ok(())
+    }
+
+    fn create_credential(&mut self, credential: Credential) -> Result<(), Conflict> {
+        let (id, client_id) = (credential.id.clone(), credential.client_id.clone());
+        let registration = self.registration(&client_id)?;
+        if registration.client.status == Status::Revoked {
+            return Err(Conflict::RevokedForGood(client_id.as_str().to_owned()));
+        }
+        if self.registry.credentials.get(&id).is_some() {
+            return Err(Conflict::Exists(id.as_str().to_owned()));
+        }
+        let same =
+            |own: &&Arc<Credential>| own.idempotency.is_some() && own.idempotency == credential.idempotency;
+        if let Some(known) = registration.credentials.iter().find(same) {
+            return Err(Conflict::Repeated(known.id.clone()));
+        }
+        if registration.credentials.len() >= MAX_CREDENTIALS {
+            self.forget_ended_credential(&client_id, credential.created_at)?;
+        }
+        let status_index = self.registry.status_indexes;
+        self.registry.status_indexes += 1;
+        self.touch(Entity::StatusIndexes);
+        self.touch(Entity::Credential(id.clone()));
+        let credential = Credential { status_index, version: 1, ..credential };
+        let registration = self.registry.registration_mut(&client_id).ok_or_else(|| unknown(&client_id))?;
+        registration.credentials.push(Arc::new(credential));
+        self.registry.credentials.insert(id, client_id);
+        Ok(())
+    }
+
+    /// Makes room: a credential that is revoked or expired has no active token, so nothing is lost
+    /// with it but its line in the list.
+    fn forget_ended_credential(&mut self, client_id: &ClientId, now: UnixTime) -> Result<(), Conflict> {
+        let full = || Conflict::TooManyCredentials(client_id.as_str().to_owned());
+        let registration = self.registry.registration_mut(client_id).ok_or_else(|| unknown(client_id))?;
+        let ended = |credential: &Arc<Credential>| {
+            credential.status == Status::Revoked || credential.expires_at.is_some_and(|end| end <= now)
+        };
+        let place = registration.credentials.iter().position(ended).ok_or_else(full)?;
+        let gone = registration.credentials.remove(place);
+        self.registry.credentials.remove(&gone.id);
+        self.touch(Entity::Credential(gone.id.clone()));
+        Ok(())
+    }
+
+    fn rotate_credential(
+        &mut self,
+        credential: Credential,
+        old: &CredentialId,
+        end: UnixTime,
+    ) -> Result<(), Conflict> {
+        let before = self.registry.credential(old).ok_or_else(|| unknown(old))?;
+        if before.status == Status::Revoked {
+            return Err(Conflict::RevokedForGood(old.as_str().to_owned()));
+        }
+        let in_use = |id: &CredentialId| {
+            self.registry.credential(id).is_some_and(|next| next.status != Status::Revoked)
+        };
+        if let Some(next) = before.replaced_by.as_ref().filter(|next| in_use(next)) {
+            return Err(Conflict::Rotated(old.as_str().to_owned(), next.as_str().to_owned()));
+        }
+        let (new, client_id) = (credential.id.clone(), credential.client_id.clone());
+        if client_id != before.client_id {
+            return Err(unknown(old));
+        }
+        self.create_credential(Credential { replaces: Some(old.clone()), ..credential })?;
+        self.change_credential(old, |before| {
+            before.replaced_by = Some(new);
+            before.expires_at = Some(before.expires_at.map_or(end, |own| own.min(end)));
+            Ok(())
+        })
+    }
+
+    fn set_credential_status(&mut self, id: &CredentialId, status: Status) -> Result<(), Conflict> {
+        self.change_credential(id, |credential| {
+            credential.status = changed(credential.status, status, id.as_str())?;
+            Ok(())
+        })
+    }
+
+    fn change_credential(
+        &mut self,
+        id: &CredentialId,
+        change: impl FnOnce(&mut Credential) -> Result<(), Conflict>,
+    ) -> Result<(), Conflict> {
+        let client_id = self.registry.credentials.get(id).cloned().ok_or_else(|| unknown(id))?;
+        let registration = self.registry.registration_mut(&client_id).ok_or_else(|| unknown(id))?;
+        let own = registration.credentials.iter_mut().find(|own| own.id == *id).ok_or_else(|| unknown(id))?;
+        let credential = Arc::make_mut(own);
+        change(credential)?;
+        credential.version += 1;
+        self.touch(Entity::Credential(id.clone()));
+        Ok(())
+    }
+
+    fn create_key(&mut self, key: KeyRecord) -> Result<(), Conflict> {
+        let overlaps = |other: &&Arc<KeyRecord>| {
+            other.algorithm == key.algorithm && other.dates.retires_at() > key.dates.activates_at()
+        };
+        if self.registry.keys.values().any(|other| other.kid == key.kid || overlaps(&other)) {
+            return Err(Conflict::KeyExists(key.algorithm.name().to_owned()));
+        }
+        self.put_key(key);
+        Ok(())
+    }
+
+    fn put_key(&mut self, key: KeyRecord) {
+        self.touch(Entity::Key(key.kid.clone()));
+        self.registry.keys.insert(key.kid.clone(), Arc::new(key));
+    }
+
+    fn roll_key(&mut self, key: KeyRecord, retain: Duration) {
+        let takes_over = key.dates.activates_at();
+        let others: Vec<Arc<KeyRecord>> =
+            self.registry.keys.values().filter(|other| other.algorithm == key.algorithm).cloned().collect();
+        for other in others {
+            if other.dates.activates_at() >= takes_over {
+                // It was announced and never signs.
+                self.remove_key(&other.kid);
+            } else if other.dates.retires_at() > takes_over {
+                let dates = other.dates.retiring_at(takes_over, retain);
+                self.put_key(KeyRecord { dates, ..KeyRecord::clone(&other) });
+            }
+        }
+        self.put_key(key);
+    }
+
+    fn roll_key_now(&mut self, key: KeyRecord) {
+        let same = |other: &&Arc<KeyRecord>| other.algorithm == key.algorithm;
+        let others: Vec<String> =
+            self.registry.keys.values().filter(same).map(|other| other.kid.clone()).collect();
+        others.iter().for_each(|kid| self.remove_key(kid));
+        self.put_key(key);
+    }
+
+    fn forget_keys(&mut self, now: UnixTime) {
+        let retired = |key: &&Arc<KeyRecord>| key.dates.leaves_at() <= now;
+        let gone: Vec<String> =
+            self.registry.keys.values().filter(retired).map(|key| key.kid.clone()).collect();
+        gone.iter().for_each(|kid| self.remove_key(kid));
+    }
+
+    fn remove_key(&mut self, kid: &str) {
+        self.registry.keys.remove(kid);
+        self.touch(Entity::Key(kid.to_owned()));
+    }
+
+    fn registration(&self, id: &ClientId) -> Result<&Arc<Registration>, Conflict> {
+        self.registry.registration(id).ok_or_else(|| unknown(id))
+    }
+
+    fn registration_mut(&mut self, id: &ClientId) -> Result<&mut Registration, Conflict> {
+        self.touch(Entity::Client(id.clone()));
+        self.registry.registration_mut(id).ok_or_else(|| unknown(id))
+    }
+}
+
+fn unknown(name: &(impl AsName + ?Sized)) -> Conflict {
+    Conflict::Unknown(name.as_name().to_owned())
+}
+
+/// What a [`Conflict`] names.
+trait AsName {
+    fn as_name(&self) -> &str;
+}
+
+impl AsName for ClientId {
+    fn as_name(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsName for CredentialId {
+    fn as_name(&self) -> &str {
+        self.as_str()
+    }
+}
+
+fn in_use(what: &str, registration: &Registration) -> Conflict {
+    Conflict::InUse { what: what.to_owned(), client: registration.client.id.as_str().to_owned() }
+}
+
+/// Revocation is final: a key that leaked once is never trusted again.
+fn changed(from: Status, to: Status, name: &str) -> Result<Status, Conflict> {
+    match (from, to) {
+        (Status::Revoked, Status::Active | Status::Disabled) => {
+            Err(Conflict::RevokedForGood(name.to_owned()))
+        }
+        _ => Ok(to),
+    }
+}
