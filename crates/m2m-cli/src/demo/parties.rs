@@ -53,7 +53,9 @@ impl Default for Parties {
             api: Arc::new(|api| api.guarded),
             authorization_server: Arc::new(|router| router),
             operator: Arc::new(|admin, id| {
-                Box::pin(async move { admin.revoke_credential(&id).await.map_err(|error| error.to_string()) })
+                Box::pin(async move {
+                    admin.revoke_credential(&id).await.map(drop).map_err(|error| error.to_string())
+                })
             }),
         }
     }

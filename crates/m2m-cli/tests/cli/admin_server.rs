@@ -93,8 +93,24 @@ fn answer(status: &str, headers: &str, body: &Value) -> String {
 fn problem(status: &str, headers: &str, detail: &str) -> String {
     let (number, title) = status.split_once(' ').unwrap();
     let number: u16 = number.parse().unwrap();
-    let body = json!({"type": "about:blank", "title": title, "status": number, "detail": detail});
+    let code = match number {
+        401 => "unauthorized",
+        403 => "forbidden",
+        404 => "unknown",
+        409 if detail.contains("exists") => "exists",
+        409 => "conflict",
+        412 => "version",
+        422 => "invalid",
+        _ => "unavailable",
+    };
+    let body =
+        json!({"type": "about:blank", "title": title, "status": number, "detail": detail, "code": code});
     format!("HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n{headers}\r\n{body}")
+}
+
+fn not_accepted() -> String {
+    let challenge = "www-authenticate: Bearer error=\"invalid_token\"\r\n";
+    problem("401 Unauthorized", challenge, "the token is not accepted")
 }
 
 /// The object with its version as `ETag`.
@@ -105,6 +121,7 @@ fn single(status: &str, object: &Value) -> String {
 #[derive(Default)]
 struct State {
     tokens: u32,
+    withdrawn: Option<u32>,
     apis: BTreeMap<String, Value>,
     clients: BTreeMap<String, Value>,
     credentials: Vec<Value>,
@@ -178,7 +195,7 @@ impl State {
                 let keys = json!({"items": [key("k1", "active"), key("k3", "next")], "next": null});
                 Ok(answer("200 OK", "", &keys))
             }
-            ("GET", ["audit"]) => Ok(page(request, audit(request))),
+            ("GET", ["audit"]) => Ok(page(request, audit(request, self.clients.keys()))),
             _ => Err(problem("404 Not Found", "", "there is no such path")),
         }
     }
@@ -188,19 +205,27 @@ impl State {
             ("GET", []) => Ok(page(request, self.apis.values().cloned().collect())),
             ("POST", []) => created(&mut self.apis, "identifier", &api(&request.json())),
             ("GET", ["busy"]) => {
-                Err(problem("503 Service Unavailable", "retry-after: 7\r\n", "the database does not answer"))
+                let detail = "the database does not answer; nothing was changed";
+                Err(problem("503 Service Unavailable", "retry-after: 7\r\n", detail))
             }
-            ("GET", ["refused"]) => {
-                let challenge = "www-authenticate: Bearer error=\"invalid_token\"\r\n";
-                Err(problem("401 Unauthorized", challenge, "the token was revoked"))
+            ("GET", ["refused"]) => Err(not_accepted()),
+            // Tokens up to the one that it was first asked with are withdrawn.
+            ("GET", ["renewed"]) if self.tokens <= *self.withdrawn.get_or_insert(self.tokens) => {
+                Err(not_accepted())
+            }
+            ("GET", ["renewed"]) => {
+                let order = json!({"identifier": "renewed"});
+                Ok(single("200 OK", &api(order.as_object().unwrap())))
             }
             ("GET", [id]) => found(&mut self.apis, "API", id).map(|api| single("200 OK", api)),
             ("PATCH", [id]) => patched(found(&mut self.apis, "API", id)?, request),
             ("DELETE", [id]) => {
                 check_version(found(&mut self.apis, "API", id)?, request)?;
-                let names = |client: &Value| client["grants"].to_string().contains(&format!("\"{id}\""));
-                if self.clients.values().any(names) {
-                    return Err(problem("409 Conflict", "", &format!("clients have grants for {id}")));
+                let names = |client: &&Value| client["grants"].to_string().contains(&format!("\"{id}\""));
+                if let Some(client) = self.clients.values().find(names) {
+                    let client = client["id"].as_str().unwrap();
+                    let detail = format!("{id} is granted to the client {client}: change that client first");
+                    return Err(problem("409 Conflict", "", &detail));
                 }
                 self.apis.remove(*id);
                 Ok(GONE.to_owned())
@@ -253,13 +278,13 @@ impl State {
         for grant in body.get("grants").and_then(Value::as_array).into_iter().flatten() {
             let api = grant["api"].as_str().unwrap();
             let Some(known) = self.apis.get(api) else {
-                let detail = format!("grants: there is no API {api}");
+                let detail = format!("the grant names {api}, which is not a registered API");
                 return Err(problem("422 Unprocessable Content", "", &detail));
             };
             for scope in grant["scopes"].as_array().unwrap() {
                 let name = |entry: &Value| entry.get("scope").unwrap_or(entry).clone();
                 if known["scopes"].as_array().unwrap().iter().all(|entry| name(entry) != *scope) {
-                    let detail = format!("grants: {api} has no scope {}", scope.as_str().unwrap());
+                    let detail = format!("the grant for {api} names a scope that this API does not have");
                     return Err(problem("422 Unprocessable Content", "", &detail));
                 }
             }
@@ -312,8 +337,7 @@ impl State {
                 let overlap = request.json()["overlap"].as_u64().unwrap();
                 self.credentials[index]["replaced_by"] = made["id"].clone();
                 self.credentials[index]["expires_at"] = json!(NOW + overlap);
-                self.credentials[index]["safe_to_remove"] = json!(true);
-                self.credentials[index]["safe_to_remove_because"] = json!("its successor is in use");
+                self.credentials[index]["safe_to_remove_because"] = json!("its successor was never used");
                 Ok(self.made(request, made))
             }
             "revoke" => {
@@ -408,8 +432,8 @@ fn created(all: &mut BTreeMap<String, Value>, name: &str, object: &Value) -> Ans
     match all.get(&id) {
         Some(known) if known == object => Ok(single("200 OK", known)),
         Some(_) => {
-            let body = json!({"title": "Conflict", "detail": format!("{id} exists with other content"), "code": "exists"});
-            Err(answer("409 Conflict", "", &body))
+            let what = if name == "id" { "client" } else { "API" };
+            Err(problem("409 Conflict", "", &format!("the {what} {id} exists with other content")))
         }
         None => {
             all.insert(id, object.clone());
@@ -423,7 +447,10 @@ fn check_version(object: &Value, request: &Request) -> Result<(), String> {
     if asked.is_empty() || asked == format!("\"{}\"", object["version"]) {
         return Ok(());
     }
-    Err(problem("412 Precondition Failed", "", &format!("it has version {}", object["version"])))
+    let name = object.get("identifier").unwrap_or(&object["id"]).as_str().unwrap();
+    let detail =
+        format!("{name} is at version {}, not {}: read it again", object["version"], asked.trim_matches('"'));
+    Err(problem("412 Precondition Failed", "", &detail))
 }
 
 fn patched(object: &mut Value, request: &Request) -> Answered {
@@ -466,7 +493,7 @@ fn credential(order: &Map<String, Value>, client: &str, number: usize) -> Value 
         "id": format!("c{number}"), "client_id": client, "label": order["label"], "method": order["method"],
         "created_at": NOW, "not_before": NOW, "expires_at": null, "last_used_at": null, "last_used_address": null,
         "status": "active", "replaces": null, "replaced_by": null, "safe_to_remove": false,
-        "safe_to_remove_because": "it is the newest of this label", "version": 1,
+        "safe_to_remove_because": "nothing takes its place: rotate it first", "version": 1,
     })
 }
 
@@ -495,12 +522,15 @@ fn tokens(request: &Request) -> Vec<Value> {
     fitting(all.to_vec(), request, &["client_id", "credential_id"])
 }
 
-fn audit(request: &Request) -> Vec<Value> {
-    let all = vec![
+fn audit<'a>(request: &Request, clients: impl Iterator<Item = &'a String>) -> Vec<Value> {
+    let mut all = vec![
         json!({"at": NOW + 2, "event": "request_refused", "client_id": "billing", "error": "invalid_scope"}),
         json!({"at": NOW + 1, "event": "token_issued", "client_id": "billing", "jti": "j1"}),
         json!({"at": NOW, "event": "client_created", "client_id": "billing", "actor": "admin"}),
     ];
+    let created =
+        |id: &String| json!({"at": NOW, "event": "client_created", "client_id": id, "actor": "admin"});
+    all.extend(clients.map(created));
     let since: u64 = request.parameter("since").map_or(0, |since| since.parse().unwrap());
     let all = all.into_iter().filter(|record| record["at"].as_u64().unwrap() >= since).collect();
     fitting(all, request, &["client_id", "jti", "event"])

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use m2m_client::{Client, TokenSpec};
+use m2m_client::{Client, TokenOrigin, TokenSpec};
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::Issuer;
@@ -152,7 +152,12 @@ impl Caller {
         let needed = if call.method == Method::GET { "m2m:read" } else { "m2m:write" };
         let scope = Scope::parse(needed).map_err(|error| Failure::internal(error.to_string()))?;
         let spec = TokenSpec::new().scope(scope).audience(&self.address);
-        let executed = self.client.execute(&spec, self.request(&call)?).await?;
+        let request = self.request(&call)?;
+        let mut executed = self.client.execute(&spec, request.clone()).await?;
+        if executed.response.status() == StatusCode::UNAUTHORIZED && self.uses_kept_token(&spec).await {
+            self.client.renew(&spec).await?;
+            executed = self.client.execute(&spec, request).await?;
+        }
         let response = executed.response;
         if !response.status().is_success() {
             if let Some(error) = executed.renewal_error {
@@ -161,6 +166,12 @@ impl Caller {
             return Err(problem::failure(&response, needed));
         }
         Ok(Answer { status: response.status(), object: object(&response)? })
+    }
+
+    /// Whether the token is one that another run got. The client takes a young token for good, and would not replace it
+    /// so soon; but the run in between may have withdrawn the key that it is signed with.
+    async fn uses_kept_token(&self, spec: &TokenSpec) -> bool {
+        self.client.token(spec).await.is_ok_and(|token| token.origin() == TokenOrigin::Store)
     }
 
     fn request(&self, call: &Call) -> Result<Request<Bytes>, Failure> {
