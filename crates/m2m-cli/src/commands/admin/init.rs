@@ -6,6 +6,8 @@
 //! Enforces: nothing that is there is replaced, not even by a second run. The sealing key is on the disk before the
 //! database holds anything sealed under it, and stays there whatever happens next.
 
+mod database;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::settings::field::Field;
 use crate::settings::file::Profile;
 use crate::settings::secret::SecretReference;
 use crate::settings::value::{Origin, Sourced, Value};
+use database::prepare;
 
 /// Bytes of a sealing key, at least.
 const SEALING_KEY_BYTES: usize = 32;
@@ -35,7 +38,7 @@ pub(super) struct Wanted<'a> {
     /// Whose keys and tokens these will be.
     pub(super) issuer: &'a Issuer,
     /// `sqlite:PATH` or `postgres://…`.
-    pub(super) database: &'a SecretString,
+    pub(super) database: &'a str,
     /// At least 32 bytes: the text of the file, as a server takes it.
     pub(super) sealing_key: &'a SecretBytes,
 }
@@ -49,29 +52,14 @@ pub(super) struct Prepared {
     pub(super) client_secret: SecretString,
 }
 
-/// Makes the schema, the signing keys, the admin API and the client `admin` in a database, or finds them there, and
-/// gives that client one more secret.
-///
-/// # Errors
-/// Exit 3: this build has no database; the database cannot be opened, or is sealed under another key.
-#[expect(clippy::unused_async, reason = "a database is opened without blocking")]
-pub(super) async fn prepare(wanted: &Wanted<'_>, _around: &Surroundings) -> Result<Prepared, Failure> {
-    let _ = (wanted.database, wanted.sealing_key);
-    Err(Failure::configuration(format!("a database for {} is not in this build", wanted.issuer.as_str()))
-        .hint(
-            "m2m serve --dev has an admin client from the start; --env-file writes its M2M_ADMIN_* variables",
-        ))
-}
-
 pub(super) async fn run(typed: &AdminInit, around: &Surroundings) -> Result<Exit, Failure> {
     let issuer = Issuer::parse(&typed.issuer).map_err(|error| {
         Failure::usage(format!("--issuer: {error}")).hint("such as https://login.example.com")
     })?;
-    let database = SecretString::from(typed.database.as_str());
     check_database(&typed.database)?;
     let places = Places::free(typed, around)?;
     let sealing_key = sealing_key(&around.directory.join(&typed.sealing_key_file), around).await?;
-    let wanted = Wanted { issuer: &issuer, database: &database, sealing_key: &sealing_key };
+    let wanted = Wanted { issuer: &issuer, database: &typed.database, sealing_key: &sealing_key };
     let prepared = prepare(&wanted, around).await?;
     places.write(&issuer, &prepared, around)?;
     Ok(Exit::Ok)
@@ -127,7 +115,7 @@ impl Places {
     }
 
     fn write(&self, issuer: &Issuer, prepared: &Prepared, around: &Surroundings) -> Result<(), Failure> {
-        write_new(&self.secret, prepared.client_secret.expose())?;
+        write_new(&self.secret, &line(&prepared.client_secret))?;
         let mut draft = Draft::open(&self.profile)?;
         draft.put(PROFILE, &profile(issuer, &prepared.client_id, &self.secret))?;
         draft.save(around.random.as_ref())?;
@@ -166,7 +154,7 @@ async fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, 
         let mut bytes = [0; SEALING_KEY_BYTES];
         around.random.fill(&mut bytes);
         let text = SecretString::new(base64url::encode(bytes));
-        write_new(path, text.expose())?;
+        write_new(path, &line(&text))?;
         around.output.note(&format!("the sealing key is made: {} (mode 0600)", path.display()));
         around
             .output
@@ -186,8 +174,12 @@ async fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, 
     Ok(key)
 }
 
+fn line(secret: &SecretString) -> SecretString {
+    SecretString::new(format!("{}\n", secret.expose()))
+}
+
 /// A file that was not there, for us alone.
-fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+fn write_new(path: &Path, text: &SecretString) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::configuration(format!("cannot write {}: {error}", path.display()));
     let mut options = OpenOptions::new();
@@ -198,7 +190,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         options.mode(0o600);
     }
     let mut file = options.open(path).map_err(failed)?;
-    file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    file.write_all(text.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 #[cfg(test)]
