@@ -1,7 +1,7 @@
 //! `cargo xtask check`: everything that is decided without running our tests.
 
 use crate::run::{self, Stages};
-use crate::{deny, tidy};
+use crate::{deny, spec, tidy};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<()> {
     let mut stages = Stages::default();
     stages.run("format", || run::succeed(run::cargo().args(["fmt", "--all", "--check"])));
     stages.run("tidy", tidy::run);
+    stages.run("spec", spec::check);
     stages.run("dependencies", deny::check);
     stages.run("clippy", || {
         let mut clippy = run::cargo();

@@ -7,6 +7,7 @@ mod deny;
 mod form;
 mod peers;
 mod run;
+mod spec;
 mod test;
 mod tidy;
 
@@ -16,8 +17,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test [--long] [--install]   every test and doctest; fetches the peers first
-  check                       formatting, lints, tidy, docs, features, dependencies
+  check                       formatting, lints, tidy, spec, docs, features, dependencies
   tidy                        only the rules of the source tree
+  spec                        writes docs/conformance.md from spec/ and the code
   bench [FILTER]              speed against its limits, one line a claim
   peers                       fetch the black-box peers into target/peers
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["test", options @ ..] => test::Options::parse(options).and_then(|options| test::run(&options)),
         ["check"] => check::run(),
         ["tidy"] => tidy::run(),
+        ["spec"] => spec::write(),
         ["bench"] => bench::run(None),
         ["bench", filter] => bench::run(Some(filter)),
         ["peers"] => peers::fetch().map(drop),

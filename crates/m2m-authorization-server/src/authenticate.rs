@@ -17,16 +17,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys};
-use m2m_proto::client_auth::assertion::{self, Expect};
+use m2m_proto::client_auth::assertion::{Expect, TypRule};
 use m2m_proto::client_auth::mutual_tls::{self, ClientAuthorities};
 use m2m_proto::client_auth::{
     AssertionError, ClientAuthMethod, PeerCertificate, Presented, PresentedKind, SecretPair,
     UnverifiedAssertion, VerifiedAssertion,
 };
-use m2m_proto::jose::{Compact, VerifyingKey};
+use m2m_proto::client_id::ClientId;
+use m2m_proto::jose::VerifyingKey;
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::uri::{EndpointUri, Issuer};
 
+use crate::decoy::{Decoys, signed_by_any};
 use crate::registry::secret::ParsedSecret;
 use crate::registry::vault::Vault;
 use crate::registry::{
@@ -110,6 +112,7 @@ pub(crate) struct Authenticator {
     pub(crate) rules: Rules,
     pub(crate) vault: Vault,
     pub(crate) published: PublishedKeys,
+    pub(crate) decoys: Decoys,
 }
 
 impl Authenticator {
@@ -131,10 +134,10 @@ impl Authenticator {
             PresentedKind::SecretPost(pair) => {
                 self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
             }
-            PresentedKind::Assertion { client_id, assertion } => {
-                let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
-                self.assertion(assertion, registration, now).await
-            }
+            PresentedKind::Assertion { client_id, assertion } => match active(registry, client_id) {
+                Some(registration) => self.assertion(assertion, registration, now).await,
+                None => Err(self.pretend(assertion, client_id, now)),
+            },
             PresentedKind::Certificate { client_id, certificate } => {
                 let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
                 self.certificate(certificate, registration, now)
@@ -174,6 +177,7 @@ impl Authenticator {
         }
     }
 
+    // spec: 7523-AS1, 7523-AS3
     async fn assertion(
         &self,
         presented: &UnverifiedAssertion,
@@ -206,11 +210,33 @@ impl Authenticator {
                 break;
             }
         }
+        if tried == 0 && !unreachable {
+            return Err(self.pretend(presented, &registration.client().id, now));
+        }
         // What is explained is explained to the client itself, so no other key matters then.
         if unreachable && error == AuthenticationError::Refused {
             error = AuthenticationError::KeysUnreachable;
         }
         Err(error)
+    }
+
+    /// Refuses whoever has no key here, after the work that a wrong signature takes.
+    fn pretend(
+        &self,
+        presented: &UnverifiedAssertion,
+        client_id: &ClientId,
+        now: UnixTime,
+    ) -> AuthenticationError {
+        let expect = Expect {
+            client_id,
+            issuer: &self.rules.issuer,
+            token_endpoint_audience: None,
+            typ: TypRule::Explicit,
+            now,
+            skew: self.rules.skew,
+        };
+        self.decoys.check(presented, &expect);
+        AuthenticationError::Refused
     }
 
     fn expect<'a>(&'a self, credential: &'a Credential, now: UnixTime) -> Expect<'a> {
@@ -226,6 +252,7 @@ impl Authenticator {
     }
 
     /// The keys of a credential that may have signed; `None` where it is not for assertions.
+    // spec: JWT-V1, JWT-V7
     async fn keys(
         &self,
         credential: &Credential,
@@ -293,7 +320,7 @@ fn believed(
     }
 }
 
-fn active<'r>(registry: &'r Registry, id: &m2m_proto::client_id::ClientId) -> Option<&'r Arc<Registration>> {
+fn active<'r>(registry: &'r Registry, id: &ClientId) -> Option<&'r Arc<Registration>> {
     registry.registration(id).filter(|registration| registration.client().status == Status::Active)
 }
 
@@ -303,12 +330,6 @@ fn accepts(accepted: SecretUse, method: ClientAuthMethod) -> bool {
         SecretUse::Basic => method == ClientAuthMethod::ClientSecretBasic,
         SecretUse::Post => method == ClientAuthMethod::ClientSecretPost,
     }
-}
-
-/// Whether one of the client's keys signed, so that explaining tells no stranger anything.
-fn signed_by_any(presented: &UnverifiedAssertion, keys: &[Arc<VerifyingKey>]) -> bool {
-    let Ok(compact) = Compact::parse(presented.expose()) else { return false };
-    keys.iter().take(assertion::MAX_TRIED_KEYS).any(|key| compact.verify(key).is_ok())
 }
 
 /// The keys that clients publish at a `jwks_uri`, one cache per credential.

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use m2m_io::{BoxFuture, Clock, Random};
 use m2m_proto::client_id::ClientId;
-use m2m_proto::scope::ScopeToken;
-use m2m_proto::time::UnixTime;
+use m2m_proto::scope::{Scope, ScopeToken};
+use m2m_proto::secret::Secret;
+use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::token::access_token::{AccessTokenClaims, VerifiedClaims};
+use m2m_proto::token::sealed::{self, TokenSeal};
+use m2m_proto::uri::Issuer;
 
 use crate::authenticate::AuthenticatedClient;
 use crate::registry::{
@@ -92,4 +96,28 @@ impl Random for SeededRandom {
             chunk.copy_from_slice(&bytes[..chunk.len()]);
         }
     }
+}
+
+/// Claims of a token that was sealed and opened a moment ago.
+pub(crate) fn verified_claims() -> VerifiedClaims {
+    let issuer = Issuer::parse("https://as.example").unwrap();
+    let seal = TokenSeal::new(&Secret::new(vec![1; 32]), &issuer).unwrap();
+    let claims = AccessTokenClaims {
+        issuer: &issuer,
+        subject: "app",
+        client_id: &client_id("app"),
+        audience: &["https://orders.example"],
+        scope: &Scope::empty(),
+        issued_at: NOW,
+        expires_at: NOW.saturating_add(Duration::from_secs(600)),
+        jti: "t",
+        roles: &[],
+        permissions: &[],
+        credential: None,
+        confirmation: None,
+        status: None,
+    };
+    let token = seal.seal(&claims, [0; 12], NOW).unwrap();
+    let expect = sealed::Expect { audience: "https://orders.example", now: NOW, skew: Skew::NONE };
+    seal.open(token.expose()).unwrap().check(&expect).unwrap()
 }

@@ -16,6 +16,7 @@ pub mod admission;
 pub mod audit;
 pub mod authenticate;
 pub mod config;
+mod decoy;
 mod endpoints;
 pub mod error;
 #[cfg(test)]

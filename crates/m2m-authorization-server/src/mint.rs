@@ -51,7 +51,7 @@ fn confirmation(grant: &Grant) -> Option<Confirmation> {
 }
 
 /// Makes the token, under a fresh `jti`.
-// spec: 9068-AS1, 9068-AS2, 9449-AS1, 8705-AS4
+// spec: 9068-AS1, 9068-AS2, 9068-AS3, 9068-AS5, 9449-AS1, 8705-AS4, 9700-AS5
 pub(crate) fn mint(admitted: &Admitted, tools: &Tools<'_>, now: UnixTime) -> Result<Minted, SigningFailed> {
     let jti = m2m_io::token(tools.random);
     let (caller, grant) = (admitted.client(), admitted.grant());

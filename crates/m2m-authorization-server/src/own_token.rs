@@ -1,11 +1,25 @@
-//! Reading back the tokens that this server issued, for introspection and revocation.
+//! Reading back the tokens that this server issued, for introspection, revocation and the admin API.
 //!
 //! Enforces: signed by a key of this server that is still published, or sealed under its sealing key;
 //! issued by this issuer, for a registered API, not expired.
 //! Does not enforce: that it was not withdrawn ([`is_active`]), nor who may see it.
+//!
+//! What was verified lately is remembered by a full hash of the token, so that a token that many APIs ask
+//! about costs one signature. Expiry, key and API are looked at every time.
+//! Limits: two generations of 2,048 tokens, about 8 MB when full of ordinary ones.
 
-use m2m_proto::jose::{Algorithm, Claims, Compact};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use http::Response;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::introspection::Introspection;
+use m2m_proto::jose::Algorithm;
+use m2m_proto::jose::crypto::sha256;
+use m2m_proto::names::claim;
 use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::token::TokenType;
 use m2m_proto::token::access_token::{self, VerifiedClaims};
 use m2m_proto::token::sealed;
 use m2m_proto::token_profile::TokenProfile;
@@ -14,20 +28,102 @@ use crate::registry::{Registry, Status};
 use crate::server::State;
 use crate::store::{StoreError, TokenStatus};
 
-/// The claims of a token of ours; `None` for anything else, whatever is wrong with it.
+const GENERATION: usize = 2_048;
+
+/// A token of ours, verified.
+#[derive(Debug)]
+pub(crate) struct OwnToken {
+    pub(crate) claims: VerifiedClaims,
+    /// The key that signed it; none where it was sealed.
+    kid: Option<String>,
+    /// What introspection says of it while it is active, written once.
+    told: OnceLock<Response<Bytes>>,
+}
+
+impl OwnToken {
+    fn new(claims: VerifiedClaims, kid: Option<&str>) -> Self {
+        Self { claims, kid: kid.map(str::to_owned), told: OnceLock::new() }
+    }
+
+    /// Whether time, key rotation or the end of its API has caught up with it.
+    fn is_current(&self, state: &State, registry: &Registry, now: UnixTime) -> bool {
+        let published = |kid: &String| state.keys.find(kid, now).is_some();
+        now < self.claims.expires_at()
+            && self.kid.as_ref().is_none_or(published)
+            && self.claims.audience().any(|audience| registry.api(audience).is_some())
+    }
+
+    /// The answer of introspection: the claims, and how the token has to be presented.
+    // spec: 9449-AS4
+    pub(crate) fn told(&self) -> Response<Bytes> {
+        let answer = || {
+            let bound = self.claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
+            let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };
+            let mut told = self.claims.claims().clone();
+            told.rest.insert(claim::TOKEN_TYPE.to_owned(), token_type.as_str().into());
+            Introspection::active(told).encode()
+        };
+        self.told.get_or_init(answer).clone()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    current: HashMap<[u8; 32], Arc<OwnToken>>,
+    previous: HashMap<[u8; 32], Arc<OwnToken>>,
+}
+
+/// Tokens that were verified lately.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(Mutex<Generations>);
+
+impl Recent {
+    fn get(&self, hash: &[u8; 32]) -> Option<Arc<OwnToken>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = known.current.get(hash) {
+            return Some(Arc::clone(token));
+        }
+        let token = known.previous.remove(hash)?;
+        known.put(*hash, Arc::clone(&token));
+        Some(token)
+    }
+
+    fn put(&self, hash: [u8; 32], token: Arc<OwnToken>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(hash, token);
+    }
+}
+
+impl Generations {
+    fn put(&mut self, hash: [u8; 32], token: Arc<OwnToken>) {
+        if self.current.len() >= GENERATION {
+            self.previous = std::mem::take(&mut self.current);
+        }
+        self.current.insert(hash, token);
+    }
+}
+
+/// A token of ours; `None` for anything else, whatever is wrong with it.
 pub(crate) fn verify(
     state: &State,
     token: &str,
     registry: &Registry,
     now: UnixTime,
-) -> Option<VerifiedClaims> {
-    if sealed::is_sealed(token) {
-        return open(state, token, registry, now);
+) -> Option<Arc<OwnToken>> {
+    let hash = sha256(token.as_bytes());
+    if let Some(known) = state.recent.get(&hash) {
+        return Some(known).filter(|known| known.is_current(state, registry, now));
     }
+    let read = if sealed::is_sealed(token) { open } else { check };
+    let own = Arc::new(read(state, token, registry, now)?);
+    state.recent.put(hash, Arc::clone(&own));
+    Some(own)
+}
+
+fn check(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Option<OwnToken> {
     let unverified = access_token::parse(token).ok()?;
     let key = state.keys.find(unverified.key_hint()?, now)?;
-    let audience = claimed_audience(token)?;
-    let api = registry.api(&audience)?;
+    // Only used to look the API up, then checked with the rest.
+    let api = registry.api(unverified.audience()?)?;
     let algorithms: [Algorithm; 1] = [key.algorithm()];
     let expect = access_token::Expect {
         issuer: &state.issuer,
@@ -37,21 +133,16 @@ pub(crate) fn verify(
         // Our own clock wrote these times.
         skew: Skew::NONE,
     };
-    access_token::verify(unverified, &key.verifying, &TokenProfile::rfc9068(), &expect).ok()
+    let claims = access_token::verify(unverified, &key.verifying, &TokenProfile::rfc9068(), &expect).ok()?;
+    Some(OwnToken::new(claims, key.signing.key_id()))
 }
 
 /// The same for a token whose claims were sealed.
-fn open(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Option<VerifiedClaims> {
+fn open(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Option<OwnToken> {
     let opened = state.seal.open(token).ok()?;
     let api = registry.api(opened.audience().next()?)?;
-    opened.check(&sealed::Expect { audience: api.identifier.as_str(), now, skew: Skew::NONE }).ok()
-}
-
-/// Which API the token says it is for: only used to look the API up, then checked with the rest.
-fn claimed_audience(token: &str) -> Option<String> {
-    let compact = Compact::parse(token).ok()?;
-    let claims = Claims::parse(compact.payload()).ok()?;
-    claims.aud?.sole().map(str::to_owned)
+    let expect = sealed::Expect { audience: api.identifier.as_str(), now, skew: Skew::NONE };
+    opened.check(&expect).ok().map(|claims| OwnToken::new(claims, None))
 }
 
 /// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client.
@@ -61,7 +152,7 @@ pub(crate) fn is_active(
     registry: &Registry,
 ) -> Result<bool, StoreError> {
     let (Some(jti), Some(client_id)) = (claims.jti(), claims.client_id()) else { return Ok(false) };
-    let registration = m2m_proto::client_id::ClientId::parse(client_id).ok().and_then(|id| {
+    let registration = ClientId::parse(client_id).ok().and_then(|id| {
         registry.registration(&id).filter(|registration| registration.client().status == Status::Active)
     });
     let credential = registration.zip(claims.credential()).and_then(|(own, id)| own.credential(id));
@@ -69,4 +160,23 @@ pub(crate) fn is_active(
         return Ok(false);
     }
     Ok(state.store.status(jti)? == TokenStatus::Standing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_keeps_what_is_asked_for() {
+        let recent = Recent::default();
+        let claims = crate::fixture::verified_claims();
+        let hash = |number: u32| sha256(&number.to_be_bytes());
+        for number in 0..20_000 {
+            recent.put(hash(number), Arc::new(OwnToken::new(claims.clone(), None)));
+            assert!(recent.get(&hash(0)).is_some(), "asked for all the time, {number}");
+        }
+        let known = recent.0.lock().unwrap();
+        assert!(known.current.len() + known.previous.len() <= 2 * GENERATION);
+        assert!(!known.current.contains_key(&hash(5)) && !known.previous.contains_key(&hash(5)));
+    }
 }

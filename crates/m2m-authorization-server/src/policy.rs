@@ -131,6 +131,7 @@ impl Grant {
 ///
 /// # Errors
 /// [`Denied`], for the first rule that the request breaks.
+// spec: 6749-AS7a, 9700-AS1, 9700-AS3
 pub(crate) fn decide(
     caller: &AuthenticatedClient,
     ask: &TokenRequest,
@@ -161,7 +162,7 @@ pub(crate) fn decide(
 }
 
 /// One token, one API.
-// spec: 8707-AS1
+// spec: 8707-AS1, 9068-AS5, 9068-AS6
 fn target<'a>(
     client: &'a Client,
     ask: &TokenRequest,

@@ -20,6 +20,7 @@ use crate::admission::Moment;
 use crate::audit::Trail;
 use crate::authenticate::{Authenticator, PublishedKeys, Rules};
 use crate::config::{MutualTls, ServerBuilder, ServerNonce};
+use crate::decoy::Decoys;
 use crate::endpoints::{self, path};
 use crate::error::Error;
 use crate::frequency::Frequency;
@@ -28,9 +29,10 @@ use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
 use crate::lists::Lists;
+use crate::own_token::Recent;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
-use crate::registry::{Change, Registry};
+use crate::registry::{ApiIdentifier, Change, Registry};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 
@@ -101,6 +103,7 @@ pub(crate) struct State {
     pub(crate) jwks_max_age: Duration,
     pub(crate) status_ttl: Duration,
     pub(crate) lists: Lists,
+    pub(crate) recent: Recent,
     pub(crate) seal: TokenSeal,
     stopping: AtomicBool,
     /// When this process began to remember what is used once.
@@ -178,6 +181,7 @@ impl Server {
             },
             vault: Vault::new(&secret).map_err(wrong)?,
             published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
+            decoys: Decoys::new().map_err(|error| Error::internal(error.to_string()))?,
         };
         let seal = TokenSeal::new(&secret, &settings.issuer).map_err(wrong)?;
         let keys = Keys::new(settings.signing_keys, settings.rotation, now)
@@ -208,6 +212,7 @@ impl Server {
             jwks_max_age: settings.jwks_max_age,
             status_ttl: settings.status_ttl,
             lists: Lists::default(),
+            recent: Recent::default(),
             seal,
             stopping: AtomicBool::new(false),
             started: now,
@@ -233,6 +238,14 @@ impl Server {
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::new(Arc::clone(&self.state))
+    }
+
+    /// The API that the admin API is itself, `ISSUER/admin/v1`: what an administrator is granted.
+    ///
+    /// # Errors
+    /// `Misconfigured` for an issuer that is too long for it.
+    pub fn admin_api(&self) -> Result<ApiIdentifier, Error> {
+        crate::admin::own_identifier(&self.state)
     }
 
     /// The store, for its verbs.

@@ -38,6 +38,8 @@ pub enum Exit {
     ApiStatus = 22,
     /// Our bug.
     Internal = 70,
+    /// A signal ended `m2m serve` before it was ready, or a second one before it had stopped by itself.
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -59,6 +61,7 @@ impl Exit {
             Self::VerificationFailed | Self::Inactive => "verification_failed",
             Self::ApiStatus => "api_status",
             Self::Internal => "internal",
+            Self::Interrupted => "interrupted",
         }
     }
 

@@ -17,6 +17,7 @@ mod log;
 pub mod output;
 pub mod quote;
 pub mod schema;
+mod serve;
 pub mod settings;
 mod usage;
 
@@ -53,7 +54,10 @@ pub struct Surroundings {
 pub async fn run(cli: Cli, environment: Environment) -> Exit {
     let reader = if cli.wants_json() { Reader::Program } else { Reader::Person };
     let color = if environment.is_set("NO_COLOR") { Color::Never } else { Color::Auto };
-    log::start(cli.global.verbose);
+    // A server says in its settings how its log is written.
+    if !matches!(cli.command, Command::Serve(_)) {
+        log::start(cli.global.verbose);
+    }
     let around = Surroundings {
         output: Output::process(reader, color, cli.global.verbose),
         environment,

@@ -1,12 +1,13 @@
 //! Sockets: a listener that serves a router over plain TCP or TLS, tells it who called, and stops gracefully.
 //!
-//! Over TLS a client certificate is asked for and not demanded. The handshake proves that the peer holds its key;
+//! Over TLS a client certificate is asked for where the listener is told to, and never demanded. The handshake proves that the peer holds its key;
 //! whether the certificate means anything (a chain, a registration) is decided by the authorization server and the
 //! API, which receive it as [`PeerCertificate`].
 //!
 //! Limits: 1024 connections, 10 s for a TLS handshake, 10 s for request headers, 10 s for a graceful stop.
 
 mod certificate;
+mod renewal;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -31,7 +32,8 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-pub use certificate::{Certificates, server_config};
+pub use certificate::{Asks, Certificates, renewed_config, server_config};
+pub use renewal::{Look, RenewedCertificate, authorities};
 
 const MAX_CONNECTIONS: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -183,26 +185,55 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for NamedTasks {
     }
 }
 
+/// SIGINT and SIGTERM, one after the other.
+#[derive(Debug)]
+pub struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Hears them from now on; they no longer end the process by themselves.
+    ///
+    /// # Errors
+    /// As the system says when it will not tell us of signals.
+    pub fn listen() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            })
+        }
+        #[cfg(not(unix))]
+        {
+            Ok(Self {})
+        }
+    }
+
+    /// Completes at the next one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            tokio::select! { _ = self.interrupt.recv() => {} _ = self.terminate.recv() => {} }
+        }
+        #[cfg(not(unix))]
+        {
+            let _best_effort = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
 /// Completes at SIGINT or SIGTERM.
 ///
 /// # Errors
-/// As the system says when it will not tell us of signals.
+/// As [`Signals::listen`].
 pub fn interrupted() -> std::io::Result<impl Future<Output = ()> + Send> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(async move {
-            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(async move {
-            let _best_effort = tokio::signal::ctrl_c().await;
-        })
-    }
+    let mut signals = Signals::listen()?;
+    Ok(async move { signals.next().await })
 }
 
 #[cfg(test)]

@@ -2,13 +2,17 @@
 //!
 //! Only our own crates are heard: an HTTP library's trace may hold headers, and headers hold tokens.
 
-use std::fmt;
+mod json;
 
+use std::fmt;
+use std::sync::Arc;
+
+use m2m_io::Clock;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -26,18 +30,37 @@ const OURS: [(&str, LevelFilter); 5] = [
 
 /// Starts logging: errors and warnings; with `-v` what happens, with `-vv` details.
 pub(crate) fn start(verbose: u8) {
+    let heard = filter_fn(move |metadata| {
+        is_heard(metadata, verbose) && (verbose > 0 || !is_told_by_the_failure(metadata))
+    });
+    let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
+    set(tracing_subscriber::registry().with(written.with_filter(heard)));
+}
+
+/// Starts logging for programs that collect logs: one JSON object per line, what happens among it; with `-v` details.
+pub(crate) fn start_json(verbose: u8, clock: Arc<dyn Clock>) {
+    let heard = filter_fn(move |metadata| is_heard(metadata, verbose.saturating_add(1)));
+    let written =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(json::Lines(clock));
+    set(tracing_subscriber::registry().with(written.with_filter(heard)));
+}
+
+fn is_heard(metadata: &Metadata<'_>, verbose: u8) -> bool {
     let level = match verbose {
         0 => LevelFilter::OFF,
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let ours = Targets::new().with_targets(OURS.map(|(name, least)| (name, least.max(level))));
-    let heard = filter_fn(move |metadata| {
-        let is_ours = ours.would_enable(metadata.target(), metadata.level());
-        is_ours && (verbose > 0 || !is_told_by_the_failure(metadata))
-    });
-    let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
-    let subscriber = tracing_subscriber::registry().with(written.with_filter(heard));
+    OURS.iter()
+        .any(|(name, least)| is_of(metadata.target(), name) && *metadata.level() <= (*least).max(level))
+}
+
+/// Whether a target is this crate or a module of it.
+fn is_of(target: &str, name: &str) -> bool {
+    target.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn set(subscriber: impl Subscriber + Send + Sync) {
     // A second run in one process (a test) keeps the first subscriber.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
 }

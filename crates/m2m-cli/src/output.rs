@@ -197,7 +197,7 @@ pub fn printable(text: &str) -> String {
 
 /// The same for JSON text, which escapes no more than it must: DEL, C1 (a terminal takes U+009B for ESC `[`) and the
 /// marks of direction. They can stand in strings only, so that the value stays the same.
-fn escaped(json: &str) -> String {
+pub(crate) fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         match c {

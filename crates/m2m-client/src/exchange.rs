@@ -322,7 +322,7 @@ impl Exchange {
     }
 
     /// With a client certificate the alias comes first (RFC 8705 section 5).
-    // spec: 8705-C2
+    // spec: 8705-C2, 9700-C1
     fn discovered(&self, metadata: &ServerMetadata, target: Target) -> Option<EndpointUri> {
         let aliases = self.credentials.uses_certificate().then_some(&metadata.mtls_endpoint_aliases);
         let alias = aliases.and_then(|aliases| match target {

@@ -74,6 +74,7 @@ impl EgressRules {
     /// # Errors
     ///
     /// [`HttpError::EgressDenied`] with the rule that was broken; [`HttpError::Protocol`] when `uri` has no host.
+    // spec: JWT-V5
     pub fn check(&self, uri: &Uri, reach: &Reach) -> Result<Dial, HttpError> {
         let followed = match reach {
             Reach::Configured => return Ok(Dial::Any),

@@ -25,6 +25,7 @@ impl Random for OsRandom {
 }
 
 /// A fresh identifier of 128 random bits, base64url: 22 characters, for `jti` and the like.
+// spec: 6749-AS10, 9449-C1
 #[must_use]
 pub fn token(random: &dyn Random) -> String {
     let mut bytes = [0; 16];
@@ -53,12 +54,14 @@ mod tests {
         }
     }
 
+    // spec-test: 6749-AS10
     #[test]
     fn token_is_all_sixteen_bytes() {
         assert_eq!(token(&Constant(0xff)), "_____________________w");
         assert_eq!(token(&Constant(0)), "AAAAAAAAAAAAAAAAAAAAAA");
     }
 
+    // spec-test: 6749-AS10
     #[test]
     fn tokens_differ() {
         assert_ne!(token(&OsRandom), token(&OsRandom));

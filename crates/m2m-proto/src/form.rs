@@ -61,7 +61,7 @@ impl Form {
     ///
     /// # Errors
     /// [`FormError`], naming the first rule broken.
-    // spec: 6749-AS4 6749-C4
+    // spec: 6749-AS4 6749-C4, 6749-AS4a
     pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, FormError> {
         if !content_type.is_some_and(is_form) {
             return Err(FormError::ContentType);

@@ -136,7 +136,7 @@ impl EndpointUri {
     ///
     /// # Errors
     /// [`UriError`], naming the first rule broken.
-    // spec: 6749-AS9
+    // spec: 6749-AS9, 6749-AS9a
     pub fn parse(text: &str) -> Result<Self, UriError> {
         check_text(text)?;
         let (scheme, authority, rest) = split_http(text)?;
@@ -257,7 +257,7 @@ impl ResourceUri {
     ///
     /// # Errors
     /// [`UriError`], naming the first rule broken.
-    // spec: 8707-C1
+    // spec: 8707-C1, 8707-AS2
     pub fn parse(text: &str) -> Result<Self, UriError> {
         check_text(text)?;
         let (scheme, rest) = text.split_once(':').ok_or(UriError::NotAbsolute)?;

@@ -6,7 +6,7 @@ mod manifests;
 mod names;
 mod pages;
 mod shape;
-mod source;
+pub(crate) mod source;
 
 use crate::run;
 use anyhow::{Result, bail};

@@ -53,13 +53,20 @@ pub struct LastUse {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batch {
-    /// Records, oldest first.
-    pub records: Vec<Record>,
+    /// Records, oldest first, each with its number: of this process, and never given twice, so that a batch
+    /// whose fate is not known can be written again.
+    pub records: Vec<(u64, Record)>,
     /// Credentials that were used to prove who a client is, for whatever.
     pub uses: HashMap<CredentialId, (ClientId, LastUse)>,
 }
 
 impl Batch {
+    /// A batch of records that are numbered from `first` on.
+    #[must_use]
+    pub fn of(first: u64, records: impl IntoIterator<Item = Record>) -> Self {
+        Self { records: (first..).zip(records).collect(), uses: HashMap::new() }
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -69,16 +76,19 @@ impl Batch {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    records: VecDeque<Record>,
+    records: VecDeque<(u64, Record)>,
     uses: HashMap<CredentialId, (ClientId, LastUse)>,
     /// Records ever appended.
     appended: u64,
     /// Records that are stored or given up.
     settled: u64,
+    /// Why the last batch was refused, and how many records had been appended when it was tried.
+    refused: Option<(u64, StoreError)>,
 }
 
 impl Waiting {
     fn push(&mut self, record: Record) {
+        let number = self.appended;
         self.appended += 1;
         if self.records.len() >= MAX_WAITING {
             self.settled += 1;
@@ -88,7 +98,7 @@ impl Waiting {
             }
             self.records.pop_front();
         }
-        self.records.push_back(record);
+        self.records.push_back((number, record));
     }
 
     fn put_back(&mut self, batch: Batch) {
@@ -165,23 +175,37 @@ impl Trail {
     /// What the store says; the records wait on.
     pub(crate) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
         let until = self.lock().appended;
-        let _one_at_a_time = self.writing.lock().await;
-        let (batch, count) = {
+        let free = self.writing.try_lock().ok();
+        let waited = free.is_none();
+        let _one_at_a_time = match free {
+            Some(free) => free,
+            None => self.writing.lock().await,
+        };
+        let (batch, appended) = {
             let mut waiting = self.lock();
             if waiting.settled >= until && waiting.uses.is_empty() {
                 return Ok(());
             }
-            let records: Vec<Record> = waiting.records.drain(..).collect();
-            let count = records.len() as u64;
-            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, count)
+            // One that was tried with ours in it, while we waited: the same attempt is not made again for each.
+            if waited && let Some((_, error)) = waiting.refused.as_ref().filter(|(tried, _)| *tried >= until)
+            {
+                return Err(error.clone());
+            }
+            let records = waiting.records.drain(..).collect();
+            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, waiting.appended)
         };
-        match store.append(&batch).await {
+        let mut taken = Taken { trail: self, batch };
+        let stored = store.append(&taken.batch).await;
+        let mut waiting = self.lock();
+        match stored {
             Ok(()) => {
-                self.lock().settled += count;
+                waiting.settled += taken.batch.records.len() as u64;
+                waiting.refused = None;
+                taken.batch = Batch::default();
                 Ok(())
             }
             Err(error) => {
-                self.lock().put_back(batch);
+                waiting.refused = Some((appended, error.clone()));
                 Err(error)
             }
         }
@@ -211,6 +235,21 @@ impl Trail {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().records.len()
+    }
+}
+
+/// A batch under way. Whatever is left in it waits again: the store refused it, or whoever wrote it was
+/// cancelled halfway, because a client hung up.
+struct Taken<'t> {
+    trail: &'t Trail,
+    batch: Batch,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.batch.is_empty() {
+            self.trail.lock().put_back(std::mem::take(&mut self.batch));
+        }
     }
 }
 
@@ -254,10 +293,10 @@ mod tests {
             waiting.push(revoked(second));
         }
         waiting.push(Record::refused(at(1), ErrorCode::InvalidClient, String::new()));
-        assert_eq!(waiting.records.back().map(|record| record.event), Some(Event::TokenRevoked));
+        assert_eq!(waiting.records.back().map(|(_, record)| record.event), Some(Event::TokenRevoked));
         waiting.push(revoked(7));
         assert_eq!(waiting.records.len(), MAX_WAITING);
-        assert_eq!(waiting.records.front().map(|record| record.at), Some(at(1)), "the oldest is gone");
+        assert_eq!(waiting.records.front().map(|(_, record)| record.at), Some(at(1)), "the oldest is gone");
         assert_eq!(waiting.appended - waiting.settled, MAX_WAITING as u64);
     }
 
@@ -265,8 +304,24 @@ mod tests {
     fn a_refused_batch_waits_in_front() {
         let mut waiting = Waiting::default();
         waiting.push(revoked(3));
-        waiting.put_back(Batch { records: vec![revoked(1), revoked(2)], uses: HashMap::new() });
-        let seconds: Vec<u64> = waiting.records.iter().map(|record| record.at.seconds()).collect();
+        waiting.put_back(Batch::of(0, [revoked(1), revoked(2)]));
+        let seconds: Vec<u64> = waiting.records.iter().map(|(_, record)| record.at.seconds()).collect();
         assert_eq!(seconds, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_writer_was_cancelled_waits_again() {
+        let (trail, store) = (Trail::new(AuditMode::Durable), MemoryStore::default());
+        trail.append(revoked(1));
+        let taken = {
+            let mut waiting = trail.lock();
+            let records = waiting.records.drain(..).collect();
+            Taken { trail: &trail, batch: Batch { records, ..Batch::default() } }
+        };
+        assert_eq!(trail.waiting(), 0);
+        drop(taken);
+        assert_eq!(trail.waiting(), 1);
+        trail.flush(&store).await.unwrap();
+        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
     }
 }

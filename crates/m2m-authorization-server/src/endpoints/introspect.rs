@@ -14,9 +14,6 @@ use m2m_io::Now;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::Endpoint;
 use m2m_proto::introspection::{Introspection, IntrospectionRequest};
-use m2m_proto::jose::Claims;
-use m2m_proto::names::claim;
-use m2m_proto::token::TokenType;
 use m2m_proto::token::access_token::VerifiedClaims;
 
 use super::refusal::Refusal;
@@ -30,7 +27,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
     super::serve(&state, Endpoint::Introspection, request, introspect).await
 }
 
-// spec: 7662-AS1
+// spec: 7662-AS1, 7662-AS1a, 7662-AS2
 async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = IntrospectionRequest::decode(&form)?;
@@ -39,25 +36,12 @@ async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<
     let asking = &caller.client().client().id;
     state.store.vouch()?;
     let token = own_token::verify(state, ask.token.expose(), &registry, now.wall);
-    let seen = match token.filter(|claims| may_see(asking, claims, &registry)) {
-        Some(claims) if own_token::is_active(state, &claims, &registry)? => Some(claims),
+    let seen = match token.filter(|token| may_see(asking, &token.claims, &registry)) {
+        Some(token) if own_token::is_active(state, &token.claims, &registry)? => Some(token),
         _ => None,
     };
     observe::count_by(observe::INTROSPECTIONS, "active", if seen.is_some() { "true" } else { "false" });
-    Ok(match seen {
-        Some(claims) => Introspection::active(told(&claims)).encode(),
-        None => Introspection::inactive().encode(),
-    })
-}
-
-/// The signed claims, and how the token has to be presented.
-// spec: 9449-AS4
-fn told(claims: &VerifiedClaims) -> Claims {
-    let bound = claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
-    let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };
-    let mut told = claims.claims().clone();
-    told.rest.insert(claim::TOKEN_TYPE.to_owned(), token_type.as_str().into());
-    told
+    Ok(seen.map_or_else(|| Introspection::inactive().encode(), |token| token.told()))
 }
 
 fn may_see(asking: &ClientId, claims: &VerifiedClaims, registry: &Registry) -> bool {

@@ -19,10 +19,12 @@ use super::{Served, path};
 use crate::server::{State, under};
 
 /// The paths under which the document is served.
+// spec: 8414-AS2
 pub(crate) fn paths(issuer: &Issuer) -> Vec<String> {
     well_known::urls(issuer).iter().map(|url| url.path().to_owned()).collect()
 }
 
+// spec: 8414-AS3
 pub(crate) async fn answer(Extracted(state): Served, headers: HeaderMap) -> axum::response::Response {
     let body = document(&state);
     let etag = format!("\"{}\"", base64url::encode(crypto::sha256(&body)));
@@ -30,7 +32,7 @@ pub(crate) async fn answer(Extracted(state): Served, headers: HeaderMap) -> axum
 }
 
 /// The document.
-// spec: 8414-AS1, 9700-AS4
+// spec: 8414-AS1, 9700-AS4, 7523-AS4
 pub(crate) fn document(state: &State) -> Bytes {
     let methods: Vec<String> = methods(state).into_iter().map(|method| method.as_str().to_owned()).collect();
     let algorithms = assertion_algorithms();
@@ -62,6 +64,7 @@ fn assertion_algorithms() -> Vec<String> {
 }
 
 /// The methods that this server really takes.
+// spec: 9700-AS2
 fn methods(state: &State) -> Vec<ClientAuthMethod> {
     let authorities = state.mutual_tls.as_ref().map(|mutual_tls| &mutual_tls.authorities);
     let offered = |method: &ClientAuthMethod| match method {

@@ -17,7 +17,7 @@ pub(crate) mod token;
 mod withdrawals;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -117,6 +117,7 @@ fn denied_code(denied: &Denied) -> ErrorCode {
 
 impl Refusal {
     /// The whole answer.
+    // spec: 6749-AS8
     pub(crate) fn to_response(&self, endpoint: Endpoint, by: AuthenticatedBy) -> Response<Bytes> {
         let mut response = ErrorResponse::of(self).encode(endpoint, by);
         if let Some(status) = self.transport_status() {

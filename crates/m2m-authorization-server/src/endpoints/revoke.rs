@@ -25,7 +25,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
     super::serve(&state, Endpoint::Revocation, request, revoke).await
 }
 
-// spec: 7009-AS1
+// spec: 7009-AS1, 7009-AS2
 async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = RevocationRequest::decode(&form)?;
@@ -33,10 +33,10 @@ async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Resp
     let caller = super::admit_caller(state, &incoming, &form, &registry, now).await?;
     let client_id = &caller.client().client().id;
     let token = own_token::verify(state, ask.token.expose(), &registry, now.wall);
-    if let Some(claims) = token.filter(|claims| claims.client_id() == Some(client_id.as_str()))
-        && let Some(jti) = claims.jti()
+    if let Some(token) = token.filter(|token| token.claims.client_id() == Some(client_id.as_str()))
+        && let Some(jti) = token.claims.jti()
     {
-        let token = TokenRef { jti: jti.to_owned(), expires_at: claims.expires_at() };
+        let token = TokenRef { jti: jti.to_owned(), expires_at: token.claims.expires_at() };
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         state.trail.append(Record {

@@ -36,6 +36,7 @@ pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::
     super::serve(&state, Endpoint::Token, request, issue).await
 }
 
+// spec: 6749-AS11, 6749-AS10, 7523-AS3b, 9449-AS5
 async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = TokenRequest::decode(&form)?;

@@ -26,7 +26,7 @@ use rotation::{Advice, KeyDates, Phase, RotationPlan, advise};
 
 /// Algorithms whose keys every server publishes: the default, and the one that every verifier of
 /// RFC 9068 tokens must know.
-// spec: 9068-AS1
+// spec: 9068-AS1, 9068-AS4
 pub const ALWAYS: [Algorithm; 2] = [Algorithm::Es256, Algorithm::Rs256];
 
 /// One signing key, ready: parsed once, its header encoded once.

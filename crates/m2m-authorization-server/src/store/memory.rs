@@ -133,7 +133,7 @@ impl MemoryStore {
 
     fn record(&self, batch: &Batch) {
         let mut rings = lock(&self.rings);
-        for record in &batch.records {
+        for (_, record) in &batch.records {
             rings.push(record, self.records);
         }
         rings.uses.extend(batch.uses.iter().map(|(id, used)| (id.clone(), used.clone())));
@@ -255,7 +255,7 @@ mod tests {
         let mut records = vec![refused("a"), Record::new(at(2), Event::TokenRevoked)];
         records.extend(["b", "c", "d"].map(refused));
         records.push(Record::new(at(4), Event::ClientRevoked));
-        store.record(&Batch { records, ..Batch::default() });
+        store.record(&Batch::of(0, records));
         let found = lock(&store.rings).find(&Query::default());
         let shown: Vec<&str> = found
             .iter()

@@ -6,6 +6,7 @@ mod flags;
 mod keys;
 mod profile;
 mod profile_export;
+mod serve;
 mod tokens;
 
 use clap::builder::Styles;
@@ -21,6 +22,7 @@ pub use profile::{
     ProfileTest, ProfileTrust,
 };
 pub use profile_export::{ExportForm, ProfileExport, ProfileSchema};
+pub use serve::{LogFormat, Serve};
 pub use tokens::{Inspect, Introspect, OutputFormat, Request, Revoke, Token, TokenInput, Verify};
 
 const EXAMPLES: &str = "\
@@ -106,7 +108,7 @@ pub enum Command {
     Admin(Admin),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
-    /// Run an authorization server to develop against
+    /// Run an authorization server; --dev is one to develop against
     Serve(Serve),
     /// Print a completion script for a shell
     Completion(Completion),
@@ -135,30 +137,6 @@ pub struct Providers {
     /// Its id or alias: variables, methods, traps, and what its errors mean
     pub id: Option<String>,
     /// One JSON object: the catalogue, or the entry as it is in its file
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `m2m serve`
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Example:
-  m2m serve --dev --env-file dev.env & sleep 1; . ./dev.env
-  m2m token --scope orders:read
-
-Everything is in memory and ends with the process. Ctrl-C stops it after the
-requests under way.")]
-pub struct Serve {
-    /// In memory, on loopback, with a demo client and API
-    #[arg(long, required = true)]
-    pub dev: bool,
-    /// Where to listen, on loopback; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8400")]
-    pub listen: std::net::SocketAddr,
-    /// Write exports for a shell to this file (0600) when ready
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Option<std::path::PathBuf>,
-    /// Answer failures as JSON
     #[arg(long)]
     pub json: bool,
 }

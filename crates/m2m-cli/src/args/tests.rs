@@ -47,7 +47,17 @@ fn verify_demands_issuer_and_audience() {
     let missing = Some(clap::error::ErrorKind::MissingRequiredArgument);
     assert_eq!(parse("m2m verify --issuer i").err(), missing);
     assert_eq!(parse("m2m verify --audience a").err(), missing);
-    assert_eq!(parse("m2m serve").err(), missing);
+}
+
+#[test]
+fn what_is_for_development_is_not_mixed_with_the_rest() {
+    let conflict = Some(clap::error::ErrorKind::ArgumentConflict);
+    assert!(parse("m2m serve").is_ok());
+    assert!(parse("m2m serve --dev --listen 127.0.0.1:0 --env-file f").is_ok());
+    assert_eq!(parse("m2m serve --dev --database memory:").err(), conflict);
+    assert_eq!(parse("m2m serve --dev --behind-tls-proxy").err(), conflict);
+    let missing = Some(clap::error::ErrorKind::MissingRequiredArgument);
+    assert_eq!(parse("m2m serve --env-file f").err(), missing);
 }
 
 #[test]

@@ -6,10 +6,14 @@ use m2m_proto::client_auth::mutual_tls::PeerCertificate;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::WantsServerCert;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, ServerConfig, ServerConnection, SignatureScheme,
+    ConfigBuilder, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, ServerConnection,
+    SignatureScheme,
 };
+
+use super::RenewedCertificate;
 
 /// Our certificate chain, leaf first, and its private key.
 #[derive(Debug)]
@@ -20,19 +24,45 @@ pub struct Certificates {
     pub key: PrivateKeyDer<'static>,
 }
 
+/// Whether a listener asks for client certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// It does, and goes on without one.
+    ForCertificates,
+    /// It does not: browsers and old clients stumble over being asked.
+    ForNothing,
+}
+
 /// TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, client certificates asked for and not demanded.
 ///
 /// # Errors
 /// When the key does not belong to the certificate or cannot be used.
 pub fn server_config(own: Certificates) -> Result<Arc<ServerConfig>, Error> {
+    let config = builder(Asks::ForCertificates)?.with_single_cert(own.chain, own.key)?;
+    Ok(finished(config))
+}
+
+/// The same with a certificate that may change while it is served, and client certificates as said.
+///
+/// # Errors
+/// Only when the crypto library has no safe protocol version.
+pub fn renewed_config(own: Arc<RenewedCertificate>, asks: Asks) -> Result<Arc<ServerConfig>, Error> {
+    Ok(finished(builder(asks)?.with_cert_resolver(own)))
+}
+
+fn builder(asks: Asks) -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(own.chain, own.key)?;
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(match asks {
+        Asks::ForCertificates => builder.with_client_cert_verifier(verifier),
+        Asks::ForNothing => builder.with_no_client_auth(),
+    })
+}
+
+fn finished(mut config: ServerConfig) -> Arc<ServerConfig> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Arc::new(config)
 }
 
 /// The certificate that the peer showed, if it showed one of acceptable size.

@@ -36,7 +36,8 @@ pub struct Document {
     pub egress: Vec<String>,
 }
 
-struct Parser<'a> {
+/// The reader of a file of settings: what [`Document`] and the server's file have in common.
+pub(crate) struct Parser<'a> {
     path: &'a Path,
     text: &'a str,
     /// The line to name for each line of `text`, where that was made from another text; empty where it was not.
@@ -59,15 +60,21 @@ impl Document {
     /// Exit 3: not TOML, an unknown key, a value of the wrong shape, a literal secret. The message names
     /// file, line and key.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let parser = Parser { path, text, lines: &[] };
+        let parser = Parser::of(path, text);
         parser.document(parser.table(text)?.get_ref())
     }
 }
 
-type Spanned<'a, 't> = (usize, &'a DeValue<'t>);
+/// A value and where it begins, in bytes.
+pub(crate) type Spanned<'a, 't> = (usize, &'a DeValue<'t>);
 
-impl Parser<'_> {
-    fn table<'t>(&self, text: &'t str) -> Result<toml::Spanned<DeTable<'t>>, Failure> {
+impl<'a> Parser<'a> {
+    /// Of the text of the file at this path.
+    pub(crate) fn of(path: &'a Path, text: &'a str) -> Self {
+        Self { path, text, lines: &[] }
+    }
+
+    pub(crate) fn table<'t>(&self, text: &'t str) -> Result<toml::Spanned<DeTable<'t>>, Failure> {
         DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", &error.message().to_lowercase().replace('\n', ", "))
@@ -79,7 +86,7 @@ impl Parser<'_> {
         self.lines.get(line).copied().unwrap_or(line + 1)
     }
 
-    fn error(&self, at: usize, key: &str, problem: &str) -> Failure {
+    pub(crate) fn error(&self, at: usize, key: &str, problem: &str) -> Failure {
         let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
         Failure::configuration(format!("{}:{}: {key}{problem}", self.path.display(), self.line(at)))
     }
@@ -182,7 +189,7 @@ impl Parser<'_> {
         }
     }
 
-    fn string(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<String, Failure> {
+    pub(crate) fn string(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<String, Failure> {
         match value.as_str() {
             Some(text) if !text.is_empty() => self.one_line(at, text, key),
             Some(_) => Err(self.error(at, key, "expected a string that is not empty")),
@@ -198,7 +205,7 @@ impl Parser<'_> {
         Err(self.error(at, key, "control characters and line separators are refused"))
     }
 
-    fn list(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Vec<String>, Failure> {
+    pub(crate) fn list(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Vec<String>, Failure> {
         match value {
             DeValue::String(_) => Ok(vec![self.string((at, value), key)?]),
             DeValue::Array(items) => {
@@ -210,7 +217,7 @@ impl Parser<'_> {
         }
     }
 
-    fn time(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Duration, Failure> {
+    pub(crate) fn time(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<Duration, Failure> {
         let text = match value {
             DeValue::Integer(seconds) if seconds.radix() == 10 => seconds.as_str().to_owned(),
             _ => self.string((at, value), key)?,
@@ -248,7 +255,7 @@ impl Parser<'_> {
         }
     }
 
-    fn secret(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
+    pub(crate) fn secret(&self, (at, value): Spanned<'_, '_>, key: &str) -> Result<SecretReference, Failure> {
         let forms = "{ env = \"NAME\" }, { file = \"/path\" }, { command = [\"op\", \"read\", \"op://…\"] }, \
                      { systemd = \"name\" } or { keyring = \"name\" }";
         // The literal itself is never repeated in the message.
@@ -291,11 +298,11 @@ impl Parser<'_> {
         argv
     }
 
-    fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
-    fn egress(&self, (at, value): Spanned<'_, '_>) -> Result<Vec<String>, Failure> {
+    pub(crate) fn egress(&self, (at, value): Spanned<'_, '_>) -> Result<Vec<String>, Failure> {
         let table = value.as_table().ok_or_else(|| self.error(at, "egress", "expected a table"))?;
         let mut allow = Vec::new();
         for (key, value) in table {

@@ -10,6 +10,7 @@ mod openapi;
 mod place;
 mod process;
 mod servers;
+mod serving;
 mod transcript;
 mod yaml;
 
@@ -37,7 +38,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    token request introspect_and_revoke inspect_and_verify failures settings keygen usage
+    token request introspect_and_revoke inspect_and_verify failures settings keygen usage serve
     profile profile_secrets profile_export profile_trust profile_keyring profile_import profile_provider workload
     admin admin_credentials admin_failures admin_init admin_stub
 }

@@ -419,6 +419,7 @@ async fn the_runway_is_that_of_the_key_in_most_danger() {
     assert_eq!(world.cache.runway(), Some(seconds(0)));
 }
 
+// spec-test: 8705-C3
 #[tokio::test]
 async fn a_new_certificate_means_new_tokens() {
     let world = World::with(|settings| settings.rotation = Rotation::Drop);

@@ -126,6 +126,7 @@ impl Transport {
     }
 
     /// The client to use now. Reads the certificate where there is one.
+    // spec: 8705-C3
     pub(crate) async fn current(&self) -> Result<Arc<dyn HttpClient>, Error> {
         let (source, factory, made) = match self {
             Self::Fixed(http) => return Ok(Arc::clone(http)),

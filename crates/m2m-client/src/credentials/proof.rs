@@ -54,7 +54,7 @@ impl Proof {
     }
 
     /// Writes exactly one method into the request (RFC 6749 section 2.3).
-    // spec: 6749-C5
+    // spec: 6749-C5, 6749-C2
     pub(crate) fn apply(&self, input: &ProofInput<'_>, out: &mut Outgoing) -> Result<(), Error> {
         match self {
             Self::Secret { secret, method: ClientAuthMethod::ClientSecretPost } => out.post(input, secret),

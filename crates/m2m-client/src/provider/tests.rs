@@ -101,6 +101,7 @@ fn build(says: &str, method: ClientAuthMethod, param: &str) -> Result<crate::Cli
         .build()
 }
 
+// spec-test: 6749-C2
 #[test]
 fn a_secret_goes_into_a_url_only_where_the_service_is_known_to_take_it() {
     let (post, basic) = (ClientAuthMethod::ClientSecretPost, ClientAuthMethod::ClientSecretBasic);

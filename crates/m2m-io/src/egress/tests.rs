@@ -37,6 +37,7 @@ fn plain_http_is_refused() {
     check(&EgressRules::new(), "http://keys.example/", Err("plain HTTP is only for the configured origin"));
 }
 
+// spec-test: JWT-V5
 #[test]
 fn literal_addresses_are_checked() {
     let rules = EgressRules::new();
@@ -70,6 +71,7 @@ fn the_followed_origin_may_point_at_itself() {
     }
 }
 
+// spec-test: JWT-V5
 #[test]
 fn a_registered_url_has_no_origin_of_its_own() {
     let rules = EgressRules::new().allow("https://idp.internal").unwrap();

@@ -291,6 +291,7 @@ async fn the_followed_origin_may_point_at_itself() {
     assert_eq!(get(&http(), &server.url("/jwks"), &limits).await.unwrap().body().as_ref(), b"ok");
 }
 
+// spec-test: JWT-V5
 #[test]
 fn of_a_name_with_several_addresses_only_public_ones_are_dialled() {
     let addresses = ["127.0.0.1:0", "1.1.1.1:0", "[fd00::1]:0"].map(|text| text.parse().unwrap()).to_vec();

@@ -210,7 +210,7 @@ fn post(client_id: Option<&str>, secret: &str) -> Result<Presented, PresentedErr
     Ok(Presented(PresentedKind::SecretPost(SecretPair::new(client_id, secret))))
 }
 
-// spec: 7523-AS3
+// spec: 7523-AS3, 7523-AS3a
 fn asserted(client_id: Option<&str>, text: &str) -> Result<Presented, PresentedError> {
     let assertion = UnverifiedAssertion::parse(text).map_err(PresentedError::Assertion)?;
     let client_id = match (client_id, assertion.self_issued()) {

@@ -153,6 +153,7 @@ fn tokens_of_other_issuers_need_client_id() {
     assert_eq!(form(&fields[..2]).present().unwrap_err(), PresentedError::ClientIdMissing);
 }
 
+// spec-test: 7523-AS3a
 #[test]
 fn client_id_must_be_the_same_and_well_formed() {
     let check = |request: &Request<'_>, expect: &PresentedError| {

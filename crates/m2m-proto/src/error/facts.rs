@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    // spec-test: 6749-AS8
+    // spec-test: 6749-AS8, 6749-AS8a
     #[test]
     fn every_description_is_sendable() {
         for row in ROWS {

@@ -186,6 +186,7 @@ pub(crate) fn no_store(headers: &mut http::HeaderMap) {
 
 /// The text with every character that `error_description` may not have replaced
 /// by `'` (for quotes) or `?`, at most 1 KiB of it.
+// spec: 6749-AS8a
 pub(crate) fn sendable(text: &str) -> String {
     let allowed = |c: char| u8::try_from(c).is_ok_and(text::is_nqschar);
     let replace = |c: char| match c {

@@ -25,7 +25,7 @@ fn decoding() {
     reads("", &[]);
 }
 
-// spec-test: 6749-C4
+// spec-test: 6749-C4, 6749-AS4a
 #[test]
 fn an_empty_value_is_absent() {
     reads("scope=&a=1&b", &[("a", "1")]);

@@ -93,6 +93,7 @@ struct Found {
 }
 
 impl Found {
+    // spec: JOSE-V2, JWT-V5
     fn check(self) -> Result<Header, JwsError> {
         if self.others.contains(names::CRIT) || self.others.contains(names::B64) {
             return Err(JwsError::Extension);

@@ -144,6 +144,7 @@ impl JwkSet {
     }
 
     /// The text of a set of the public halves of `keys`; shared secrets are left out.
+    // spec: JOSE-V9
     #[must_use]
     pub fn encode<'a>(keys: impl IntoIterator<Item = &'a VerifyingKey>) -> Vec<u8> {
         let public = keys.into_iter().filter_map(VerifyingKey::public_jwk);

@@ -145,6 +145,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`KeyError::TooShort`], [`KeyError::AlgorithmMismatch`].
+    // spec: JOSE-V3, JWT-V7
     pub fn hmac(secret: &SecretBytes, algorithm: Algorithm) -> Result<Self, KeyError> {
         let verifying = VerifyingKey::hmac(secret, algorithm)?;
         let hash = algorithm.row().hash.ok_or(KeyError::AlgorithmMismatch(algorithm))?;

@@ -141,7 +141,7 @@ impl Writer {
     }
 
     /// Empty lists are left out (RFC 9728 section 2, RFC 8414 section 3.2).
-    // spec: 9728-RS1
+    // spec: 9728-RS1, 8414-AS4
     fn list(&mut self, member: &'static str, items: &[String]) {
         if !items.is_empty() {
             self.0.push((member, items.into()));

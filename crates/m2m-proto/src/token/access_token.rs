@@ -259,6 +259,12 @@ impl<'a> Unverified<'a> {
         self.claims.iss.as_deref()
     }
 
+    /// The claimed audience, where it is a single one.
+    #[must_use]
+    pub fn audience(&self) -> Option<&str> {
+        self.claims.aud.as_ref()?.sole()
+    }
+
     /// The header's key id, a hint and no more.
     #[must_use]
     pub fn key_hint(&self) -> Option<&str> {

@@ -15,6 +15,7 @@ fn endpoints() {
     endpoint("https://xn--bcher-kva.example/%C3%A9", Ok("https://xn--bcher-kva.example"));
 }
 
+// spec-test: 6749-AS9a
 #[test]
 fn refused_endpoints() {
     endpoint("", Err(UriError::NotAbsolute));
@@ -76,6 +77,7 @@ fn the_query_is_sent_but_not_shown() {
     assert!(!format!("{uri} {uri:?}").contains("canary"));
 }
 
+// spec-test: 6749-AS9
 #[test]
 fn plain_http_only_to_this_machine() {
     let check = |text: &str, plain| EndpointUri::parse(text).unwrap().check_transport(plain);
@@ -109,7 +111,7 @@ fn origins() {
     assert_eq!(Origin::of(&"/orders".parse().unwrap()), Err(UriError::NotAbsolute));
 }
 
-// spec-test: 8707-C1
+// spec-test: 8707-C1, 8707-AS2
 #[test]
 fn resources() {
     for text in ["https://api.example/orders", "urn:example:orders", "api://orders", "spiffe://td/x?y"] {

@@ -203,6 +203,7 @@ fn examples_of_the_rfcs_verify() {
     }
 }
 
+// spec-test: JOSE-V7
 #[test]
 fn thumbprints_of_the_rfcs() {
     let Some(examples) = vectors::read("rfc_examples.json") else { return };

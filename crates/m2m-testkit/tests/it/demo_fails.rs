@@ -75,7 +75,7 @@ broken! {
     an_operator_who_revokes_the_whole_client: RevokedInstance, Parties {
         operator: Arc::new(|admin, _| Box::pin(async move {
             let client = ClientId::parse(Team::Billing.id()).unwrap();
-            admin.revoke_client(&client).await.map_err(|error| error.to_string())
+            admin.revoke_client(&client).await.map(drop).map_err(|error| error.to_string())
         })),
         ..Parties::default()
     };

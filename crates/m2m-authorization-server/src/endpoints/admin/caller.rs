@@ -22,7 +22,6 @@ use m2m_proto::json::{self, JsonLimits};
 use m2m_proto::names::{header, media_type};
 use m2m_proto::scope::Scope;
 use m2m_proto::token::AccessToken;
-use m2m_proto::token::access_token::VerifiedClaims;
 use m2m_proto::token::confirmation::{self, Evidence, SenderConstraint};
 use m2m_proto::token::presentation::{Presentation, PresentationScheme};
 use serde::de::DeserializeOwned;
@@ -32,7 +31,7 @@ use super::problem::Problem;
 use crate::Admin;
 use crate::admin::{SCOPE_READ, SCOPE_WRITE, own_identifier};
 use crate::config::ServerNonce;
-use crate::own_token;
+use crate::own_token::{self, OwnToken};
 use crate::replay::ReplayKey;
 use crate::server::{State, under};
 use crate::store::Consumption;
@@ -72,8 +71,9 @@ async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Adm
     let presented = presented.ok_or_else(|| no_token(state, now))?;
     let scheme = presented.scheme();
     let refuse = |text: &str| token_refused(state, now, scheme, text);
-    let claims =
+    let token =
         believed(state, presented.token(), now)?.ok_or_else(|| refuse("the token is not accepted"))?;
+    let claims = &token.claims;
     let proof = match scheme {
         PresentationScheme::Dpop => Some(
             check_proof(parts, state, presented.token(), now)
@@ -97,13 +97,13 @@ async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Adm
 }
 
 /// The claims of a token of ours for this API that was not withdrawn.
-fn believed(state: &State, token: &AccessToken, now: Now) -> Result<Option<VerifiedClaims>, Problem> {
+fn believed(state: &State, token: &AccessToken, now: Now) -> Result<Option<Arc<OwnToken>>, Problem> {
     let registry = state.store.registry()?;
     let own = own_identifier(state)?;
-    let claims = own_token::verify(state, token.expose(), &registry, now.wall)
-        .filter(|claims| claims.audience().any(|audience| audience == own.as_str()));
-    match claims {
-        Some(claims) if own_token::is_active(state, &claims, &registry)? => Ok(Some(claims)),
+    let token = own_token::verify(state, token.expose(), &registry, now.wall)
+        .filter(|token| token.claims.audience().any(|audience| audience == own.as_str()));
+    match token {
+        Some(token) if own_token::is_active(state, &token.claims, &registry)? => Ok(Some(token)),
         _ => Ok(None),
     }
 }

@@ -336,5 +336,7 @@ fn date(text: &str) -> Result<UnixTime, Problem> {
         [year, month, day] if text.len() == 10 => UnixTime::from_calendar([*year, *month, *day], [0; 3]),
         _ => None,
     };
-    day.ok_or_else(|| Problem::invalid(format!("review_by {text:?} is no date such as 2027-06-01")))
+    // The thirtieth of February is a day of March: not what was meant.
+    day.filter(|day| day.date() == text)
+        .ok_or_else(|| Problem::invalid(format!("review_by {text:?} is no date such as 2027-06-01")))
 }

@@ -5,7 +5,9 @@ mod certificates;
 mod documents;
 mod dpop;
 mod limits;
+mod offline;
 mod refusals;
+mod requirements;
 mod secrets;
 mod withdrawal;
 
@@ -34,33 +36,33 @@ use crate::fixture::{FixedClock, SeededRandom, api, client_id, identifier};
 use crate::registry::{Client, CredentialId, CredentialSpec, Proof, SecretUse};
 use crate::{ClientAddress, Server};
 
-pub(super) const ISSUER: &str = "https://as.example";
-pub(super) const ORDERS: &str = "https://orders.example";
-pub(super) const TOKEN: &str = "/oauth2/token";
-pub(super) const INTROSPECT: &str = "/oauth2/introspect";
-pub(super) const REVOKE: &str = "/oauth2/revoke";
+pub(crate) const ISSUER: &str = "https://as.example";
+pub(crate) const ORDERS: &str = "https://orders.example";
+pub(crate) const TOKEN: &str = "/oauth2/token";
+pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+pub(crate) const REVOKE: &str = "/oauth2/revoke";
 
 /// A server with the API `ORDERS` and the client `app`, which may read and write there.
-pub(super) struct Harness {
-    pub(super) server: Server,
-    pub(super) clock: Arc<FixedClock>,
+pub(crate) struct Harness {
+    pub(crate) server: Server,
+    pub(crate) clock: Arc<FixedClock>,
 }
 
-pub(super) fn issuer() -> Issuer {
+pub(crate) fn issuer() -> Issuer {
     Issuer::parse(ISSUER).unwrap()
 }
 
-pub(super) fn settings(clock: &Arc<FixedClock>) -> ServerBuilder {
+pub(crate) fn settings(clock: &Arc<FixedClock>) -> ServerBuilder {
     let clock = Arc::clone(clock);
     Server::builder(issuer()).clock(clock).random(Arc::new(SeededRandom::new(1)))
 }
 
 impl Harness {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|settings| settings).await
     }
 
-    pub(super) async fn with(change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
         let clock = FixedClock::new();
         let server = change(settings(&clock)).build().unwrap();
         let admin = server.admin();
@@ -70,13 +72,13 @@ impl Harness {
         harness
     }
 
-    pub(super) async fn create_client(&self, id: &str) {
+    pub(crate) async fn create_client(&self, id: &str) {
         let scopes = Scope::parse("orders:read orders:write").unwrap();
         let client = Client::new(client_id(id)).grant(identifier(ORDERS), scopes);
         self.server.admin().create_client(client).await.unwrap();
     }
 
-    pub(super) async fn credential(
+    pub(crate) async fn credential(
         &self,
         client: &str,
         proof: Proof,
@@ -86,45 +88,45 @@ impl Harness {
         (created.id, created.client_secret)
     }
 
-    pub(super) async fn secret(&self, client: &str) -> String {
+    pub(crate) async fn secret(&self, client: &str) -> String {
         let (_, secret) = self.credential(client, Proof::ClientSecret(SecretUse::BasicOrPost)).await;
         secret.unwrap().expose().clone()
     }
 
-    pub(super) async fn key(&self, client: &str, algorithm: Algorithm) -> SigningKey {
+    pub(crate) async fn key(&self, client: &str, algorithm: Algorithm) -> SigningKey {
         let key = SigningKey::generate(algorithm).unwrap();
         let set = JwkSet::from_keys([key.public_jwk().unwrap()]);
         self.credential(client, Proof::PublicKeys(set)).await;
         key
     }
 
-    pub(super) fn now(&self) -> UnixTime {
+    pub(crate) fn now(&self) -> UnixTime {
         m2m_io::Clock::wall(self.clock.as_ref())
     }
 
-    pub(super) fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.server.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    pub(super) async fn post(&self, path: &str, ask: Ask) -> Answer {
+    pub(crate) async fn post(&self, path: &str, ask: Ask) -> Answer {
         self.send(ask.request(path)).await
     }
 
     /// A token, whatever it takes.
-    pub(super) async fn token(&self, client: &str, secret: &str) -> String {
+    pub(crate) async fn token(&self, client: &str, secret: &str) -> String {
         let answer = self.post(TOKEN, Ask::token().basic(client, secret)).await;
         answer.access_token()
     }
 
     /// The claims of a token of this server, checked as an API would.
-    pub(super) async fn claims(&self, token: &str) -> VerifiedClaims {
+    pub(crate) async fn claims(&self, token: &str) -> VerifiedClaims {
         let set = self.send(Request::get("/oauth2/jwks").body(Body::empty()).unwrap()).await;
         let set = JwkSet::decode(&set.body).unwrap();
         let unverified = access_token::parse(token).unwrap();
@@ -141,91 +143,91 @@ impl Harness {
     }
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.text()))
     }
 
-    pub(super) fn member(&self, name: &str) -> String {
+    pub(crate) fn member(&self, name: &str) -> String {
         self.json()[name].as_str().unwrap_or_else(|| panic!("{name} of {}", self.text())).to_owned()
     }
 
     #[track_caller]
-    pub(super) fn access_token(&self) -> String {
+    pub(crate) fn access_token(&self) -> String {
         assert_eq!(self.status, StatusCode::OK, "{}", self.text());
         self.member("access_token")
     }
 
     #[track_caller]
-    pub(super) fn refused(&self, status: u16, code: &str) -> String {
+    pub(crate) fn refused(&self, status: u16, code: &str) -> String {
         assert_eq!((self.status.as_u16(), self.member("error").as_str()), (status, code), "{}", self.text());
         self.json()["error_description"].as_str().unwrap_or_default().to_owned()
     }
 
-    pub(super) fn header(&self, name: impl http::header::AsHeaderName) -> &str {
+    pub(crate) fn header(&self, name: impl http::header::AsHeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// A request being put together.
 #[derive(Clone, Default)]
-pub(super) struct Ask {
-    pub(super) form: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
-    pub(super) address: Option<ClientAddress>,
-    pub(super) certificate: Option<PeerCertificate>,
+pub(crate) struct Ask {
+    pub(crate) form: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) address: Option<ClientAddress>,
+    pub(crate) certificate: Option<PeerCertificate>,
 }
 
 impl Ask {
-    pub(super) fn token() -> Self {
+    pub(crate) fn token() -> Self {
         Self::default().with(param::GRANT_TYPE, "client_credentials")
     }
 
-    pub(super) fn about(token: &str) -> Self {
+    pub(crate) fn about(token: &str) -> Self {
         Self::default().with(param::TOKEN, token)
     }
 
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.form.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(super) fn scope(self, scope: &str) -> Self {
+    pub(crate) fn scope(self, scope: &str) -> Self {
         self.with(param::SCOPE, scope)
     }
 
-    pub(super) fn basic(mut self, client: &str, secret: &str) -> Self {
+    pub(crate) fn basic(mut self, client: &str, secret: &str) -> Self {
         let secret = ClientSecret::parse(secret).unwrap();
         let value = encode_basic(&client_id(client), &secret, BasicEncoding::Form).unwrap();
         self.headers.insert(header::AUTHORIZATION, value);
         self
     }
 
-    pub(super) fn in_body(self, client: &str, secret: &str) -> Self {
+    pub(crate) fn in_body(self, client: &str, secret: &str) -> Self {
         self.with(param::CLIENT_ID, client).with(param::CLIENT_SECRET, secret)
     }
 
-    pub(super) fn assertion(self, text: &str) -> Self {
+    pub(crate) fn assertion(self, text: &str) -> Self {
         self.with(param::CLIENT_ASSERTION_TYPE, assertion_type::JWT_BEARER)
             .with(param::CLIENT_ASSERTION, text)
     }
 
-    pub(super) fn from(mut self, address: &str) -> Self {
+    pub(crate) fn from(mut self, address: &str) -> Self {
         self.address = Some(ClientAddress(address.parse().unwrap()));
         self
     }
 
-    pub(super) fn certificate(mut self, certificate: &PeerCertificate) -> Self {
+    pub(crate) fn certificate(mut self, certificate: &PeerCertificate) -> Self {
         self.certificate = Some(certificate.clone());
         self
     }
@@ -249,6 +251,6 @@ impl Ask {
 }
 
 /// The insides of a server, for what cannot be seen from outside.
-pub(super) fn state_of(server: &Server) -> Arc<crate::server::State> {
+pub(crate) fn state_of(server: &Server) -> Arc<crate::server::State> {
     server.state_for_test()
 }

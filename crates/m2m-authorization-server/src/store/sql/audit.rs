@@ -1,7 +1,6 @@
 //! Audit records and uses in the database.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::ErrorCode;
@@ -82,11 +81,14 @@ impl SqlStore {
         let mut open = self.database.begin().await?;
         for records in batch.records.chunks(RECORDS) {
             let rows: Vec<String> = (0..records.len()).map(|row| placeholders(row * VALUES)).collect();
-            let sql = format!("INSERT INTO m2m_audit ({COLUMNS}) VALUES {}", rows.join(", "));
+            // A batch whose fate was not known comes again with the same numbers.
+            let sql = format!(
+                "INSERT INTO m2m_audit ({COLUMNS}) VALUES {} ON CONFLICT (at, node, number) DO NOTHING",
+                rows.join(", ")
+            );
             let mut statement = self.database.composed(sql);
-            for record in records {
-                let number = self.appended.fetch_add(1, Ordering::Relaxed);
-                for value in values(record, &self.node, i64::try_from(number).unwrap_or(i64::MAX)) {
+            for (number, record) in records {
+                for value in values(record, &self.node, i64::try_from(*number).unwrap_or(i64::MAX)) {
                     statement = match value {
                         Value::Text(text) => statement.bind(text),
                         Value::Number(number) => statement.bind(number),
@@ -179,7 +181,8 @@ fn sorted(batch: &Batch) -> Vec<(&CredentialId, &(ClientId, LastUse))> {
 
 /// Client, API and scope of every token issued, each once.
 fn scopes(batch: &Batch) -> BTreeSet<(String, String, String)> {
-    let issued = batch.records.iter().filter(|record| record.event == Event::TokenIssued);
+    let records = batch.records.iter().map(|(_, record)| record);
+    let issued = records.filter(|record| record.event == Event::TokenIssued);
     let named = issued.filter_map(|record| {
         Some((record.client_id.as_ref()?.as_str(), record.api.as_deref()?, record.scope.as_deref()?))
     });

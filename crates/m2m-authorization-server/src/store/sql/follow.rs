@@ -1,11 +1,10 @@
 //! The work besides requests: following other nodes, and forgetting what is old.
 //!
 //! A node of PostgreSQL asks for changes as soon as another one tells of a change, and in any case every
-//! half second, which also shows whether the database is there. A SQLite file has one node.
+//! half second, which also shows whether the database is there. A SQLite file has one node, which looks only
+//! when it did not see how a change of its own ended.
 
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use super::SqlStore;
 use super::database::Dialect;
@@ -19,8 +18,7 @@ const RECONNECT: Duration = Duration::from_secs(1);
 impl SqlStore {
     /// As [`Store::work`](crate::store::Store::work).
     pub(super) async fn follow_and_forget(&self) {
-        let told = Notify::new();
-        tokio::join!(self.listen(&told), self.follow(&told), self.forget());
+        tokio::join!(self.listen(), self.follow(), self.forget());
     }
 
     async fn forget(&self) {
@@ -32,16 +30,19 @@ impl SqlStore {
         }
     }
 
-    /// Asks for changes when told to, and every half second.
-    async fn follow(&self, told: &Notify) {
-        if self.database.dialect == Dialect::Sqlite {
-            return;
-        }
+    /// Asks for changes when told to, and, where there are other nodes, every half second.
+    async fn follow(&self) {
         let mut reachable = true;
         loop {
+            let poll = async {
+                match self.database.dialect {
+                    Dialect::Sqlite => std::future::pending().await,
+                    Dialect::Postgres => self.clock.sleep(self.options.poll).await,
+                }
+            };
             tokio::select! {
-                () = told.notified() => {}
-                () = self.clock.sleep(self.options.poll) => {}
+                () = self.told.notified() => {}
+                () = poll => {}
             }
             let heard = self.catch_up().await;
             match &heard {
@@ -55,7 +56,7 @@ impl SqlStore {
 
     /// Listens to what other nodes tell. While it cannot, the poll does its work.
     #[cfg(feature = "postgres")]
-    async fn listen(&self, told: &Notify) {
+    async fn listen(&self) {
         if self.database.dialect == Dialect::Sqlite {
             return;
         }
@@ -64,9 +65,9 @@ impl SqlStore {
                 && listener.listen(super::database::CHANNEL).await.is_ok()
             {
                 // What was told before it listened.
-                told.notify_one();
+                self.told.notify_one();
                 while listener.try_recv().await.is_ok_and(|notification| notification.is_some()) {
-                    told.notify_one();
+                    self.told.notify_one();
                 }
             }
             self.clock.sleep(RECONNECT).await;
@@ -74,5 +75,5 @@ impl SqlStore {
     }
 
     #[cfg(not(feature = "postgres"))]
-    async fn listen(&self, _: &Notify) {}
+    async fn listen(&self) {}
 }

@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use m2m_io::{BoxFuture, Clock, OsRandom};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::time::UnixTime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
 use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
@@ -86,6 +86,8 @@ pub struct SqlStore {
     /// One change or one look at the database at a time in this node.
     changing: tokio::sync::Mutex<()>,
     changes: watch::Sender<u64>,
+    /// Wakes whoever follows the database.
+    told: Notify,
     /// When the database last answered, in milliseconds of the monotonic clock.
     heard_at: AtomicU64,
     consumed: Mutex<Expiring<[u8; 32]>>,
@@ -93,7 +95,6 @@ pub struct SqlStore {
     revoked: Mutex<Expiring<String>>,
     /// Sets the audit records of this process apart from those of all others.
     node: String,
-    appended: AtomicU64,
 }
 
 /// A panic elsewhere cannot leave these sets half changed, so a poisoned lock is still good.
@@ -123,12 +124,12 @@ impl SqlStore {
             snapshot: ArcSwap::default(),
             changing: tokio::sync::Mutex::default(),
             changes: watch::Sender::new(0),
+            told: Notify::new(),
             heard_at: AtomicU64::new(0),
             consumed: Mutex::new(Expiring::new(DEFAULT_REPLAY_CAPACITY)),
             shared: replay::Shared::default(),
             revoked: Mutex::new(Expiring::new(DEFAULT_REVOKED_CAPACITY)),
             node: random_letters(&OsRandom, 8),
-            appended: AtomicU64::new(0),
             clock,
             options,
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use m2m_proto::time::UnixTime;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _, Transaction};
+use tokio::sync::Notify;
 
 use super::database::{CHANNEL, Dialect, Statement, unavailable};
 use super::document::{self, Row};
@@ -65,7 +66,9 @@ impl SqlStore {
             execute_in(&mut open, put).await?;
         }
         self.tell(&mut open, revision).await?;
+        let unsure = Unsure(Some(&self.told));
         open.commit().await.map_err(unavailable)?;
+        unsure.settled();
         self.take_revoked(&revoked)?;
         let registry = Arc::new(applied.registry);
         self.install(Arc::clone(&registry), revision);
@@ -134,7 +137,9 @@ impl SqlStore {
         let put = put.bind(token.jti.clone()).bind(stored(token.expires_at)).bind(revision);
         execute_in(&mut open, put).await?;
         self.tell(&mut open, revision).await?;
+        let unsure = Unsure(Some(&self.told));
         open.commit().await.map_err(unavailable)?;
+        unsure.settled();
         lock(&self.revoked).insert(token.jti.clone(), token.expires_at);
         self.heard();
         self.changes.send_modify(|count| *count += 1);
@@ -148,6 +153,24 @@ impl SqlStore {
         match rows.first().map(|row| text(row, 0)).transpose()? {
             Some(known) if known == fingerprint => Ok(()),
             _ => Err(StoreError::OtherSealingKey),
+        }
+    }
+}
+
+/// A commit whose end nobody saw, because the caller hung up or the connection broke: the database may have
+/// it, so whoever follows is sent to look.
+struct Unsure<'n>(Option<&'n Notify>);
+
+impl Unsure<'_> {
+    fn settled(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        if let Some(told) = self.0 {
+            told.notify_one();
         }
     }
 }

@@ -175,7 +175,7 @@ fn discovery() -> Arc<FakeServer> {
 
 /// The issuer out of validated metadata is the audience of assertions.
 // spec-test: 7523-C2
-// spec-test: 7523-C4
+// spec-test: 7523-C4, 9700-C1
 #[tokio::test]
 async fn discovery_finds_the_endpoint_and_the_issuer_is_the_audience() {
     let key = Arc::new(SigningKey::generate(Algorithm::EdDsa).unwrap());

@@ -211,6 +211,7 @@ fn what_other_servers_want() {
     assert_eq!(verified.expires_at(), UnixTime::from_seconds(NOW.seconds() + 60));
 }
 
+// spec-test: 7523-AS3b
 #[test]
 fn the_limit_is_that_of_the_kind_table() {
     assert_eq!(KIND.row().life, LifeRule::UntilExpiry(MAX_LIFETIME));
@@ -342,6 +343,7 @@ fn times_within_the_skew_and_not_beyond() {
     assert!(verify_with(&signed_with(claim::IAT, Value::Null), &ed25519(), |_| {}).is_ok());
 }
 
+// spec-test: 7523-AS3b
 #[test]
 fn jti_is_required_and_bounded() {
     refused("jti", Value::Null, &missing("jti"));

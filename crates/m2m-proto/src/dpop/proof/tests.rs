@@ -160,6 +160,7 @@ fn what_cannot_be_built() {
 }
 
 // Check 1. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn exactly_one_header() {
     let server = Server::new();
@@ -173,6 +174,7 @@ fn exactly_one_header() {
 }
 
 // Check 2. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn a_well_formed_jwt_of_bounded_size() {
     let check = |proof: &[u8]| Server::new().check(&HeaderValue::from_bytes(proof).unwrap()).unwrap_err();
@@ -188,6 +190,7 @@ fn a_well_formed_jwt_of_bounded_size() {
 }
 
 // Check 3. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn all_claims_are_there() {
     for name in ["jti", "htm", "htu", "iat"] {
@@ -205,6 +208,7 @@ fn all_claims_are_there() {
 }
 
 // Check 4. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn typ_is_dpop_jwt() {
     for typ in [None, Some("JWT"), Some("at+jwt"), Some(typ::CLIENT_AUTHENTICATION_JWT)] {
@@ -215,6 +219,7 @@ fn typ_is_dpop_jwt() {
 }
 
 // Check 5. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn the_algorithm_is_asymmetric_and_accepted() {
     let secret = SigningKey::hmac(&SecretBytes::new(vec![1; 32]), Algorithm::Hs256).unwrap();
@@ -235,6 +240,7 @@ fn the_algorithm_is_asymmetric_and_accepted() {
 }
 
 // Check 6. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn the_signature_is_by_the_key_in_the_header() {
     let other = SigningKey::generate(Algorithm::EdDsa).unwrap();
@@ -246,6 +252,7 @@ fn the_signature_is_by_the_key_in_the_header() {
 }
 
 // Check 7. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn the_key_is_there_and_public() {
     let header = |jwk: Value| under(&json!({"typ": "dpop+jwt", "alg": "EdDSA", "jwk": jwk}));
@@ -264,6 +271,7 @@ fn the_key_is_there_and_public() {
 }
 
 // Check 8. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn htm_is_the_method() {
     for htm in ["GET", "post", "POST "] {
@@ -272,6 +280,7 @@ fn htm_is_the_method() {
 }
 
 // Check 9. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn htu_is_the_uri_without_query_and_fragment() {
     let check = |htu: &str, request: &str, expect: bool| {
@@ -313,7 +322,7 @@ fn an_unknown_public_origin_is_the_callers_mistake() {
 }
 
 // Check 10. spec-test: 9449-V1
-// spec-test: 9449-AS3
+// spec-test: 9449-AS3, 9449-V1
 #[test]
 fn the_nonce_is_ours_where_one_is_wanted() {
     let (keys, server) = (nonce_key(), Server::new());
@@ -342,6 +351,7 @@ fn a_slow_clock_is_told_about_the_nonce_first() {
 }
 
 // Check 11. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn iat_is_in_the_window() {
     let check = |iat: u64| Server::new().check(&with("iat", json!(iat))).map(|_| ());
@@ -354,6 +364,7 @@ fn iat_is_in_the_window() {
 }
 
 // Check 12, first half. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn ath_is_the_hash_of_the_token() {
     let server = Server { token: Some(token()), ..Server::new() };
@@ -369,6 +380,7 @@ fn ath_is_the_hash_of_the_token() {
 }
 
 // Check 12, second half. spec-test: 9449-V1
+// spec-test: 9449-V1
 #[test]
 fn the_key_is_the_expected_one() {
     let server = Server { jkt: Some(key().thumbprint().clone()), ..Server::new() };

@@ -49,7 +49,7 @@ fn a_code_out_of_place_is_hidden() {
     }
 }
 
-// spec-test: 6749-AS8
+// spec-test: 6749-AS8, 6749-AS8a
 #[test]
 fn descriptions_keep_to_their_characters() {
     let error = ErrorResponse {

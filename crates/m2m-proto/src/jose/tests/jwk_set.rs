@@ -88,6 +88,7 @@ fn one_rsa_key_may_be_published_per_algorithm() {
     assert_eq!(set.find(Some("k"), Algorithm::Ps384).count(), 0);
 }
 
+// spec-test: JOSE-V9
 #[test]
 fn shared_secrets_never_stand_beside_public_keys() {
     let shared = Jwk::from_secret(SecretBytes::new(vec![1; 32]), Algorithm::Hs256);
@@ -113,6 +114,7 @@ fn keys_are_found_by_id_and_algorithm() {
     assert_eq!(anonymous.find(Some("a"), Algorithm::Es256).count(), 1);
 }
 
+// spec-test: JOSE-V9
 #[test]
 fn encoding_publishes_public_keys_only() {
     let shared = VerifyingKey::hmac(&SecretBytes::new(vec![1; 32]), Algorithm::Hs256).unwrap();

@@ -71,6 +71,7 @@ fn another_key_or_text_is_refused() {
     assert_eq!(compact.verify(key).unwrap_err(), JwsError::WrongSignature);
 }
 
+// spec-test: JOSE-V3
 #[test]
 fn der_signatures_are_refused() {
     // A DER signature of the right key, where R and S belong: longer than 64 bytes.
@@ -118,6 +119,7 @@ fn only_the_compact_form_is_read() {
     assert_eq!(Compact::parse("e30.e30.e30.e30.e30").unwrap_err(), JwsError::NotCompact);
 }
 
+// spec-test: JWT-V1
 #[test]
 fn unsecured_tokens_are_refused() {
     let token = unsigned(r#"{"alg":"none"}"#, "{}");

@@ -78,6 +78,7 @@ fn points_off_the_curve_are_refused() {
     assert_eq!(key(&ec).unwrap_err(), KeyError::Inconsistent);
 }
 
+// spec-test: JOSE-V3
 #[test]
 fn weak_rsa_keys_are_refused() {
     let too_short = VerifyingKey::from_spki_pem(pem!("rsa1024.public.pem")).unwrap_err();
@@ -97,6 +98,7 @@ fn weak_rsa_keys_are_refused() {
     }
 }
 
+// spec-test: JOSE-V3, JWT-V7
 #[test]
 fn shared_secrets_are_as_long_as_their_hash() {
     let secret = |bytes: usize| SecretBytes::new(vec![1; bytes]);

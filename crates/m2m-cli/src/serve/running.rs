@@ -1,0 +1,140 @@
+//! A server that runs: its listeners and tasks, and the order in which they end.
+//!
+//! At the first signal: `/readyz` is 503; after `shutdown_delay` no connection is accepted; requests under way finish
+//! within 10 s; the server writes out what it holds; the tasks stop; exit 0. A second signal ends it at once, exit 130:
+//! what was not written out by then is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use m2m_io::task::{self, Task, Tasks};
+
+use crate::Surroundings;
+use crate::args::LogFormat;
+use crate::exit::{Exit, Failure};
+use crate::listen::{Listener, Signals};
+use crate::serve::exposition::Exposition;
+use crate::serve::forwarded::TrustedProxies;
+use crate::serve::open::Opened;
+use crate::serve::readiness::Readiness;
+use crate::serve::sockets::Sockets;
+
+/// How it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    /// How long `/readyz` is 503 before connections are refused.
+    pub(crate) delay: Duration,
+    /// How it is said that it ends.
+    pub(crate) log: LogFormat,
+}
+
+/// Everything that must be ended.
+pub(crate) struct Running {
+    opened: Opened,
+    readiness: Readiness,
+    /// Ends the listeners, which end in their own order.
+    accepting: Tasks,
+    listeners: Vec<Task>,
+    tasks: Tasks,
+}
+
+impl Running {
+    /// Serves on every socket and starts the work besides.
+    pub(crate) fn start(
+        opened: Opened,
+        sockets: Sockets,
+        proxies: TrustedProxies,
+        exposition: Exposition,
+        around: &Surroundings,
+    ) -> Self {
+        let mut running = Self {
+            opened,
+            readiness: Readiness::default(),
+            accepting: Tasks::new(),
+            listeners: Vec::new(),
+            tasks: Tasks::new(),
+        };
+        let metrics = exposition.router();
+        let mut router = running.opened.router();
+        if sockets.metrics.is_none() {
+            router = router.merge(metrics.clone());
+        }
+        let router = at_the_door(router, proxies, running.readiness.clone());
+        running.serve("listener", sockets.main, router.clone());
+        if let Some(listener) = sockets.mutual_tls {
+            running.serve("listener, mutual TLS", listener, router);
+        }
+        if let Some(listener) = sockets.metrics {
+            running.serve("listener, metrics", listener, metrics);
+        }
+        let clock = &around.clock;
+        // The RSA key takes up to a second, and nobody waits for it.
+        running.tasks.spawn("signing keys", running.opened.background());
+        running.tasks.spawn("metrics upkeep", exposition.upkeep(Arc::clone(clock)));
+        if let Some(own) = sockets.own {
+            running.tasks.spawn("certificate files", own.watch(Arc::clone(clock)));
+        }
+        running
+    }
+
+    fn serve(&mut self, name: &'static str, listener: Listener, router: Router) {
+        tracing::info!(address = %listener.address(), "{name}");
+        let stop = self.accepting.stopping();
+        self.listeners.push(task::spawn_detached(name, listener.serve(router, stop)));
+    }
+
+    /// Waits for a signal and ends everything in its order.
+    ///
+    /// # Errors
+    /// Exit 3 or 5 when the server cannot write out what it holds.
+    pub(crate) async fn until_stopped(
+        self,
+        mut signals: Signals,
+        ending: Ending,
+        around: &Surroundings,
+    ) -> Result<Exit, Failure> {
+        signals.next().await;
+        match ending.log {
+            LogFormat::Text => around.output.note("stopping"),
+            LogFormat::Json => tracing::info!("stopping"),
+        }
+        tokio::select! {
+            ended = self.stop(ending.delay, around) => ended.map(|()| Exit::Ok),
+            () = signals.next() => {
+                tracing::warn!("ended by a second signal");
+                Ok(Exit::Interrupted)
+            }
+        }
+    }
+
+    pub(crate) async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
+        self.opened.stop_accepting();
+        self.readiness.stop();
+        around.clock.sleep(delay).await;
+        self.accepting.shutdown().await;
+        for listener in self.listeners {
+            listener.join().await;
+        }
+        let drained = self.opened.drain().await;
+        self.tasks.shutdown().await;
+        drained
+    }
+}
+
+/// What happens to a request before the router: who calls is settled, and whether we are still there for it. One layer,
+/// because each one costs an allocation on the way of every token.
+pub(crate) fn at_the_door(router: Router, proxies: TrustedProxies, readiness: Readiness) -> Router {
+    let proxies = Arc::new(proxies);
+    router.layer(from_fn(move |mut request: Request, next: Next| {
+        let answered = proxies.settle(&mut request).or_else(|| readiness.answer(&request));
+        async move {
+            match answered {
+                Some(response) => response,
+                None => next.run(request).await,
+            }
+        }
+    }))
+}

@@ -1,0 +1,292 @@
+//! `m2m serve` through its sockets: TLS and its renewal, client certificates, metrics, the log, the end.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use m2m_cli::certificate::{Authority, Wish};
+use m2m_io::file::FileLock;
+use m2m_io::reqwest::{ProxyFrom, ReqwestHttp};
+use m2m_io::{Clock as _, HttpClient as _, Limits, SystemClock};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::place::{Place, binary};
+
+/// A server that runs until it is told to stop.
+struct Serving {
+    child: Child,
+    issuer: String,
+    log: Option<ChildStderr>,
+}
+
+impl Serving {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(binary())
+            .args(["serve", "--log", "json", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_clear()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let lines: Vec<String> = lines.take_while(|line| !line.starts_with("ready ")).collect();
+        let log = child.stderr.take();
+        let issuer = lines.first().and_then(|line| line.strip_prefix("issuer ")).map(str::to_owned);
+        let Some(issuer) = issuer else {
+            let mut said = String::new();
+            log.unwrap().read_to_string(&mut said).unwrap();
+            panic!("{arguments:?}: {said}");
+        };
+        Self { child, issuer, log }
+    }
+
+    fn in_memory(arguments: &[&str]) -> Self {
+        Self::start(&[&["--database", "memory:"], arguments].concat())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(process, signal).unwrap();
+    }
+
+    /// Tells it to stop: the exit code, and every line of the log.
+    fn stop(mut self) -> (i32, Vec<Value>) {
+        self.signal(Signal::TERM);
+        self.end()
+    }
+
+    fn end(&mut self) -> (i32, Vec<Value>) {
+        let log = BufReader::new(self.log.take().unwrap()).lines();
+        let parse = |line: String| serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        let log = log.map(|line| parse(line.unwrap())).collect();
+        (self.child.wait().unwrap().code().unwrap(), log)
+    }
+
+    /// The next line of the log with this message.
+    fn said(&mut self, message: &str) -> Value {
+        let mut log = BufReader::with_capacity(1, self.log.as_mut().unwrap());
+        loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "it did not say {message}");
+            let value: Value = serde_json::from_str(&line).unwrap();
+            if value["message"] == message {
+                return value;
+            }
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Status and body of a GET over plain HTTP.
+fn get(url: &str) -> (u16, String) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer)
+}
+
+/// The body of a GET over TLS, trusting this authority alone.
+fn get_tls(url: &str, authority: &Authority) -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let http = ReqwestHttp::builder().proxy(ProxyFrom::Nowhere);
+        let http = http.ca_pem(authority.certificate_pem().as_bytes()).unwrap().build().unwrap();
+        let request = http::Request::get(url).body(Bytes::new()).unwrap();
+        let answer = http.send(request, &Limits::default()).await.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(answer.into_body().to_vec()).unwrap())
+    })
+}
+
+fn wish(names: &[&str]) -> Wish {
+    Wish {
+        subject: "m2m".to_owned(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        not_before: SystemClock.wall().saturating_sub(Duration::from_secs(60)),
+        valid_for: Duration::from_secs(3600),
+    }
+}
+
+/// A directory with a certificate for loopback.
+struct Certificate {
+    directory: tempfile::TempDir,
+    authority: Authority,
+}
+
+impl Certificate {
+    fn new() -> Self {
+        let mut made = Self {
+            directory: tempfile::tempdir().unwrap(),
+            authority: Authority::generate(&wish(&[])).unwrap(),
+        };
+        made.renew();
+        made
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Another certificate of another authority, in the same files.
+    fn renew(&mut self) {
+        self.authority = Authority::generate(&wish(&[])).unwrap();
+        let leaf = self.authority.issue(&wish(&["127.0.0.1"])).unwrap();
+        std::fs::write(self.path("cert.pem"), leaf.certificate_pem).unwrap();
+        std::fs::write(self.path("key.pem"), leaf.key_pem.expose()).unwrap();
+        std::fs::write(self.path("ca.pem"), self.authority.certificate_pem()).unwrap();
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Serving {
+        let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
+        let files = ["--tls-cert", text(&cert), "--tls-key", text(&key)];
+        Serving::in_memory(&[&files, arguments].concat())
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for another process, which has no clock to move")]
+fn wait() {
+    std::thread::sleep(Duration::from_millis(50));
+}
+
+#[test]
+fn a_renewed_certificate_is_used_without_a_restart() {
+    let mut files = Certificate::new();
+    let serving = files.serve(&[]);
+    assert!(serving.issuer.starts_with("https://127.0.0.1:"), "{}", serving.issuer);
+    let url = format!("{}/livez", serving.issuer);
+    assert_eq!(get_tls(&url, &files.authority).unwrap(), "alive\n");
+    files.renew();
+    let renewed = (0..400).any(|_| {
+        wait();
+        get_tls(&url, &files.authority).is_ok()
+    });
+    assert!(renewed, "the renewed certificate is not served");
+    let (exit, log) = serving.stop();
+    assert_eq!(exit, 0);
+    assert!(log.iter().any(|line| line["message"] == "the renewed certificate is served"), "{log:?}");
+}
+
+#[test]
+fn the_listener_for_client_certificates_is_advertised() {
+    let files = Certificate::new();
+    let ca = files.path("ca.pem");
+    let mut serving = files.serve(&["--mtls-listen", "127.0.0.1:0", "--client-ca", text(&ca)]);
+    let listening = serving.said("listener, mutual TLS");
+    let address = listening["address"].as_str().unwrap();
+    let metadata = format!("{}/.well-known/oauth-authorization-server", serving.issuer);
+    let metadata: Value = serde_json::from_str(&get_tls(&metadata, &files.authority).unwrap()).unwrap();
+    let alias = &metadata["mtls_endpoint_aliases"]["token_endpoint"];
+    assert_eq!(alias, &Value::from(format!("https://{address}/oauth2/token")));
+    let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap();
+    assert!(methods.contains(&"tls_client_auth".into()), "{methods:?}");
+    assert_eq!(get_tls(&format!("https://{address}/readyz"), &files.authority).unwrap(), "ready\n");
+    assert_eq!(serving.stop().0, 0);
+}
+
+#[test]
+fn what_is_counted_can_be_read() {
+    let place = Place::new();
+    let (exit, _, err) = place.shell("m2m token --no-store --scope orders:read");
+    assert_eq!(exit, 0, "{err}");
+    let (status, text) = get(&format!("{}/metrics", place.variables()["M2M_ISSUER"]));
+    assert_eq!(status, 200);
+    assert!(text.contains("content-type: text/plain; version=0.0.4"), "{text}");
+    let line = r#"m2m_as_tokens_issued_total{alg="ES256",binding="none"} 1"#;
+    assert!(text.lines().any(|found| found == line), "{text}");
+    assert!(text.contains("\n# TYPE m2m_as_tokens_issued_total counter\n"), "{text}");
+    assert!(!text.contains("demo") && !text.contains("127.0.0.1\""), "no client and no address: {text}");
+}
+
+/// Whoever reads a graph finds the name in the manual.
+#[test]
+fn every_metric_is_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let (code, page) = (read("crates/m2m-authorization-server/src/observe.rs"), read("docs/operating.md"));
+    let names: Vec<&str> = code.split('"').filter(|text| text.starts_with("m2m_as_")).collect();
+    assert!(!names.is_empty());
+    for name in names {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/operating.md does not explain {name}");
+    }
+}
+
+#[test]
+fn metrics_on_their_own_listener_are_on_no_other() {
+    let mut serving = Serving::in_memory(&["--metrics-listen", "127.0.0.1:0"]);
+    assert_eq!(get(&format!("{}/metrics", serving.issuer)).0, 404);
+    let listening = serving.said("listener, metrics");
+    let own = format!("http://{}", listening["address"].as_str().unwrap());
+    let (status, text) = get(&format!("{own}/metrics"));
+    assert_eq!(status, 200);
+    assert!(text.contains("m2m_build_info{version="), "{text}");
+    assert_eq!(get(&format!("{own}/oauth2/jwks")).0, 404);
+    assert_eq!(serving.stop().0, 0);
+}
+
+#[test]
+fn a_server_that_stops_says_so_before_it_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("m2m-server.toml");
+    std::fs::write(&file, "database = \"memory:\"\nshutdown_delay = \"1s\"\n").unwrap();
+    let mut serving = Serving::start(&["--config", text(&file)]);
+    let ready = format!("{}/readyz", serving.issuer);
+    assert_eq!(get(&ready).0, 200);
+    serving.signal(Signal::TERM);
+    serving.said("stopping");
+    assert_eq!(get(&ready).0, 503);
+    assert_eq!(get(&format!("{}/oauth2/jwks", serving.issuer)).0, 200);
+    let (exit, log) = serving.end();
+    assert_eq!(exit, 0);
+    for line in &log {
+        let members = ["ts", "level", "target", "message"];
+        assert!(members.iter().all(|name| line[name].is_string()), "{line}");
+    }
+    assert!(TcpStream::connect(serving.issuer.trim_start_matches("http://")).is_err());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("m2m-server.toml");
+    std::fs::write(&file, "database = \"memory:\"\nshutdown_delay = \"5m\"\n").unwrap();
+    let mut serving = Serving::start(&["--config", text(&file)]);
+    serving.signal(Signal::TERM);
+    serving.said("stopping");
+    serving.signal(Signal::INT);
+    let (exit, log) = serving.end();
+    assert_eq!(exit, 130);
+    assert_eq!(log.last().unwrap()["message"], "ended by a second signal");
+}
+
+#[test]
+fn one_sqlite_file_has_one_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let held = FileLock::try_acquire(&directory.path().join("m2m.db.lock")).unwrap().unwrap();
+    let database = format!("sqlite:{}", text(&directory.path().join("m2m.db")));
+    let output = Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--database", &database])
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("m2m: error: another `m2m serve` uses "), "{said}");
+    drop(held);
+}
