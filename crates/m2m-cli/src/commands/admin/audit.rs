@@ -78,6 +78,7 @@ fn line(record: &Map<String, Value>) -> String {
         ("api", "api"),
         ("scope", "scope"),
         ("jti", "jti"),
+        ("subject", "about"),
         ("error", "error"),
         ("reason", "because"),
         ("address", "from"),
