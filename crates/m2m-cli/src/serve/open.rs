@@ -200,7 +200,10 @@ fn http(settings: &Settings) -> Result<ReqwestHttp, Failure> {
 }
 
 /// Keeps a second process away from the file.
-fn lock(path: &Path) -> Result<FileLock, Failure> {
+///
+/// # Errors
+/// Exit 3: another process uses it.
+pub(crate) fn lock(path: &Path) -> Result<FileLock, Failure> {
     let beside = suffixed(path, ".lock");
     match FileLock::try_acquire(&beside) {
         Ok(Some(lock)) => Ok(lock),
