@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use m2m_io::Network;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::scope::Scope;
 use m2m_proto::time::UnixTime;
 
 use super::api::{ApiIdentifier, SenderConstraint};
-use super::network::Network;
 
 /// Whether a client or a credential may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -19,9 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Request, StatusCode};
 use m2m_authorization_server::ClientAddress;
+use m2m_io::Network;
 use m2m_proto::client_auth::mutual_tls::PeerCertificate;
-
-use super::network::Network;
 
 /// Headers that a proxy writes, in lower case as crate `http` wants them.
 mod name {

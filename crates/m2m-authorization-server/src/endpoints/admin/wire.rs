@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use m2m_io::{Network, NetworkError};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::{Scope, ScopeToken};
@@ -15,9 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::Problem;
 use crate::admin::Effective;
 use crate::registry::api::DEFAULT_LIFETIME;
-use crate::registry::{
-    Api, ApiGrant, ApiIdentifier, ApiScope, Client, Network, SenderConstraint, TokenFormat,
-};
+use crate::registry::{Api, ApiGrant, ApiIdentifier, ApiScope, Client, SenderConstraint, TokenFormat};
 
 /// Characters of names and of purposes.
 const MAX_NAME: usize = 256;
@@ -326,7 +325,8 @@ impl WireClient {
 }
 
 fn network(text: &str) -> Result<Network, Problem> {
-    text.parse().map_err(|error| Problem::invalid(format!("allowed_networks: {text:?}: {error}")))
+    text.parse()
+        .map_err(|error: NetworkError| Problem::invalid(format!("allowed_networks: {text:?}: {error}")))
 }
 
 /// `YYYY-MM-DD`, at its first second.

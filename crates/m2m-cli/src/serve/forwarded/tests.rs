@@ -14,7 +14,7 @@ use crate::certificate::{Authority, Wish};
 const PROXY: &str = "10.0.0.5";
 
 fn proxies(certificates: CertificateHeader) -> TrustedProxies {
-    let networks = ["10.0.0.5", "10.1.0.0/16", "fd00::/8"].map(|text| Network::parse(text).unwrap());
+    let networks = ["10.0.0.5", "10.1.0.0/16", "fd00::/8"].map(|text| text.parse().unwrap());
     TrustedProxies::new(networks.to_vec(), certificates)
 }
 
