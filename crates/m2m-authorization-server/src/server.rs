@@ -192,7 +192,7 @@ impl Server {
                 in_memory(&keys, &settings.rotation, &authenticator.vault, settings.random.as_ref(), now)?
             }
         };
-        keys.follow(&*registry_of(store.as_ref()), &authenticator.vault, now);
+        keys.follow(&registry_of(store.as_ref()), &authenticator.vault, now);
         let state = State {
             issuer: settings.issuer,
             endpoints,
@@ -328,7 +328,7 @@ async fn maintain_keys(state: &State) {
 async fn follow_keys(state: &State) {
     let mut changes = state.store.changes();
     while changes.changed().await.is_ok() {
-        state.keys.follow(&*registry_of(state.store.as_ref()), state.vault(), state.clock.wall());
+        state.keys.follow(&registry_of(state.store.as_ref()), state.vault(), state.clock.wall());
     }
     std::future::pending::<()>().await;
 }

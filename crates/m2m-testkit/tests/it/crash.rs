@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use m2m_io::task;
 use m2m_testkit::binary::m2m;
 use serde_json::{Value, json};
 
@@ -172,7 +173,7 @@ async fn what_was_acknowledged_before_a_kill_is_as_acknowledged() {
         writers.spawn(write(caller.clone(), writer, Arc::clone(&total)));
     }
     // Token requests go on all the while, so that audit batches are under way too.
-    let load = tokio::spawn({
+    let load = task::spawn_detached("load", {
         let (caller, stop) = (caller.clone(), Arc::clone(&stop));
         async move {
             while !stop.load(Ordering::Relaxed) {
@@ -185,7 +186,7 @@ async fn what_was_acknowledged_before_a_kill_is_as_acknowledged() {
     }
     running.kill();
     stop.store(true, Ordering::Relaxed);
-    load.await.unwrap();
+    load.join().await;
     let mut told = Vec::new();
     while let Some(one) = writers.join_next().await {
         told.push(one.unwrap());

@@ -175,7 +175,7 @@ const SCOPE_USES: &str = "SELECT api, scope FROM m2m_scope_use WHERE client_id =
 /// In one order everywhere, so that two nodes never wait for each other.
 fn sorted(batch: &Batch) -> Vec<(&CredentialId, &(ClientId, LastUse))> {
     let mut uses: Vec<_> = batch.uses.iter().collect();
-    uses.sort_by(|(a, _), (b, _)| a.cmp(b));
+    uses.sort_by_key(|(credential, _)| *credential);
     uses
 }
 
