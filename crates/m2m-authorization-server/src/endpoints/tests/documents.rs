@@ -183,3 +183,19 @@ async fn a_stopping_server_is_not_ready_and_still_answers() {
     let secret = harness.secret("app").await;
     harness.token("app", &secret).await;
 }
+
+#[tokio::test]
+async fn a_store_of_another_sealing_key_is_refused() {
+    let store: std::sync::Arc<dyn crate::store::Store> =
+        std::sync::Arc::new(crate::store::memory::MemoryStore::default());
+    let clock = FixedClock::new();
+    let server = |byte: u8| {
+        let key = m2m_proto::secret::Secret::new(vec![byte; 32]);
+        settings(&clock).store(std::sync::Arc::clone(&store)).sealing_key(key).build().unwrap()
+    };
+    server(1).prepare().await.unwrap();
+    server(1).prepare().await.unwrap();
+    let error = server(2).prepare().await.unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Misconfigured);
+    assert!(error.to_string().contains("sealing key"), "{error}");
+}
