@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 
 /// Connections of a round.
 const CONNECTIONS: usize = 32;
@@ -118,7 +118,7 @@ struct Round {
 }
 
 fn ask(server: &Process, requests: Requests, time: Duration, keep: bool) -> Result<(Cost, Vec<Vec<u8>>)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build()?;
     let address = server.address()?;
     LocalSet::new().block_on(&runtime, async {
         let mut connections = Vec::new();
@@ -135,11 +135,17 @@ fn ask(server: &Process, requests: Requests, time: Duration, keep: bool) -> Resu
             keep,
             kept: RefCell::default(),
         });
+        let awake = spawn_local(async {
+            loop {
+                yield_now().await;
+            }
+        });
         let running: Vec<_> =
             connections.into_iter().map(|own| spawn_local(own.run(Rc::clone(&round)))).collect();
         for one in running {
             one.await??;
         }
+        awake.abort();
         let passed = round.began.elapsed();
         let spent = server.cpu().zip(cpu).map_or(passed, |(after, before)| after.since(&before));
         let answered = f64::from(round.answered.get());

@@ -20,35 +20,36 @@ const RATE_BAR: f64 = 0.97;
 
 /// The claims that `filter` names.
 pub fn run(report: &mut Report, filter: impl Fn(&str) -> bool) -> Result<()> {
-    if filter(MEMORY) {
-        let server = crowd(MEMORY_CLIENTS)?;
-        let requests = requests(&server)?;
-        report.measure(|report| {
-            // The memories of what was done are full only after some tokens.
-            for _ in 0..4 {
-                measure(&server, Requests::repeated(requests.clone()), ROUND)?;
-            }
-            match server.resident() {
-                Some(bytes) => report.size(MEMORY, bytes, MEMORY_LIMIT),
-                None => Report::skipped(MEMORY, "/proc"),
-            }
-            Ok(())
-        })?;
+    for (claim, clients, measure) in
+        [(MEMORY, MEMORY_CLIENTS, memory as fn(&mut Report, &Process) -> Result<()>), (RATE, MANY, rate)]
+    {
+        if !filter(claim) {
+            continue;
+        }
+        match crowd(clients) {
+            Ok(server) => report.measure(|report| measure(report, &server))?,
+            Err(error) => report.missed(claim, &format!("{error:#}")),
+        }
     }
-    if filter(RATE) {
-        let (many, few) = match (crowd(MANY), crowd(FEW)?) {
-            (Ok(many), few) => (many, few),
-            (Err(error), _) => {
-                report.missed(RATE, &format!("{error:#}"));
-                return Ok(());
-            }
-        };
-        report.measure(|report| {
-            let sides = [Side::repeated(&many, requests(&many)?), Side::repeated(&few, requests(&few)?)];
-            report.endpoint(RATE, compare(sides)?, RATE_BAR);
-            Ok(())
-        })?;
+    Ok(())
+}
+
+fn memory(report: &mut Report, server: &Process) -> Result<()> {
+    // The memories of what was done are full only after some tokens.
+    for _ in 0..4 {
+        measure(server, Requests::repeated(requests(server)?), ROUND)?;
     }
+    match server.resident() {
+        Some(bytes) => report.size(MEMORY, bytes, MEMORY_LIMIT),
+        None => Report::skipped(MEMORY, "/proc"),
+    }
+    Ok(())
+}
+
+fn rate(report: &mut Report, many: &Process) -> Result<()> {
+    let few = crowd(FEW)?;
+    let sides = [Side::repeated(many, requests(many)?), Side::repeated(&few, requests(&few)?)];
+    report.endpoint(RATE, compare(sides)?, RATE_BAR);
     Ok(())
 }
 
