@@ -44,7 +44,7 @@ const INTROSPECTION_BAR: f64 = 0.85;
 const REPEATED_BAR: f64 = 0.8;
 
 /// Single-use requests of one round: more than any round can use.
-const POOL: usize = 12_000;
+const POOL: usize = 5_000;
 
 /// The claims that `filter` names.
 pub fn run(report: &mut Report, filter: impl Fn(&str) -> bool) -> Result<()> {
