@@ -5,7 +5,7 @@
 //! always busy it is what the rate follows from, but others who use the core meanwhile are
 //! not in it. The sides take turns in short rounds, and the cheapest of each counts.
 
-use super::process::Process;
+use super::process::{Cpu, Process};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use tokio::task::{LocalSet, spawn_local, yield_now};
 
 /// Connections of a round.
 const CONNECTIONS: usize = 32;
-/// How long a round takes.
-pub const ROUND: Duration = Duration::from_millis(250);
+/// How long a round takes; short, so that some fall between two interruptions.
+const ROUND: Duration = Duration::from_millis(80);
 /// Rounds of each side.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 40;
 /// Bytes of an answer that are borne.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -58,6 +58,15 @@ pub struct Cost {
 
 impl Cost {
     const UNKNOWN: Self = Self { nanoseconds: f64::INFINITY, rate: 0.0 };
+
+    /// Of a round. In one where the server hardly ran, somebody else had its core.
+    fn of(answered: u32, spent: Duration, passed: Duration) -> Self {
+        let answered = f64::from(answered);
+        if answered == 0.0 || spent < passed / 20 {
+            return Self::UNKNOWN;
+        }
+        Self { nanoseconds: spent.as_secs_f64() * 1e9 / answered, rate: answered / passed.as_secs_f64() }
+    }
 
     fn better(self, other: Self) -> Self {
         Self { nanoseconds: self.nanoseconds.min(other.nanoseconds), rate: self.rate.max(other.rate) }
@@ -125,7 +134,7 @@ fn ask(server: &Process, requests: Requests, time: Duration, keep: bool) -> Resu
         for _ in 0..CONNECTIONS {
             connections.push(Connection::open(address).await?);
         }
-        let cpu = server.cpu();
+        let cpu = asleep(server).await;
         let round = Rc::new(Round {
             requests,
             next: Cell::new(0),
@@ -147,12 +156,16 @@ fn ask(server: &Process, requests: Requests, time: Duration, keep: bool) -> Resu
         }
         awake.abort();
         let passed = round.began.elapsed();
-        let spent = server.cpu().zip(cpu).map_or(passed, |(after, before)| after.since(&before));
-        let answered = f64::from(round.answered.get());
-        let cost =
-            Cost { nanoseconds: spent.as_secs_f64() * 1e9 / answered, rate: answered / passed.as_secs_f64() };
-        Ok((cost, round.kept.take()))
+        let spent = asleep(server).await.zip(cpu).map_or(passed, |(after, before)| after.since(&before));
+        Ok((Cost::of(round.answered.get(), spent, passed), round.kept.take()))
     })
+}
+
+/// The CPU time of a server that has nothing to do: what a running thread has spent is
+/// told only when it stops.
+async fn asleep(server: &Process) -> Option<Cpu> {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    server.cpu()
 }
 
 struct Connection {

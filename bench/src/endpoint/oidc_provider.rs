@@ -1,19 +1,22 @@
 //! Our token endpoint beside npm `oidc-provider` in the same run, where `cargo xtask peers`
 //! has fetched it.
 
-use super::load::{Side, answer, compare};
+use super::load::{Requests, Side, answer, compare, measure};
 use super::process::Process;
 use super::request::{self, Caller};
 use super::{ALGORITHMS, Pair, start, token, token_request};
 use crate::report::Report;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const SCRIPT: &str = include_str!("oidc_provider.mjs");
 const SECRET: &str = "no-character-that-needs-encoding-0123456789";
+
+const WARMING: Duration = Duration::from_secs(2);
 
 /// The claims that `filter` names.
 pub fn run(report: &mut Report, filter: impl Fn(&str) -> bool, pair: &mut Option<Pair>) -> Result<()> {
@@ -35,7 +38,9 @@ pub fn run(report: &mut Report, filter: impl Fn(&str) -> bool, pair: &mut Option
         let client = json!({ "id": format!("svc-{name}"), "secret": SECRET });
         let rival = request::post("/token", Caller::Secret(&client), request::TOKEN);
         let given = token(&answer(&theirs, &rival)?)?;
-        anyhow::ensure!(given.split('.').count() == 3, "oidc-provider gives no JWT");
+        ensure!(given.split('.').count() == 3, "oidc-provider gives no JWT");
+        // Its compiler needs some thousand requests to know what is hot.
+        measure(&theirs, Requests::repeated(vec![rival.clone()]), WARMING)?;
         report.measure(|report| {
             let own = token_request(ours.said(&format!("/{name}"))?);
             let sides = [Side::repeated(ours, vec![own]), Side::repeated(&theirs, vec![rival.clone()])];

@@ -9,7 +9,6 @@
 //! time that passed is taken instead.
 
 use anyhow::{Context as _, Result, bail};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -116,9 +115,14 @@ pub fn spawn(command: &mut Command) -> Result<Child> {
     child
 }
 
-/// Moves this thread. A machine with one core leaves it where it is.
+/// Moves this thread. A machine with one core leaves it where it is, and so does a system
+/// that cannot be told.
+#[cfg(target_os = "linux")]
 fn run_on(core: usize) {
-    let mut cores = CpuSet::new();
+    let mut cores = rustix::thread::CpuSet::new();
     cores.set(core);
-    let _ = sched_setaffinity(None, &cores);
+    let _ = rustix::thread::sched_setaffinity(None, &cores);
 }
+
+#[cfg(not(target_os = "linux"))]
+fn run_on(_core: usize) {}

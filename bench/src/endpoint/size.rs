@@ -1,11 +1,12 @@
 //! Many clients: the memory they take, and that a token costs no more for them.
 
-use super::load::{ROUND, Side, compare, measure};
+use super::load::{Requests, Side, compare, measure};
 use super::process::Process;
-use super::{Requests, token_request};
+use super::token_request;
 use crate::report::Report;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const MEMORY: &str = "server-memory-10k-clients";
 const MEMORY_CLIENTS: u64 = 10_000;
@@ -36,9 +37,7 @@ pub fn run(report: &mut Report, filter: impl Fn(&str) -> bool) -> Result<()> {
 
 fn memory(report: &mut Report, server: &Process) -> Result<()> {
     // The memories of what was done are full only after some tokens.
-    for _ in 0..4 {
-        measure(server, Requests::repeated(requests(server)?), ROUND)?;
-    }
+    measure(server, Requests::repeated(requests(server)?), Duration::from_secs(2))?;
     match server.resident() {
         Some(bytes) => report.size(MEMORY, bytes, MEMORY_LIMIT),
         None => Report::skipped(MEMORY, "/proc"),
