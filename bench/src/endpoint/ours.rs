@@ -26,6 +26,9 @@ pub const ENDPOINTS: &str = "/oauth2";
 pub async fn router(setup: &Value, port: u16) -> Result<(Router, Value)> {
     let issuer = format!("http://127.0.0.1:{port}");
     let server = Server::builder(Issuer::parse(&issuer)?).build()?;
+    server.prepare().await?;
+    // As `m2m serve` does: records are stored behind the answer, on this core too.
+    tokio::spawn(server.background());
     let admin = server.admin();
     let mut said = Map::new();
     for (name, algorithm) in super::ALGORITHMS {

@@ -195,11 +195,12 @@ impl Trail {
             (Batch { records, uses: std::mem::take(&mut waiting.uses) }, waiting.appended)
         };
         let mut taken = Taken { trail: self, batch };
-        let stored = store.append(&taken.batch).await;
+        let count = taken.batch.records.len() as u64;
+        let stored = store.append(&mut taken.batch).await;
         let mut waiting = self.lock();
         match stored {
             Ok(()) => {
-                waiting.settled += taken.batch.records.len() as u64;
+                waiting.settled += count;
                 waiting.refused = None;
                 taken.batch = Batch::default();
                 Ok(())

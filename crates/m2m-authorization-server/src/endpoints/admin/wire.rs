@@ -4,6 +4,7 @@
 //! different speeds.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::{Network, NetworkError};
@@ -201,7 +202,7 @@ impl WireGrant {
         let api = identifier(&self.api)?;
         let mut grant = ApiGrant::new(tokens("scopes", &few("scopes", self.scopes)?)?);
         if let Some(defaults) = &self.default_scopes {
-            grant.defaults = tokens("default_scopes", defaults)?;
+            grant.defaults = Arc::new(tokens("default_scopes", defaults)?);
         }
         let names = |what: &str, list: Vec<String>| -> Result<Vec<String>, Problem> {
             few(what, list)?.into_iter().map(|name| text(what, name, MAX_NAME)).collect()

@@ -227,7 +227,7 @@ impl Store for SqlStore {
         Ok(alive)
     }
 
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.store_batch(batch))
     }
 
