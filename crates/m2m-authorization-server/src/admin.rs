@@ -5,7 +5,7 @@
 
 mod credentials;
 
-pub use credentials::Removal;
+pub use credentials::{Removal, Rotation};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::ScopeToken;
 use m2m_proto::time::UnixTime;
+use tokio::sync::oneshot;
 
 use crate::audit::{Entry, Event, Query, Record};
 use crate::error::{Error, ErrorKind};
@@ -31,6 +32,9 @@ pub const SCOPE_READ: &str = "m2m:read";
 /// The scope that lets a client change things through the admin API.
 pub const SCOPE_WRITE: &str = "m2m:write";
 
+/// How long revoking a token waits for the audit to say until when it lives.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// What the issuer's admin API is named as, behind the issuer: the audience of its tokens.
 pub const ADMIN_PATH: &str = "/admin/v1";
 
@@ -38,7 +42,8 @@ pub const ADMIN_PATH: &str = "/admin/v1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effective {
-    /// By introspection, at every node that answers at all.
+    /// By introspection, at every node that reaches the database; a node that is cut off answers 503 after
+    /// [`Store::max_staleness`](crate::store::Store::max_staleness).
     pub introspection: Duration,
     /// By verifiers that fetch status lists and the revocation feed, and refuse expired ones.
     pub offline: Duration,
@@ -92,13 +97,30 @@ impl Admin {
     }
 
     async fn change(&self, change: Change, record: Record) -> Result<Arc<Registry>, Error> {
-        let registry = self.state.store.change(change).await?;
-        self.keep(record);
-        Ok(registry)
+        Ok(self.make(change, record).await?)
     }
 
-    fn keep(&self, record: Record) {
-        self.state.trail.append(Record { actor: self.actor.clone(), ..record });
+    /// Makes a change and its record, whether or not the caller still waits: a change that happened is
+    /// always in the audit.
+    async fn make(&self, change: Change, record: Record) -> Result<Arc<Registry>, StoreError> {
+        let (admin, (done, made)) = (self.clone(), oneshot::channel());
+        m2m_io::task::spawn_detached("administrative act", async move {
+            let result = admin.state.store.change(change).await;
+            if result.is_ok() {
+                admin.keep(record).await;
+            }
+            // Nobody waits any more when the caller hung up.
+            let _gone = done.send(result);
+        });
+        made.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the act was given up".to_owned())))
+    }
+
+    /// Adds the record of an act that was done; with `audit = "durable"` it is stored before the answer.
+    async fn keep(&self, record: Record) {
+        let record = Record { actor: self.actor.clone(), ..record };
+        if let Err(error) = self.state.trail.keep(self.state.store.as_ref(), record).await {
+            tracing::error!(%error, "an act was done, and its record waits to be stored");
+        }
     }
 
     fn record(&self, event: Event) -> Record {
@@ -120,11 +142,11 @@ impl Admin {
     /// `Conflict` when the identifier is taken; `Invalid` when the lifetime is not between 1 s and 24 h, or
     /// the algorithm is symmetric.
     pub async fn create_api(&self, api: Api) -> Result<Arc<Api>, Error> {
-        let (identifier, algorithm) = (api.identifier.clone(), api.algorithm);
+        let api = Api { created_at: self.now(), ..api };
+        let identifier = api.identifier.clone();
         let record = self.about_api(Event::ApiCreated, &identifier);
-        let registry = self.change(Change::CreateApi(api), record).await?;
-        self.ensure_key(algorithm).await?;
-        api_of(&registry, &identifier)
+        self.ensure_key(api.algorithm).await?;
+        api_of(&*self.change(Change::CreateApi(api), record).await?, &identifier)
     }
 
     /// Replaces what is registered of an API; see [`Admin::create_api`].
@@ -132,11 +154,10 @@ impl Admin {
     /// # Errors
     /// As [`Admin::create_api`]; `Unknown`, `Outdated`, and `Conflict` when a scope goes that a client has.
     pub async fn update_api(&self, api: Api, version: IfVersion) -> Result<Arc<Api>, Error> {
-        let (identifier, algorithm) = (api.identifier.clone(), api.algorithm);
+        let identifier = api.identifier.clone();
         let record = self.about_api(Event::ApiUpdated, &identifier);
-        let registry = self.change(Change::UpdateApi(api, version), record).await?;
-        self.ensure_key(algorithm).await?;
-        api_of(&registry, &identifier)
+        self.ensure_key(api.algorithm).await?;
+        api_of(&*self.change(Change::UpdateApi(api, version), record).await?, &identifier)
     }
 
     /// Removes an API that no client is granted. Tokens for it are inactive from then on.
@@ -148,7 +169,12 @@ impl Admin {
         self.change(Change::DeleteApi(identifier.clone(), version), record).await.map(drop)
     }
 
+    /// Before the change, so that no change is made whose tokens could not be signed.
     async fn ensure_key(&self, algorithm: Algorithm) -> Result<(), Error> {
+        if algorithm.is_symmetric() {
+            // The registry says what is wrong with it.
+            return Ok(());
+        }
         let made = self.state.keys.ensure(self.state.workshop(), algorithm, self.now()).await;
         made.map(drop)
     }
@@ -228,7 +254,12 @@ impl Admin {
             limit: 1,
             ..Query::default()
         };
-        let issued = self.audit(&query).await?.pop().map(|entry| entry.record);
+        // Revocation does not wait for the audit: what it does not say in time is taken for the longest life.
+        let store = self.state.store.as_ref();
+        let issued = tokio::select! {
+            found = store.audit(&query) => found.unwrap_or_default().pop().map(|entry| entry.record),
+            () = self.state.clock.sleep(PATIENCE) => None,
+        };
         let expires_at = issued.as_ref().and_then(|record| record.expires_at);
         let expires_at = expires_at.unwrap_or_else(|| longest_life(now));
         self.state.store.revoke(&TokenRef { jti: jti.to_owned(), expires_at }, now).await?;
@@ -236,7 +267,7 @@ impl Admin {
         let (client_id, credential) =
             issued.map_or((None, None), |found| (found.client_id, found.credential));
         let about = self.record(Event::TokenRevoked);
-        self.keep(Record { jti: Some(jti.to_owned()), client_id, credential, ..about });
+        self.keep(Record { jti: Some(jti.to_owned()), client_id, credential, ..about }).await;
         Ok(())
     }
 
@@ -266,11 +297,24 @@ impl Admin {
         Ok(store.audit(query).await?)
     }
 
-    /// Whether a token was withdrawn by its `jti`.
+    /// Whether a token that was issued is inactive before its time: it, its credential, its client or its API
+    /// was withdrawn.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub fn is_revoked(&self, jti: &str) -> Result<bool, Error> {
+    pub fn is_withdrawn(&self, issued: &Record) -> Result<bool, Error> {
+        let (registry, now) = (self.registry()?, self.now());
+        let api = issued.api.as_deref().and_then(|name| registry.api(name));
+        let registration = issued.client_id.as_ref().and_then(|id| registry.registration(id));
+        let standing = registration.filter(|found| found.client().status == Status::Active);
+        let credential = standing
+            .zip(issued.credential.as_ref())
+            .and_then(|(found, id)| found.credential(id.as_str()))
+            .filter(|credential| !credential.has_ended(now));
+        if credential.is_none() || api.is_none_or(|api| issued.at < api.created_at) {
+            return Ok(true);
+        }
+        let jti = issued.jti.as_deref().unwrap_or_default();
         Ok(self.state.store.status(jti)? == crate::store::TokenStatus::Revoked)
     }
 
@@ -315,7 +359,7 @@ impl Admin {
                     Event::KeyWithdrawn
                 }
             };
-            self.keep(Record { subject: Some(algorithm.name().to_owned()), ..self.record(event) });
+            self.keep(Record { subject: Some(algorithm.name().to_owned()), ..self.record(event) }).await;
         }
         Ok(self.keys())
     }

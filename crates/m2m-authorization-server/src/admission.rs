@@ -105,8 +105,30 @@ pub(crate) async fn admit(
     let counted = frequency
         .count(&registered.id, registered.mint_quota, moment.now.monotonic)
         .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
-    let client = consume(store, client, proof, moment).await?;
-    Ok(Admitted { client, grant, counted })
+    let id = registered.id.clone();
+    match consume(store, client, proof, moment).await {
+        Ok(client) => Ok(Admitted { client, grant, counted }),
+        Err(refused) => {
+            // Whoever replays a captured assertion must not use up the quota of its owner.
+            frequency.give_back(&id, moment.now.monotonic);
+            Err(refused)
+        }
+    }
+}
+
+/// Consumes a proof that came with an access token.
+///
+/// # Errors
+/// [`NotAdmitted`]; then nothing was consumed.
+pub(crate) async fn admit_proof(
+    store: &dyn Store,
+    proof: &VerifiedProof,
+    moment: Moment,
+) -> Result<(), NotAdmitted> {
+    if store.replay_scope() == ReplayScope::Node && is_older(proof, moment.started) {
+        return Err(NotAdmitted::BeforeStart);
+    }
+    spend(store, &[ReplayKey::proof(proof)], 0, moment.now).await
 }
 
 /// Consumes what a request to another endpoint may use once.
@@ -140,8 +162,19 @@ async fn consume(
     if store.replay_scope() == ReplayScope::Node && may_be_forgotten(&client, proof, moment.started) {
         return Err(NotAdmitted::BeforeStart);
     }
-    match store.consume(&keys, moment.now.wall).await {
-        Ok(Consumption::Recorded) => Ok(AdmittedClient(client)),
+    spend(store, &keys, assertions, moment.now).await?;
+    Ok(AdmittedClient(client))
+}
+
+/// Records all keys or none; the first `assertions` of them are those of assertions.
+async fn spend(
+    store: &dyn Store,
+    keys: &[ReplayKey],
+    assertions: usize,
+    now: Now,
+) -> Result<(), NotAdmitted> {
+    match store.consume(keys, now.wall).await {
+        Ok(Consumption::Recorded) => Ok(()),
         Ok(Consumption::Replayed(position)) if position < assertions => Err(NotAdmitted::AssertionReplayed),
         Ok(Consumption::Replayed(_)) => Err(NotAdmitted::ProofReplayed),
         Ok(Consumption::Full) => Err(NotAdmitted::Unavailable(None)),
@@ -154,5 +187,9 @@ async fn consume(
 fn may_be_forgotten(client: &AuthenticatedClient, proof: Option<&VerifiedProof>, started: UnixTime) -> bool {
     let known = client.credential().created_at < started;
     client.assertion().is_some_and(|assertion| known && assertion.may_predate(started))
-        || proof.is_some_and(|proof| proof.issued_at().seconds() <= started.seconds())
+        || proof.is_some_and(|proof| is_older(proof, started))
+}
+
+fn is_older(proof: &VerifiedProof, started: UnixTime) -> bool {
+    proof.issued_at().seconds() <= started.seconds()
 }

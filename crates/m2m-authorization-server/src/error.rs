@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Invalid,
     /// Nothing of that name is registered.
     Unknown,
+    /// A bounded memory is full of what must not be forgotten yet.
+    Full,
     /// The store cannot do it now.
     Unavailable,
     /// Our bug.
@@ -55,7 +57,7 @@ impl Error {
     /// Whether the same order can succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.kind == ErrorKind::Unavailable
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Full)
     }
 }
 
@@ -71,9 +73,8 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(conflict) => conflict.into(),
-            StoreError::Unavailable(_) | StoreError::Full(_) => {
-                Self::new(ErrorKind::Unavailable, error.to_string())
-            }
+            StoreError::Unavailable(_) => Self::new(ErrorKind::Unavailable, error.to_string()),
+            StoreError::Full(_) => Self::new(ErrorKind::Full, error.to_string()),
             StoreError::OtherSealingKey => Self::misconfigured(format!(
                 "{error}: every node needs the key that the database was made with"
             )),

@@ -68,6 +68,16 @@ impl Frequency {
         *count = count.saturating_add(1);
         Ok(if *count == TOO_MANY { Counted::Suspicious } else { Counted::Ordinary })
     }
+
+    /// Takes back what was counted for a token that was not made after all.
+    pub(crate) fn give_back(&self, client: &ClientId, now: Duration) {
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_sub(window.began) < WINDOW
+            && let Some(count) = window.tokens.get_mut(client)
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -169,6 +169,24 @@ impl Limits {
         Err(OverBudget { retry_after: rest.max(Duration::from_secs(1)) })
     }
 
+    /// Whether the budget of the address alone still bears an attempt. `now` is monotonic.
+    pub(crate) fn check_address(&self, address: Option<IpAddr>, now: Duration) -> Result<(), OverBudget> {
+        let source = Source::from(address);
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.turn(now, self.budget.window);
+        if counters.count(&(None, source)) < self.budget.per_address {
+            return Ok(());
+        }
+        Err(OverBudget { retry_after: self.budget.window.max(Duration::from_secs(1)) })
+    }
+
+    /// Counts one failure of an address, whoever it named.
+    pub(crate) fn charge_address(&self, address: Option<IpAddr>, now: Duration) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.turn(now, self.budget.window);
+        counters.add((None, Source::from(address)));
+    }
+
     /// Counts one failure.
     pub(crate) fn charge(&self, client_id: &ClientId, address: Option<IpAddr>, now: Duration) {
         let source = Source::from(address);

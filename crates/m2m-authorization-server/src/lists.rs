@@ -2,7 +2,7 @@
 //! until something changes or they grow old.
 //!
 //! Sections: Token Status List (draft-ietf-oauth-status-list) §4, §5, §8; the feed is our own
-//! Enforces: a credential that is not active, or whose client is not, is invalid in its list; so is a place
+//! Enforces: a credential that is not active or has expired, or whose client is not active, is invalid in its list; so is a place
 //! that was never given away or whose owner is gone. A node that cannot vouch for what stands signs nothing.
 //! Limits: 65,536 places a list; at most 256 lists are kept.
 
@@ -114,7 +114,7 @@ fn sign_list(
     if last.is_none_or(|last| number > last) {
         return Err(Unpublished::Unknown);
     }
-    let list = bits(&registry, number).ok_or(Unpublished::SigningFailed)?;
+    let list = bits(&registry, number, now).ok_or(Unpublished::SigningFailed)?;
     let claims = StatusListClaims {
         subject: &state.endpoints.status_list(number),
         issuer: Some(&state.issuer),
@@ -127,7 +127,7 @@ fn sign_list(
     claims.sign(&header, &key.signing).map_err(|_| Unpublished::SigningFailed)
 }
 
-fn bits(registry: &Registry, number: u64) -> Option<StatusList> {
+fn bits(registry: &Registry, number: u64, now: UnixTime) -> Option<StatusList> {
     let mut list = StatusList::new(PLACES).ok()?;
     for index in 0..PLACES {
         list.set(index, status_list::Status::Invalid).ok()?;
@@ -138,7 +138,7 @@ fn bits(registry: &Registry, number: u64) -> Option<StatusList> {
         }
         for credential in registration.credentials() {
             let (own, index) = place(credential.status_index);
-            if own == number && credential.status == Status::Active {
+            if own == number && !credential.has_ended(now) {
                 list.set(index, status_list::Status::Valid).ok()?;
             }
         }

@@ -24,7 +24,7 @@ use m2m_proto::token::access_token::{self, VerifiedClaims};
 use m2m_proto::token::sealed;
 use m2m_proto::token_profile::TokenProfile;
 
-use crate::registry::{Registry, Status};
+use crate::registry::{Api, Registry, Status};
 use crate::server::State;
 use crate::store::{StoreError, TokenStatus};
 
@@ -50,7 +50,10 @@ impl OwnToken {
         let published = |kid: &String| state.keys.find(kid, now).is_some();
         now < self.claims.expires_at()
             && self.kid.as_ref().is_none_or(published)
-            && self.claims.audience().any(|audience| registry.api(audience).is_some())
+            && self
+                .claims
+                .audience()
+                .any(|audience| registry.api(audience).is_some_and(|api| is_of(api, &self.claims)))
     }
 
     /// The answer of introspection: the claims, and how the token has to be presented.
@@ -134,7 +137,7 @@ fn check(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Opti
         skew: Skew::NONE,
     };
     let claims = access_token::verify(unverified, &key.verifying, &TokenProfile::rfc9068(), &expect).ok()?;
-    Some(OwnToken::new(claims, key.signing.key_id()))
+    is_of(api, &claims).then(|| OwnToken::new(claims, key.signing.key_id()))
 }
 
 /// The same for a token whose claims were sealed.
@@ -142,7 +145,13 @@ fn open(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Optio
     let opened = state.seal.open(token).ok()?;
     let api = registry.api(opened.audience().next()?)?;
     let expect = sealed::Expect { audience: api.identifier.as_str(), now, skew: Skew::NONE };
-    opened.check(&expect).ok().map(|claims| OwnToken::new(claims, None))
+    let claims = opened.check(&expect).ok()?;
+    is_of(api, &claims).then(|| OwnToken::new(claims, None))
+}
+
+/// Whether the token is for this API, and not for one of the same name that is gone. `iat` is whole seconds.
+fn is_of(api: &Api, claims: &VerifiedClaims) -> bool {
+    claims.issued_at().is_some_and(|issued| issued.seconds() >= api.created_at.seconds())
 }
 
 /// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client.
@@ -150,13 +159,14 @@ pub(crate) fn is_active(
     state: &State,
     claims: &VerifiedClaims,
     registry: &Registry,
+    now: UnixTime,
 ) -> Result<bool, StoreError> {
     let (Some(jti), Some(client_id)) = (claims.jti(), claims.client_id()) else { return Ok(false) };
     let registration = ClientId::parse(client_id).ok().and_then(|id| {
         registry.registration(&id).filter(|registration| registration.client().status == Status::Active)
     });
     let credential = registration.zip(claims.credential()).and_then(|(own, id)| own.credential(id));
-    if credential.is_none_or(|credential| credential.status != Status::Active) {
+    if credential.is_none_or(|credential| credential.has_ended(now)) {
         return Ok(false);
     }
     Ok(state.store.status(jti)? == TokenStatus::Standing)

@@ -133,7 +133,8 @@ impl State {
     }
 
     pub(crate) fn workshop(&self) -> Workshop<'_> {
-        Workshop { store: self.store.as_ref(), vault: self.vault(), random: self.random.as_ref() }
+        let (store, random) = (self.store.as_ref(), self.random.as_ref());
+        Workshop { store, vault: self.vault(), random, trail: &self.trail }
     }
 }
 
@@ -384,7 +385,7 @@ fn in_memory(
         let key =
             SigningKey::generate(Algorithm::Es256).map_err(|error| Error::internal(error.to_string()))?;
         let dates = KeyDates::starting(now, plan);
-        let record = keys::sealed(&keys::named(key), dates, Workshop { store: &store, vault, random })?;
+        let record = keys::sealed(&keys::named(key), dates, vault, random)?;
         store.apply(Change::CreateKey(record))?;
     }
     Ok(Arc::new(store))

@@ -56,17 +56,43 @@ impl Removal {
     /// Decides about `credential`. A process that goes on with the old secret asks for a token at least once
     /// per `life`, the longest that its tokens can have.
     #[must_use]
-    pub fn of(credential: &Credential, usage: &Usage, life: Duration, now: UnixTime) -> Self {
+    pub fn of(
+        credential: &Credential,
+        successor: Option<&Credential>,
+        usage: &Usage,
+        life: Duration,
+        now: UnixTime,
+    ) -> Self {
         if credential.status == Status::Revoked || credential.expires_at.is_some_and(|end| end <= now) {
             return Self::Ended;
         }
         let last = |id: &CredentialId| usage.credentials.get(id).map(|used: &LastUse| used.at);
-        match (&credential.replaced_by, last(&credential.id)) {
+        match (successor.filter(|next| next.usable(now)), last(&credential.id)) {
             (None, _) => Self::InUse,
-            (Some(next), _) if last(next).is_none() => Self::SuccessorUnused,
+            (Some(next), _) if last(&next.id).is_none() => Self::SuccessorUnused,
             (Some(_), Some(used)) if now.since(used) < life => Self::UsedRecently,
             (Some(_), _) => Self::Safe,
         }
+    }
+}
+
+/// How a credential is followed by another.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// How long the old one stays usable, at most.
+    pub overlap: Duration,
+    /// How long the new one is valid. Default: as long as the old one was when it was made.
+    pub expires_in: Option<Duration>,
+    /// What the new one is made of. Default: a secret is followed by a secret of the same kind.
+    pub proof: Option<Proof>,
+}
+
+impl Rotation {
+    /// With an overlap, and everything else as before.
+    #[must_use]
+    pub fn new(overlap: Duration) -> Self {
+        Self { overlap, expires_in: None, proof: None }
     }
 }
 
@@ -88,8 +114,7 @@ impl Admin {
         .await
     }
 
-    /// Adds a credential in place of `old`, which stays usable for `overlap` at most. With no `proof`, a
-    /// secret is followed by a secret of the same kind.
+    /// Adds a credential in place of `old`, which stays usable for the overlap at most.
     ///
     /// # Errors
     /// As [`Admin::create_credential`]; `Conflict` when it was rotated already or is revoked, `Invalid`
@@ -97,21 +122,21 @@ impl Admin {
     pub async fn rotate_credential(
         &self,
         old: &CredentialId,
-        overlap: Duration,
-        proof: Option<Proof>,
+        rotation: Rotation,
     ) -> Result<CreatedCredential, Error> {
         let registry = self.registry()?;
         let before = registry.credential(old).ok_or_else(|| unknown(old))?;
-        let proof = proof.or_else(|| same_kind(&before.material)).ok_or_else(|| {
+        let proof = rotation.proof.or_else(|| same_kind(&before.material)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "a key or a certificate is rotated by giving the new one")
         })?;
         let spec = CredentialSpec {
             accepted_audience: before.accepted_audience,
             accepted_typ: before.accepted_typ,
+            expires_in: rotation.expires_in.or(before.expires_at.map(|end| end.since(before.not_before))),
             ..CredentialSpec::new(before.client_id.clone(), &before.label, proof)
         };
         let (credential, client_secret) = self.credential(spec)?;
-        let end = self.now().saturating_add(overlap);
+        let end = self.now().saturating_add(rotation.overlap);
         let change = Change::RotateCredential(credential.clone(), old.clone(), end);
         self.add(change, &credential, Event::CredentialRotated, client_secret).await
     }
@@ -124,16 +149,22 @@ impl Admin {
         client_secret: Option<SecretString>,
     ) -> Result<CreatedCredential, Error> {
         let record = self.about_credential(event, credential);
-        match self.state.store.change(change).await {
-            Ok(_) => {
-                self.keep(record);
-                Ok(CreatedCredential { id: credential.id.clone(), client_secret, repeated: false })
-            }
-            Err(StoreError::Conflict(Conflict::Repeated(id))) => {
-                Ok(CreatedCredential { id, client_secret: None, repeated: true })
-            }
+        match self.make(change, record).await {
+            Ok(_) => Ok(CreatedCredential { id: credential.id.clone(), client_secret, repeated: false }),
+            Err(StoreError::Conflict(Conflict::Repeated(id))) => self.repeated(id, credential),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The same order again gets what it made; another order under the same key is a mistake.
+    fn repeated(&self, id: CredentialId, ordered: &Credential) -> Result<CreatedCredential, Error> {
+        let registry = self.registry()?;
+        let known = registry.credential(&id).ok_or_else(|| unknown(&id))?;
+        if known.label != ordered.label || known.method() != ordered.method() {
+            let text = "the idempotency key was used for another order";
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        Ok(CreatedCredential { id, client_secret: None, repeated: true })
     }
 
     fn about_credential(&self, event: Event, credential: &Credential) -> Record {
@@ -197,11 +228,12 @@ impl Admin {
     /// `Unknown` when there is none of that id.
     pub async fn revoke_credential(&self, id: &CredentialId) -> Result<Arc<Credential>, Error> {
         let change = Change::SetCredentialStatus(id.clone(), Status::Revoked);
-        let registry = self.state.store.change(change).await?;
-        let credential = credential_of(&registry, id)?;
+        let client_id = self.registry()?.credential(id).map(|credential| credential.client_id.clone());
+        let about = self.record(Event::CredentialRevoked);
+        let record = Record { client_id, credential: Some(id.clone()), ..about };
+        let registry = self.make(change, record).await?;
         observe::count_by(observe::REVOCATIONS, "what", "credential");
-        self.keep(self.about_credential(Event::CredentialRevoked, &credential));
-        Ok(credential)
+        credential_of(&registry, id)
     }
 }
 
@@ -243,8 +275,13 @@ mod tests {
         let now = UnixTime::from_seconds(10_000);
         let old = fixture::credential("old");
         let rotated = Credential { replaced_by: CredentialId::parse("new"), ..old.clone() };
+        let new = fixture::credential("new");
+        let gone = Credential { status: Status::Revoked, ..new.clone() };
+        let dead = Removal::of(&rotated, Some(&gone), &used(&[("new", 9_900)]), LIFE, now);
+        assert_eq!(dead, Removal::InUse, "a successor that cannot be used is none");
         let check = |credential: &Credential, uses: &[(&str, u64)], expect: Removal| {
-            assert_eq!(Removal::of(credential, &used(uses), LIFE, now), expect);
+            let successor = credential.replaced_by.as_ref().map(|_| &new);
+            assert_eq!(Removal::of(credential, successor, &used(uses), LIFE, now), expect);
         };
         check(&old, &[], Removal::InUse);
         check(&rotated, &[("old", 9_000)], Removal::SuccessorUnused);

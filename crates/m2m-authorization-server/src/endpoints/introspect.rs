@@ -37,7 +37,7 @@ async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<
     state.store.vouch()?;
     let token = own_token::verify(state, ask.token.expose(), &registry, now.wall);
     let seen = match token.filter(|token| may_see(asking, &token.claims, &registry)) {
-        Some(token) if own_token::is_active(state, &token.claims, &registry)? => Some(token),
+        Some(token) if own_token::is_active(state, &token.claims, &registry, now.wall)? => Some(token),
         _ => None,
     };
     observe::count_by(observe::INTROSPECTIONS, "active", if seen.is_some() { "true" } else { "false" });

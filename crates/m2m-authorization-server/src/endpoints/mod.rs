@@ -37,7 +37,7 @@ use m2m_proto::error::{AuthenticatedBy, Endpoint, WireError};
 use m2m_proto::form::{Form, FormError};
 use m2m_proto::names::{auth_method, header};
 
-use crate::admission::{self, AdmittedClient};
+use crate::admission::{self, AdmittedClient, NotAdmitted};
 use crate::audit::{LastUse, Record};
 use crate::authenticate::{AuthenticatedClient, AuthenticationError};
 use crate::config::ServerNonce;
@@ -189,6 +189,9 @@ fn refused(
     metrics::counter!(observe::REFUSALS, "endpoint" => name, "error" => code.as_str().to_owned())
         .increment(1);
     tracing::debug!(endpoint = name, error = code.as_str(), reason = %refusal, "refused");
+    if let Refusal::NotAdmitted(NotAdmitted::OverQuota { .. }) = refusal {
+        observe::count(observe::OVER_QUOTA);
+    }
     let refused = Record::refused(now.wall, code, refusal.to_string());
     let client_id = incoming.named.get().cloned();
     state.trail.append(Record { client_id, address: incoming.address, ..refused });
@@ -221,7 +224,11 @@ pub(crate) async fn authenticate(
             state.trail.used(&client.credential().id, &client.client().id, last);
             Ok(client)
         }
-        (Err(AuthenticationError::KeysUnreachable), _) => Err(AuthenticationError::KeysUnreachable.into()),
+        (Err(AuthenticationError::KeysUnreachable), _) => {
+            // It made us fetch, so it counts, whoever is at fault.
+            state.limits.charge(client_id, incoming.address, now.monotonic);
+            Err(AuthenticationError::KeysUnreachable.into())
+        }
         (Err(_), Err(over)) => {
             observe::count(observe::OVER_BUDGET);
             Err(Refusal::OverBudget(over))

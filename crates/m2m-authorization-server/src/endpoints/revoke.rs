@@ -39,13 +39,16 @@ async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Resp
         let token = TokenRef { jti: jti.to_owned(), expires_at: token.claims.expires_at() };
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
-        state.trail.append(Record {
+        let record = Record {
             jti: Some(jti.to_owned()),
             client_id: Some(client_id.clone()),
             credential: Some(caller.client().credential().id.clone()),
             address: incoming.address,
             ..Record::new(now.wall, Event::TokenRevoked)
-        });
+        };
+        if let Err(error) = state.trail.keep(state.store.as_ref(), record).await {
+            tracing::error!(%error, "a token was revoked, and its record waits to be stored");
+        }
     }
     Ok(revocation::encode_response())
 }

@@ -1,7 +1,7 @@
 //! Status lists and the revocation feed, for verifiers that do not ask about each token.
 //!
 //! Sections: Token Status List §8.1; the feed is our own
-//! Public, and cacheable for as long as they say themselves.
+//! Public. Caches ask again every time: what they added would not be in the bound that is told.
 
 use std::time::Duration;
 

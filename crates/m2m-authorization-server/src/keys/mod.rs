@@ -18,7 +18,8 @@ use m2m_proto::jose::{
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::access_token::AccessTokenClaims;
 
-use crate::error::Error;
+use crate::audit::{Event, Record, Trail};
+use crate::error::{Error, ErrorKind};
 use crate::registry::vault::Vault;
 use crate::registry::{Change, Conflict, KeyRecord, Registry};
 use crate::store::{Store, StoreError};
@@ -87,6 +88,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) vault: &'a Vault,
     pub(crate) random: &'a dyn Random,
+    /// Where it is recorded that a key was made because it was time.
+    pub(crate) trail: &'a Trail,
 }
 
 /// The signing keys of a server: those of its store, and those it was configured with.
@@ -187,6 +190,7 @@ impl Keys {
         now: UnixTime,
     ) -> Result<UnixTime, Error> {
         let _one_at_a_time = self.changing.lock().await;
+        let mut others = 0;
         loop {
             let dates: Vec<KeyDates> = {
                 let ring = self.ring.load();
@@ -200,10 +204,19 @@ impl Keys {
             let record = self.make(workshop, algorithm, activates_at).await?;
             match self.change(workshop, Change::CreateKey(record), now).await {
                 // Another node was faster; its key is ours.
-                Err(StoreError::Conflict(Conflict::KeyExists(_))) => {
+                Err(StoreError::Conflict(Conflict::KeyExists(name))) => {
+                    others += 1;
+                    if others > 2 {
+                        let text = format!("the signing key for {name} in the store cannot be used here");
+                        return Err(Error::misconfigured(text));
+                    }
                     self.follow(&*workshop.store.registry()?, workshop.vault, now);
                 }
-                done => done?,
+                done => {
+                    done?;
+                    let subject = Some(algorithm.name().to_owned());
+                    workshop.trail.append(Record { subject, ..Record::new(now, Event::KeyCreated) });
+                }
             }
         }
     }
@@ -216,7 +229,7 @@ impl Keys {
     ) -> Result<KeyRecord, Error> {
         let made = m2m_io::task::blocking("signing key", move || SigningKey::generate(algorithm)).await;
         let key = made.unwrap_or(Err(KeyError::Library)).map_err(|error| cannot_make(&error))?;
-        sealed(&named(key), KeyDates::starting(activates_at, &self.plan), workshop)
+        sealed(&named(key), KeyDates::starting(activates_at, &self.plan), workshop.vault, workshop.random)
     }
 
     async fn change(&self, workshop: Workshop<'_>, change: Change, now: UnixTime) -> Result<(), StoreError> {
@@ -252,6 +265,13 @@ impl Keys {
         now: UnixTime,
     ) -> Result<(), Error> {
         let _one_at_a_time = self.changing.lock().await;
+        if self.own.iter().any(|key| key.algorithm() == algorithm) {
+            let text = format!(
+                "the {} key is configured, not kept in the store: replace it there",
+                algorithm.name()
+            );
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
         let record = self.make(workshop, algorithm, now).await?;
         self.change(workshop, Change::RollKeyNow(record), now).await?;
         Ok(())
@@ -284,13 +304,16 @@ fn cannot_make(error: &KeyError) -> Error {
 }
 
 /// The key as a store keeps it.
-pub(crate) fn sealed(key: &SigningKey, dates: KeyDates, workshop: Workshop<'_>) -> Result<KeyRecord, Error> {
+pub(crate) fn sealed(
+    key: &SigningKey,
+    dates: KeyDates,
+    vault: &Vault,
+    random: &dyn Random,
+) -> Result<KeyRecord, Error> {
     let kid = key.key_id().unwrap_or_default().to_owned();
     let plain = key.to_pkcs8_der().map_err(|error| cannot_make(&error))?;
-    let (nonce, sealed) = workshop
-        .vault
-        .seal_key(&plain, &kid, workshop.random)
-        .map_err(|error| Error::internal(error.to_string()))?;
+    let (nonce, sealed) =
+        vault.seal_key(&plain, &kid, random).map_err(|error| Error::internal(error.to_string()))?;
     Ok(KeyRecord::new(kid, key.algorithm(), nonce, sealed, dates))
 }
 

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::audit::AuditMode;
 use crate::fixture::{NOW, SeededRandom};
 use crate::store::memory::MemoryStore;
 
@@ -16,11 +17,12 @@ struct Bench {
     store: MemoryStore,
     vault: Vault,
     random: SeededRandom,
+    trail: Trail,
 }
 
 impl Bench {
     fn workshop(&self) -> Workshop<'_> {
-        Workshop { store: &self.store, vault: &self.vault, random: &self.random }
+        Workshop { store: &self.store, vault: &self.vault, random: &self.random, trail: &self.trail }
     }
 
     async fn ensure(&self, algorithm: Algorithm, now: UnixTime) -> UnixTime {
@@ -41,7 +43,8 @@ impl Bench {
 
 async fn keys() -> Bench {
     let keys = Keys::new(Vec::new(), RotationPlan::default(), NOW).unwrap();
-    let bench = Bench { keys, store: MemoryStore::default(), vault: vault(1), random: SeededRandom::new(1) };
+    let (store, random) = (MemoryStore::default(), SeededRandom::new(1));
+    let bench = Bench { keys, store, vault: vault(1), random, trail: Trail::new(AuditMode::Batched) };
     bench.ensure(Algorithm::Es256, NOW).await;
     bench
 }

@@ -8,6 +8,7 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::{Scope, ScopeToken};
 use m2m_proto::text;
+use m2m_proto::time::UnixTime;
 
 /// The longest identifier of an API, in bytes.
 pub const MAX_IDENTIFIER_BYTES: usize = 512;
@@ -148,6 +149,8 @@ pub struct Api {
     pub algorithm: Algorithm,
     /// What its tokens must be bound to. Default: nothing.
     pub sender_constraint: SenderConstraint,
+    /// When it was registered: tokens for an earlier API of the same name are not for it.
+    pub created_at: UnixTime,
     /// Counts its changes, from 1; 0 before it is registered. The registry writes it.
     pub version: u64,
 }
@@ -165,6 +168,7 @@ impl Api {
             lifetime: DEFAULT_LIFETIME,
             algorithm: Algorithm::Es256,
             sender_constraint: SenderConstraint::None,
+            created_at: UnixTime::from_seconds(0),
             version: 0,
         }
     }

@@ -218,8 +218,8 @@ impl Applied {
                 return Err(in_use(&format!("the scope {} of {name}", lost.as_str()), registration));
             }
         }
-        let version = known.version + 1;
-        self.put_api(Api { version, ..api });
+        let (version, created_at) = (known.version + 1, known.created_at);
+        self.put_api(Api { version, created_at, ..api });
         Ok(())
     }
 

@@ -295,6 +295,12 @@ impl Credential {
         self.status == Status::Active && now >= self.not_before && !expired
     }
 
+    /// Whether it and its tokens are void at `now`: withdrawn, switched off or expired.
+    #[must_use]
+    pub fn has_ended(&self, now: UnixTime) -> bool {
+        self.status != Status::Active || self.expires_at.is_some_and(|end| now >= end)
+    }
+
     /// The method it is for; secrets answer `client_secret_basic` unless pinned to the body.
     #[must_use]
     pub fn method(&self) -> ClientAuthMethod {

@@ -12,6 +12,10 @@ use crate::Admin;
 use crate::error::ErrorKind;
 use crate::registry::{Api, ApiIdentifier};
 
+/// What a patch may change.
+const WRITABLE: [&str; 7] =
+    ["name", "scopes", "format", "lifetime", "alg", "sender_constraint", "resource_servers"];
+
 pub(super) async fn list(Reader(admin): Reader, asked: Asked) -> Answer {
     let registry = admin.registry()?;
     let (items, next) = asked.page(registry.apis(), |api| api.identifier.as_str());
@@ -55,13 +59,21 @@ pub(super) async fn update(
     Patch(patch): Patch,
 ) -> Answer {
     let version = if_match(&headers)?;
-    let known = found(&admin, &name)?;
-    let mut object = super::patched(&WireApi::of(&known), patch, &["identifier", "version"])?;
-    object.remove("version");
-    let api = read::<WireApi>(object)?.read()?;
-    // What was read here is what the patch is for, unless the caller named another version.
-    let updated = admin.update_api(api, version.or(Some(known.version))).await?;
-    versioned(StatusCode::OK, &WireApi::of(&updated), updated.version)
+    loop {
+        let known = found(&admin, &name)?;
+        let mut object = super::patched(&WireApi::of(&known), patch.clone(), &WRITABLE)?;
+        object.remove("version");
+        let api = read::<WireApi>(object)?.read()?;
+        // What was read here is what the patch is for, unless the caller named another version.
+        match admin.update_api(api, version.or(Some(known.version))).await {
+            // Somebody else changed it in between: the patch is for what there is now.
+            Err(error) if error.kind() == ErrorKind::Outdated && version.is_none() => {}
+            updated => {
+                let updated = updated?;
+                return versioned(StatusCode::OK, &WireApi::of(&updated), updated.version);
+            }
+        }
+    }
 }
 
 pub(super) async fn delete(Writer(admin): Writer, Path(name): Segment, headers: HeaderMap) -> Answer {

@@ -1,7 +1,8 @@
 //! Who calls the admin API, and what the call brings: token, proof, body.
 //!
 //! Enforces, in this order: one token, in the header; a token of this server for `ISSUER/admin/v1`; not
-//! withdrawn; the key or certificate that it is bound to; the proof fresh; the scope.
+//! withdrawn; the key or certificate that it is bound to; the proof fresh; the scope, in the token and in
+//! what the client is granted now. Tokens that are none count against the budget of their address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use m2m_proto::json::{self, JsonLimits};
 use m2m_proto::names::{header, media_type};
 use m2m_proto::scope::Scope;
 use m2m_proto::token::AccessToken;
-use m2m_proto::token::confirmation::{self, Evidence, SenderConstraint};
+use m2m_proto::token::confirmation::{self, Confirmation, Evidence, SenderConstraint};
 use m2m_proto::token::presentation::{Presentation, PresentationScheme};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -30,11 +31,13 @@ use serde_json::{Map, Value};
 use super::problem::Problem;
 use crate::Admin;
 use crate::admin::{SCOPE_READ, SCOPE_WRITE, own_identifier};
+use crate::admission::{self, NotAdmitted};
+use crate::audit::Record;
 use crate::config::ServerNonce;
+use crate::endpoints::ClientAddress;
 use crate::own_token::{self, OwnToken};
-use crate::replay::ReplayKey;
+use crate::registry;
 use crate::server::{State, under};
-use crate::store::Consumption;
 
 /// The largest body.
 const MAX_BODY: usize = 1 << 20;
@@ -71,8 +74,14 @@ async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Adm
     let presented = presented.ok_or_else(|| no_token(state, now))?;
     let scheme = presented.scheme();
     let refuse = |text: &str| token_refused(state, now, scheme, text);
-    let token =
-        believed(state, presented.token(), now)?.ok_or_else(|| refuse("the token is not accepted"))?;
+    let address = parts.extensions.get::<ClientAddress>().map(|address| address.0);
+    if let Err(over) = state.limits.check_address(address, now.monotonic) {
+        return Err(Problem::too_many(over.retry_after));
+    }
+    let Some(token) = believed(state, presented.token(), now)? else {
+        state.limits.charge_address(address, now.monotonic);
+        return Err(refuse("the token is not accepted"));
+    };
     let claims = &token.claims;
     let proof = match scheme {
         PresentationScheme::Dpop => Some(
@@ -83,16 +92,23 @@ async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Adm
     };
     let certificate = parts.extensions.get::<PeerCertificate>().filter(|_| state.mutual_tls.is_some());
     let evidence = Evidence { presentation: &presented, proof: proof.as_ref(), certificate };
-    confirmation::verify(claims.confirmation(), &evidence, SenderConstraint::WhenBound)
+    let possession = confirmation::verify(claims.confirmation(), &evidence, SenderConstraint::WhenBound)
         .map_err(|fact| refused(state, now, scheme, &fact))?;
     if let Some(proof) = &proof {
-        consume(state, proof, now).await?.then_some(()).ok_or_else(|| refuse("the proof was used before"))?;
-    }
-    if !claims.scope().contains(scope) {
-        return Err(too_narrow(scheme, scope));
+        admission::admit_proof(state.store.as_ref(), proof, state.moment(now)).await.map_err(|error| {
+            match error {
+                NotAdmitted::ProofReplayed => refuse("the proof was used before"),
+                error => Problem::later(&error.to_string()),
+            }
+        })?;
     }
     let client = claims.client_id().and_then(|id| ClientId::parse(id).ok());
     let client = client.ok_or_else(|| refuse("the token is not accepted"))?;
+    if !claims.scope().contains(scope) || !may_still(state, &client, scope, possession.confirmed())? {
+        let record = Record::refused(now.wall, ErrorCode::InsufficientScope, format!("{scope} is needed"));
+        state.trail.append(Record { client_id: Some(client), address, ..record });
+        return Err(too_narrow(scheme, scope));
+    }
     Ok(Admin::new(Arc::clone(state)).acting(client))
 }
 
@@ -103,7 +119,7 @@ fn believed(state: &State, token: &AccessToken, now: Now) -> Result<Option<Arc<O
     let token = own_token::verify(state, token.expose(), &registry, now.wall)
         .filter(|token| token.claims.audience().any(|audience| audience == own.as_str()));
     match token {
-        Some(token) if own_token::is_active(state, &token.claims, &registry)? => Ok(Some(token)),
+        Some(token) if own_token::is_active(state, &token.claims, &registry, now.wall)? => Ok(Some(token)),
         _ => Ok(None),
     }
 }
@@ -135,9 +151,27 @@ fn check_proof(
     proof::verify(&parts.headers, &expect)
 }
 
-async fn consume(state: &State, proof: &VerifiedProof, now: Now) -> Result<bool, Problem> {
-    let consumed = state.store.consume(&[ReplayKey::proof(proof)], now.wall).await?;
-    Ok(consumed == Consumption::Recorded)
+/// Whether the client is granted the scope now, and the token is bound as is demanded now: an
+/// administrator whose grant was taken away must not give it back to himself.
+fn may_still(
+    state: &State,
+    client: &ClientId,
+    scope: &str,
+    bound: Option<&Confirmation>,
+) -> Result<bool, Problem> {
+    let registry = state.store.registry()?;
+    let own = own_identifier(state)?;
+    let (Some(registration), Some(api)) = (registry.registration(client), registry.api(own.as_str())) else {
+        return Ok(false);
+    };
+    let granted = registration.client().grants.get(&own).is_some_and(|grant| grant.scopes.contains(scope));
+    let demands = [registration.client().sender_constraint, api.sender_constraint];
+    let fulfilled = demands.into_iter().all(|demand| match demand {
+        registry::SenderConstraint::None => true,
+        registry::SenderConstraint::Dpop => bound.is_some_and(|bound| bound.jkt().is_some()),
+        registry::SenderConstraint::Mtls => bound.is_some_and(|bound| bound.x5t_s256().is_some()),
+    });
+    Ok(granted && fulfilled)
 }
 
 fn scheme_of(scheme: PresentationScheme) -> AuthScheme {

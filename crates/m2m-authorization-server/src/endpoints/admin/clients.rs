@@ -13,11 +13,26 @@ use super::caller::{Json, Patch, Reader, Writer, read};
 use super::page::{Asked, Page};
 use super::problem::Problem;
 use super::wire::{ShownClient, WireClient, WireScopes, client_id};
-use super::{Answer, Segment, Served, created, if_match, json, no_content, versioned};
+use super::{Answer, Segment, Served, check_match, created, if_match, json, no_content, versioned};
 use crate::Admin;
 use crate::error::ErrorKind;
 use crate::registry::{Client, Registration, Status};
 use crate::store::Usage;
+
+/// What a patch may change.
+const WRITABLE: [&str; 9] = [
+    "name",
+    "owner",
+    "purpose",
+    "review_by",
+    "grants",
+    "lifetime_cap",
+    "sender_constraint",
+    "mint_quota",
+    "allowed_networks",
+];
+/// What an answer has and an order has not.
+const SHOWN_ONLY: [&str; 4] = ["status", "created_at", "version", "review_overdue"];
 
 pub(super) async fn list(Reader(admin): Reader, state: Served, asked: Asked) -> Answer {
     let (registry, now) = (admin.registry()?, state.clock.wall());
@@ -87,11 +102,18 @@ pub(super) async fn update(
     Patch(patch): Patch,
 ) -> Answer {
     let version = if_match(&headers)?;
-    let known = found(&admin, &name)?;
-    let object = super::patched(&WireClient::of(known.client()), patch, &["id"])?;
-    let client = read::<WireClient>(object)?.read()?;
-    let updated = admin.update_client(client, version.or(Some(known.client().version))).await?;
-    shown(StatusCode::OK, &ShownClient::of(updated.client(), state.clock.wall()))
+    let now = state.clock.wall();
+    loop {
+        let known = found(&admin, &name)?;
+        let mut object = super::patched(&ShownClient::of(known.client(), now), patch.clone(), &WRITABLE)?;
+        SHOWN_ONLY.iter().for_each(|name| drop(object.remove(*name)));
+        let client = read::<WireClient>(object)?.read()?;
+        match admin.update_client(client, version.or(Some(known.client().version))).await {
+            // Somebody else changed it in between: the patch is for what there is now.
+            Err(error) if error.kind() == ErrorKind::Outdated && version.is_none() => {}
+            updated => return shown(StatusCode::OK, &ShownClient::of(updated?.client(), now)),
+        }
+    }
 }
 
 pub(super) async fn delete(Writer(admin): Writer, Path(name): Segment, headers: HeaderMap) -> Answer {
@@ -99,15 +121,33 @@ pub(super) async fn delete(Writer(admin): Writer, Path(name): Segment, headers: 
     no_content()
 }
 
-pub(super) async fn disable(Writer(admin): Writer, state: Served, Path(name): Segment) -> Answer {
+pub(super) async fn disable(
+    Writer(admin): Writer,
+    state: Served,
+    Path(name): Segment,
+    headers: HeaderMap,
+) -> Answer {
+    check_match(&headers, &name, found(&admin, &name)?.client().version)?;
     set_status(&admin, &state, &name, Status::Disabled).await
 }
 
-pub(super) async fn enable(Writer(admin): Writer, state: Served, Path(name): Segment) -> Answer {
+pub(super) async fn enable(
+    Writer(admin): Writer,
+    state: Served,
+    Path(name): Segment,
+    headers: HeaderMap,
+) -> Answer {
+    check_match(&headers, &name, found(&admin, &name)?.client().version)?;
     set_status(&admin, &state, &name, Status::Active).await
 }
 
-pub(super) async fn revoke(Writer(admin): Writer, state: Served, Path(name): Segment) -> Answer {
+pub(super) async fn revoke(
+    Writer(admin): Writer,
+    state: Served,
+    Path(name): Segment,
+    headers: HeaderMap,
+) -> Answer {
+    check_match(&headers, &name, found(&admin, &name)?.client().version)?;
     set_status(&admin, &state, &name, Status::Revoked).await
 }
 

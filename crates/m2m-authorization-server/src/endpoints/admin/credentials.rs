@@ -19,9 +19,9 @@ use super::clients;
 use super::page::{Asked, Page};
 use super::problem::Problem;
 use super::wire::{WireEffective, named, text};
-use super::{Answer, Segment, Served, created, json, versioned};
+use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
-use crate::admin::Removal;
+use crate::admin::{Removal, Rotation};
 use crate::registry::{
     AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof,
     Registry, SecretUse,
@@ -37,7 +37,7 @@ const MAX_LABEL: usize = 256;
 const MAX_PEM: usize = 64 * 1024;
 
 /// An order for a credential.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {
     label: String,
@@ -64,12 +64,39 @@ pub(crate) struct Order {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RotateOrder {
     overlap: Option<u64>,
+    expires_in: Option<u64>,
     jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    subject: Option<String>,
+    subject_dns: Option<String>,
+    subject_uri: Option<String>,
+    subject_ip: Option<String>,
+    subject_email: Option<String>,
     certificate: Option<String>,
 }
 
-/// A credential as it is shown.
-#[derive(Debug, Serialize)]
+impl RotateOrder {
+    /// What the successor of a credential is made of; `None` where the order says nothing of it.
+    fn proof(self, before: &Credential) -> Result<Option<Proof>, Problem> {
+        let order = Order {
+            label: before.label.clone(),
+            method: method(before).to_owned(),
+            jwks: self.jwks,
+            jwks_uri: self.jwks_uri,
+            subject: self.subject,
+            subject_dns: self.subject_dns,
+            subject_uri: self.subject_uri,
+            subject_ip: self.subject_ip,
+            subject_email: self.subject_email,
+            certificate: self.certificate,
+            ..Order::default()
+        };
+        if order.material().is_empty() { Ok(None) } else { proof(&order).map(Some) }
+    }
+}
+
+/// A credential as it is shown, with its secret once: no `Debug`.
+#[derive(Serialize)]
 struct Shown {
     id: String,
     client_id: String,
@@ -101,8 +128,15 @@ fn method(credential: &Credential) -> &'static str {
 }
 
 impl Shown {
-    fn of(credential: &Credential, usage: &Usage, life: Duration, now: UnixTime) -> Self {
-        let removal = Removal::of(credential, usage, life, now);
+    fn of(
+        registry: &Registry,
+        credential: &Credential,
+        usage: &Usage,
+        life: Duration,
+        now: UnixTime,
+    ) -> Self {
+        let successor = credential.replaced_by.as_ref().and_then(|next| registry.credential(next));
+        let removal = Removal::of(credential, successor.map(AsRef::as_ref), usage, life, now);
         let last = usage.credentials.get(&credential.id);
         let name = |id: &CredentialId| id.as_str().to_owned();
         Self {
@@ -140,13 +174,25 @@ fn longest_life(client: &Client, registry: &Registry) -> Duration {
 }
 
 async fn shown(admin: &Admin, state: &Served, id: &CredentialId) -> Result<Shown, Problem> {
+    let client = admin.registry()?.credential(id).map(|credential| credential.client_id.clone());
+    let client = client.ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
+    let usage = admin.usage(&client).await?;
+    shown_with(admin, state, id, &usage)
+}
+
+/// After a change that was acknowledged: the answer must not fail because the audit is not to be had, least
+/// of all one with a secret that cannot be read again.
+fn after_change(admin: &Admin, state: &Served, id: &CredentialId) -> Result<Shown, Problem> {
+    shown_with(admin, state, id, &Usage::default())
+}
+
+fn shown_with(admin: &Admin, state: &Served, id: &CredentialId, usage: &Usage) -> Result<Shown, Problem> {
     let registry = admin.registry()?;
     let unknown = || Problem::unknown("credential", id.as_str());
     let credential = registry.credential(id).ok_or_else(unknown)?;
     let registration = registry.registration(&credential.client_id).ok_or_else(unknown)?;
-    let usage = admin.usage(&credential.client_id).await?;
     let life = longest_life(registration.client(), &registry);
-    Ok(Shown::of(credential, &usage, life, state.clock.wall()))
+    Ok(Shown::of(&registry, credential, usage, life, state.clock.wall()))
 }
 
 pub(super) async fn list(
@@ -163,7 +209,10 @@ pub(super) async fn list(
     let place = |credential: &Credential| format!("{:020}", credential.status_index);
     let named = registration.credentials().iter().map(|credential| (place(credential), credential));
     let (items, next) = asked.page(named, |(place, _)| place.as_str());
-    let items = items.into_iter().map(|(_, credential)| Shown::of(credential, &usage, life, now)).collect();
+    let items = items
+        .into_iter()
+        .map(|(_, credential)| Shown::of(&registry, credential, &usage, life, now))
+        .collect();
     json(StatusCode::OK, &Page { items, next })
 }
 
@@ -181,12 +230,12 @@ pub(super) async fn create(
 ) -> Answer {
     let mut spec = spec(&client, &order)?;
     spec.idempotency_key = idempotency_key(&headers)?;
-    made(&admin, &state, admin.create_credential(spec).await?).await
+    made(&admin, &state, &admin.create_credential(spec).await?)
 }
 
-async fn made(admin: &Admin, state: &Served, created_credential: CreatedCredential) -> Answer {
-    let CreatedCredential { id, client_secret, repeated } = &created_credential;
-    let credential = shown(admin, state, id).await?.with_secret(client_secret.as_ref());
+fn made(admin: &Admin, state: &Served, created_credential: &CreatedCredential) -> Answer {
+    let CreatedCredential { id, client_secret, repeated } = created_credential;
+    let credential = after_change(admin, state, id)?.with_secret(client_secret.as_ref());
     match repeated {
         true => versioned(StatusCode::OK, &credential, credential.version),
         false => created(&credential, credential.version, &state.0, &format!("/credentials/{}", id.as_str())),
@@ -197,22 +246,33 @@ pub(super) async fn rotate(
     Writer(admin): Writer,
     state: Served,
     Path(id): Segment,
+    headers: HeaderMap,
     Json(order): Json<RotateOrder>,
 ) -> Answer {
     let overlap = span("overlap", order.overlap.unwrap_or(OVERLAP))?;
-    let proof = match (&order.jwks, &order.certificate) {
-        (Some(jwks), None) => Some(Proof::PublicKeys(key_set(jwks)?)),
-        (None, Some(pem)) => Some(Proof::Certificate(certificate(pem)?)),
-        (None, None) => None,
-        _ => return Err(Problem::invalid("jwks and certificate are for different methods")),
-    };
-    made(&admin, &state, admin.rotate_credential(&known(&id)?, overlap, proof).await?).await
+    let expires_in = order.expires_in.map(|seconds| span("expires_in", seconds)).transpose()?;
+    let id = known(&id)?;
+    let registry = admin.registry()?;
+    let before = registry.credential(&id).ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
+    check_match(&headers, id.as_str(), before.version)?;
+    let rotation = Rotation { overlap, expires_in, proof: order.proof(before)? };
+    made(&admin, &state, &admin.rotate_credential(&id, rotation).await?)
 }
 
-pub(super) async fn revoke(Writer(admin): Writer, state: Served, Path(id): Segment) -> Answer {
+pub(super) async fn revoke(
+    Writer(admin): Writer,
+    state: Served,
+    Path(id): Segment,
+    headers: HeaderMap,
+) -> Answer {
     let id = known(&id)?;
+    if headers.contains_key(http::header::IF_MATCH) {
+        let found = admin.registry()?.credential(&id).map(|credential| credential.version);
+        let found = found.ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
+        check_match(&headers, id.as_str(), found)?;
+    }
     admin.revoke_credential(&id).await?;
-    let mut credential = shown(&admin, &state, &id).await?;
+    let mut credential = after_change(&admin, &state, &id)?;
     credential.effective = Some(admin.effective().into());
     versioned(StatusCode::OK, &credential, credential.version)
 }
@@ -256,22 +316,27 @@ fn spec(client: &str, order: &Order) -> Result<CredentialSpec, Problem> {
     Ok(spec)
 }
 
+impl Order {
+    /// The members that say what it is made of, by name.
+    fn material(&self) -> Vec<&'static str> {
+        let given = [
+            ("jwks", self.jwks.is_some()),
+            ("jwks_uri", self.jwks_uri.is_some()),
+            ("subject", self.subject.is_some()),
+            ("subject_dns", self.subject_dns.is_some()),
+            ("subject_uri", self.subject_uri.is_some()),
+            ("subject_ip", self.subject_ip.is_some()),
+            ("subject_email", self.subject_email.is_some()),
+            ("certificate", self.certificate.is_some()),
+            ("secret_use", self.secret_use.is_some()),
+        ];
+        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+}
+
 /// What each method is made of; what belongs to another method is refused rather than ignored.
 fn proof(order: &Order) -> Result<Proof, Problem> {
-    let given: Vec<&str> = [
-        ("jwks", order.jwks.is_some()),
-        ("jwks_uri", order.jwks_uri.is_some()),
-        ("subject", order.subject.is_some()),
-        ("subject_dns", order.subject_dns.is_some()),
-        ("subject_uri", order.subject_uri.is_some()),
-        ("subject_ip", order.subject_ip.is_some()),
-        ("subject_email", order.subject_email.is_some()),
-        ("certificate", order.certificate.is_some()),
-        ("secret_use", order.secret_use.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(name, given)| given.then_some(name))
-    .collect();
+    let given = order.material();
     let wants = |what: &str| Problem::invalid(format!("{} takes {what}", order.method));
     match (order.method.as_str(), given.as_slice()) {
         ("client_secret", [] | ["secret_use"]) => {

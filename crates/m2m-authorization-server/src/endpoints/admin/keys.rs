@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::{Json, Reader, Writer};
 use super::page::{Asked, Page};
+use super::problem::Problem;
 use super::wire::{WireEffective, algorithm};
 use super::{Answer, json};
 use crate::Admin;
@@ -67,6 +68,9 @@ pub(super) async fn list(Reader(admin): Reader, asked: Asked) -> Answer {
 
 pub(super) async fn roll(Writer(admin): Writer, Json(order): Json<Order>) -> Answer {
     let which = order.alg.as_deref().map(algorithm).transpose()?;
+    if let Some(symmetric) = which.filter(|which| which.is_symmetric()) {
+        return Err(Problem::invalid(format!("{} signs nothing that others check", symmetric.name())));
+    }
     let how = if order.emergency { Roll::Emergency } else { Roll::Announced };
     let items = admin.roll_keys(which, how).await?.into_iter().map(shown).collect();
     let effective = order.emergency.then(|| withdrawal(&admin).into());

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State as Extracted};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use bytes::Bytes;
 use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -32,7 +32,8 @@ use serde_json::{Map, Value};
 
 use super::Served;
 use crate::admin::ADMIN_PATH;
-use crate::registry::IfVersion;
+use crate::error::Error;
+use crate::registry::{Conflict, IfVersion};
 use crate::server::State;
 use problem::Problem;
 
@@ -71,7 +72,7 @@ pub(crate) fn routes(base_path: &str) -> Router<Arc<State>> {
         let methods = methods.fallback(Problem::method_not_allowed);
         router = router.route(&format!("{base_path}{ADMIN_PATH}{path}"), methods);
     }
-    router
+    router.route(&format!("{base_path}{ADMIN_PATH}/{{*rest}}"), any(Problem::not_found))
 }
 
 async fn openapi(Extracted(state): Served) -> Response<Body> {
@@ -130,20 +131,32 @@ fn if_match(headers: &HeaderMap) -> Result<IfVersion, Problem> {
     version.map(Some).ok_or_else(|| Problem::bad("If-Match is not a version in quotes, such as \"1\""))
 }
 
-/// A merge patch (RFC 7396) applied to an object as it is shown. Names may be repeated, not changed.
+/// Whether an act is for the version that is there.
+fn check_match(headers: &HeaderMap, name: &str, found: u64) -> Result<(), Problem> {
+    match if_match(headers)? {
+        Some(expected) if expected != found => {
+            let conflict = Conflict::Version { name: name.to_owned(), expected, found };
+            Err(Error::from(conflict).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A merge patch (RFC 7396) applied to an object as it is shown. What cannot be changed may be repeated as
+/// it is, so that what was read can be sent back.
 fn patched(
     shown: &impl Serialize,
     patch: Map<String, Value>,
-    names: &[&str],
+    writable: &[&str],
 ) -> Result<Map<String, Value>, Problem> {
     let shown = serde_json::to_value(shown).map_err(|error| Problem::internal(&error.to_string()))?;
     let Value::Object(mut object) = shown else { return Err(Problem::internal("not an object")) };
     for (name, value) in patch {
-        if names.contains(&name.as_str()) {
-            if object.get(&name) != Some(&value) {
-                return Err(Problem::invalid(format!("{name} cannot be changed")));
-            }
-        } else if value.is_null() {
+        let fixed = object.contains_key(&name) && !writable.contains(&name.as_str());
+        if fixed && object.get(&name) != Some(&value) {
+            return Err(Problem::invalid(format!("{name} cannot be changed")));
+        }
+        if value.is_null() && !fixed {
             object.remove(&name);
         } else {
             // No member is an object itself, so a patch replaces members as a whole.

@@ -2,6 +2,8 @@
 //!
 //! Sections: RFC 9457 §3; RFC 6750 §3
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode};
@@ -10,6 +12,9 @@ use serde_json::json;
 
 use crate::error::{Error, ErrorKind};
 use crate::store::StoreError;
+
+/// When to come back, where nothing better is known.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A refusal with its reason, for people and for programs.
 #[derive(Debug)]
@@ -20,11 +25,13 @@ pub(crate) struct Problem {
     /// `WWW-Authenticate`.
     challenges: Vec<HeaderValue>,
     nonce: Option<HeaderValue>,
+    /// When to come back, where it is temporary.
+    retry_after: Duration,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), challenges: Vec::new(), nonce: None }
+        Self { status, code, detail: detail.into(), challenges: Vec::new(), nonce: None, retry_after: SOON }
     }
 
     /// The request cannot be understood.
@@ -64,6 +71,18 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
     }
 
+    /// It cannot be done now, and nothing was done.
+    pub(crate) fn later(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// Too many tokens that are none came from there.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let detail = "too many calls without a valid token came from this address";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", detail);
+        Self { retry_after: wait, ..problem }
+    }
+
     /// The token is missing, wrong or not enough.
     pub(crate) fn unauthorized(
         status: StatusCode,
@@ -78,6 +97,11 @@ impl Problem {
     pub(crate) fn with_nonce(mut self, nonce: Option<HeaderValue>) -> Self {
         self.nonce = nonce;
         self
+    }
+
+    /// Nothing is at this path.
+    pub(crate) async fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown", "there is nothing at this path; /openapi.json lists them")
     }
 
     pub(crate) async fn method_not_allowed() -> Self {
@@ -95,9 +119,11 @@ impl From<Error> for Problem {
             ErrorKind::Unknown => Self::new(StatusCode::NOT_FOUND, "unknown", detail),
             ErrorKind::Unavailable => {
                 tracing::warn!(reason = detail, "an administrative act has to wait");
-                let detail = "the database does not answer; nothing was changed";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+                Self::later(
+                    "the database does not answer; look whether the change was made before you repeat it",
+                )
             }
+            ErrorKind::Full => Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail),
             ErrorKind::Internal => Self::internal(&detail),
         }
     }
@@ -127,8 +153,8 @@ impl IntoResponse for Problem {
         if let Some(nonce) = self.nonce {
             headers.insert(header::DPOP_NONCE, nonce);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after.as_secs().max(1)));
         }
         response
     }

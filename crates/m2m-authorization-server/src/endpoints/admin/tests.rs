@@ -480,3 +480,166 @@ async fn keys_are_listed_and_replaced() {
     // The administrator's own token was signed by what is withdrawn now.
     problem(&office.call(Method::GET, "/keys", None).await, 401, "unauthorized");
 }
+
+#[tokio::test]
+async fn an_administrator_without_grant_does_not_give_it_back() {
+    let office = office().await;
+    let other = admin_token(&office.harness, "other", "m2m:read m2m:write").await;
+    let grants = json!([{"api": API, "scopes": ["m2m:write", "m2m:read"]}]);
+    let patch = async |token: &str, grants: &Value| {
+        let body = json!({"grants": grants});
+        office.harness.send(request(Method::PATCH, "/clients/other", Some(token), Some(body))).await
+    };
+    assert_eq!(patch(&other, &grants).await.status, StatusCode::OK);
+    assert_eq!(patch(&office.token, &json!([])).await.status, StatusCode::OK);
+    problem(&patch(&other, &grants).await, 403, "forbidden");
+    let refused = office.get("/audit?event=request_refused&client_id=other").await;
+    assert_eq!(refused["items"][0]["error"], "insufficient_scope");
+}
+
+#[tokio::test]
+async fn a_binding_that_is_demanded_now_is_demanded_of_old_tokens() {
+    let office = office().await;
+    let path = format!("/apis/{}", super::apis::segment(API));
+    let patch = json!({"sender_constraint": "dpop"});
+    assert_eq!(office.call(Method::PATCH, &path, Some(patch)).await.status, StatusCode::OK);
+    problem(&office.call(Method::GET, "/apis", None).await, 403, "forbidden");
+}
+
+#[tokio::test]
+async fn callers_without_a_token_have_a_budget() {
+    let office = office().await;
+    let call = async || office.harness.send(request(Method::GET, "/apis", Some("garbage"), None)).await;
+    let mut refused = 0;
+    let over = loop {
+        let answer = call().await;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            break answer;
+        }
+        refused += 1;
+    };
+    assert_eq!(refused, crate::FailureBudget::default().per_address);
+    problem(&over, 429, "slow_down");
+    assert_eq!(over.header("retry-after"), "60");
+}
+
+#[tokio::test]
+async fn a_successor_lives_as_long_as_its_predecessor_was_meant_to() {
+    let office = office().await;
+    let order = json!({"label": "pod", "method": "client_secret", "expires_in": 7_776_000});
+    let old = office.post("/clients/app/credentials", order, 201).await;
+    let path = format!("/credentials/{}/rotate", old["id"].as_str().unwrap());
+    let new = office.post(&path, json!({"overlap": 60}), 201).await;
+    assert_eq!(new["expires_at"], office.harness.now().seconds() + 7_776_000);
+    let path = format!("/credentials/{}/rotate", new["id"].as_str().unwrap());
+    let next = office.post(&path, json!({"expires_in": 100}), 201).await;
+    assert_eq!(next["expires_at"], office.harness.now().seconds() + 100);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_credential() {
+    let office = office().await;
+    let other = office.harness.secret("app").await;
+    let old =
+        office.post("/clients/app/credentials", json!({"label": "p", "method": "client_secret"}), 201).await;
+    let token = office.harness.token("app", old["client_secret"].as_str().unwrap()).await;
+    let path = format!("/credentials/{}/rotate", old["id"].as_str().unwrap());
+    office.post(&path, json!({"overlap": 60}), 201).await;
+    office.harness.advance(59);
+    assert!(office.is_active(&token, &other).await);
+    office.harness.advance(1);
+    assert!(!office.is_active(&token, &other).await);
+    assert_eq!(office.get("/tokens?client_id=app").await["items"][0]["revoked"], true);
+}
+
+#[tokio::test]
+async fn an_api_made_again_is_another_api() {
+    let office = office().await;
+    let api = json!({"identifier": "https://b.example", "scopes": ["r"]});
+    let path = "/apis/https%3A%2F%2Fb.example";
+    office.post("/apis", api.clone(), 201).await;
+    let grants = json!([{"api": "https://b.example", "scopes": ["r"]}]);
+    office.post("/clients", json!({"id": "b", "grants": grants}), 201).await;
+    let secret = office.harness.secret("b").await;
+    let token = office.harness.token("b", &secret).await;
+    let active = async || {
+        let ask = Ask::about(&token).basic("b", &secret);
+        office.harness.post(INTROSPECT, ask).await.json()["active"].as_bool().unwrap()
+    };
+    assert!(active().await);
+    office.call(Method::PATCH, "/clients/b", Some(json!({"grants": []}))).await;
+    assert_eq!(office.call(Method::DELETE, path, None).await.status, StatusCode::NO_CONTENT);
+    assert!(!active().await);
+    office.harness.advance(1);
+    office.post("/apis", api, 201).await;
+    assert!(!active().await, "it was for the one that is gone");
+}
+
+#[tokio::test]
+async fn one_idempotency_key_is_for_one_order() {
+    let office = office().await;
+    let ask = |label: &str| {
+        let order = json!({"label": label, "method": "client_secret"});
+        let mut request = request(Method::POST, "/clients/app/credentials", Some(&office.token), Some(order));
+        request.headers_mut().insert("idempotency-key", "k".parse().unwrap());
+        office.harness.send(request)
+    };
+    assert_eq!(ask("a").await.status, StatusCode::CREATED);
+    assert_eq!(ask("a").await.status, StatusCode::OK);
+    problem(&ask("b").await, 409, "conflict");
+}
+
+#[tokio::test]
+async fn acts_are_for_the_version_that_they_name() {
+    let office = office().await;
+    let credential =
+        office.post("/clients/app/credentials", json!({"label": "p", "method": "client_secret"}), 201).await;
+    let credential = format!("/credentials/{}", credential["id"].as_str().unwrap());
+    for path in ["/clients/app/disable", "/clients/app/enable", "/clients/app/revoke"] {
+        let mut request = request(Method::POST, path, Some(&office.token), None);
+        request.headers_mut().insert("if-match", "\"99\"".parse().unwrap());
+        problem(&office.harness.send(request).await, 412, "version");
+    }
+    for act in ["rotate", "revoke"] {
+        let mut request = request(Method::POST, &format!("{credential}/{act}"), Some(&office.token), None);
+        request.headers_mut().insert("if-match", "\"99\"".parse().unwrap());
+        problem(&office.harness.send(request).await, 412, "version");
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_can_be_sent_back() {
+    let office = office().await;
+    for path in ["/clients/app".to_owned(), format!("/apis/{}", super::apis::segment(ORDERS))] {
+        let mut read = office.get(&path).await;
+        read.as_object_mut().unwrap().remove("unused_scopes");
+        read["name"] = json!("changed");
+        let answer = office.call(Method::PATCH, &path, Some(read)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        let version = office.call(Method::PATCH, &path, Some(json!({"version": 99}))).await;
+        problem(&version, 422, "invalid");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_replaced_say_so() {
+    let office = office().await;
+    let symmetric = office.call(Method::POST, "/keys/roll", Some(json!({"alg": "HS256"}))).await;
+    problem(&symmetric, 422, "invalid");
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let harness = Harness::with(|settings| settings.signing_key(key)).await;
+    harness.server.prepare().await.unwrap();
+    let token = admin_token(&harness, "admin", "m2m:read m2m:write").await;
+    let body = json!({"alg": "EdDSA", "emergency": true});
+    problem(
+        &harness.send(request(Method::POST, "/keys/roll", Some(&token), Some(body))).await,
+        409,
+        "conflict",
+    );
+}
+
+#[tokio::test]
+async fn a_path_that_is_none_is_a_problem_too() {
+    let office = office().await;
+    problem(&office.call(Method::GET, "/nothing/here", None).await, 404, "unknown");
+}

@@ -36,8 +36,8 @@ pub(super) async fn list(
     let (entries, next) = page_of(&asked, admin.live_tokens(query).await?);
     let mut items = Vec::with_capacity(entries.len());
     for entry in entries {
-        let revoked = entry.record.jti.as_deref().map(|jti| admin.is_revoked(jti)).transpose()?;
-        items.extend(shown(entry).map(|shown| Shown { revoked: revoked.unwrap_or_default(), ..shown }));
+        let revoked = admin.is_withdrawn(&entry.record)?;
+        items.extend(shown(entry).map(|shown| Shown { revoked, ..shown }));
     }
     answer(StatusCode::OK, &Page { items, next })
 }
@@ -57,7 +57,7 @@ fn shown(entry: Entry) -> Option<Shown> {
 }
 
 pub(super) async fn revoke(Writer(admin): Writer, Path(jti): Segment) -> Answer {
-    if jti.is_empty() || jti.len() > 256 {
+    if !(1..=64).contains(&jti.len()) || !jti.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Problem::unknown("token", "of that name"));
     }
     admin.revoke_token(&jti).await?;

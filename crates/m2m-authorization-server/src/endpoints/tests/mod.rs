@@ -8,6 +8,8 @@ mod limits;
 mod offline;
 mod refusals;
 mod requirements;
+#[cfg(feature = "sqlite")]
+mod restart;
 mod secrets;
 mod withdrawal;
 

@@ -117,6 +117,8 @@ struct StoredApi {
     lifetime: u64,
     alg: String,
     sender_constraint: String,
+    #[serde(default)]
+    created_at: u64,
     version: u64,
 }
 
@@ -132,6 +134,7 @@ impl StoredApi {
             lifetime: api.lifetime.as_secs(),
             alg: api.algorithm.name().to_owned(),
             sender_constraint: api.sender_constraint.name().to_owned(),
+            created_at: api.created_at.millis(),
             version: api.version,
         }
     }
@@ -152,6 +155,7 @@ impl StoredApi {
             lifetime: Duration::from_secs(self.lifetime),
             algorithm: algorithm(&self.alg)?,
             sender_constraint: constraint(&self.sender_constraint)?,
+            created_at: UnixTime::from_millis(self.created_at),
             version: self.version,
             ..Api::new(ApiIdentifier::parse(&self.identifier).ok()?)
         })
