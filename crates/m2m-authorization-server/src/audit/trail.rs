@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use m2m_io::Clock;
+use m2m_io::{Clock, OsRandom};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::time::UnixTime;
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::{Event, Record};
 use crate::observe;
 use crate::registry::CredentialId;
+use crate::registry::secret::random_letters;
 use crate::store::{Store, StoreError};
 
 /// Records held while the store is away: about 40 MB.
@@ -49,10 +50,22 @@ pub struct LastUse {
     pub address: Option<IpAddr>,
 }
 
+/// Where a record stands among those of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The process, by a name that no other has.
+    pub node: String,
+    /// How many records it had before.
+    pub number: u64,
+}
+
 /// What is written at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batch {
+    /// Of the first record; the others follow it without a gap. A record that is offered again, because nobody
+    /// heard whether it was stored, has the same. Without it, the store counts.
+    pub origin: Option<Origin>,
     /// Records, oldest first.
     pub records: Vec<Record>,
     /// Credentials that were used to prove who a client is, for whatever.
@@ -75,6 +88,8 @@ struct Waiting {
     appended: u64,
     /// Records that are stored or given up.
     settled: u64,
+    /// Records that were ever given a place in the row.
+    numbered: u64,
     /// Why the last batch was refused, and how many records had been appended when it was tried.
     refused: Option<(u64, StoreError)>,
 }
@@ -90,7 +105,18 @@ impl Waiting {
             }
             self.records.pop_front();
         }
+        self.numbered += 1;
         self.records.push_back(record);
+    }
+
+    /// Everything that waits. Records leave in front and come behind, so their numbers have no gap.
+    fn take(&mut self, node: &str) -> Batch {
+        let number = self.numbered.saturating_sub(self.records.len() as u64);
+        Batch {
+            origin: Some(Origin { node: node.to_owned(), number }),
+            records: self.records.drain(..).collect(),
+            uses: std::mem::take(&mut self.uses),
+        }
     }
 
     fn put_back(&mut self, batch: Batch) {
@@ -116,11 +142,28 @@ pub(crate) struct Trail {
     /// One batch at a time, so that records reach the store in order.
     writing: tokio::sync::Mutex<()>,
     mode: AuditMode,
+    /// Sets the records of this process apart from those of all others.
+    node: String,
+}
+
+/// A batch on its way. It goes back to the row if nobody hears how that ended: a client hung up, the server stops.
+struct Sent<'t> {
+    trail: &'t Trail,
+    batch: Batch,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        if !self.batch.is_empty() {
+            self.trail.lock().put_back(std::mem::take(&mut self.batch));
+        }
+    }
 }
 
 impl Trail {
     pub(crate) fn new(mode: AuditMode) -> Self {
-        Self { waiting: Mutex::default(), full: Notify::new(), writing: tokio::sync::Mutex::default(), mode }
+        let (waiting, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { waiting, full: Notify::new(), writing, mode, node: random_letters(&OsRandom, 8) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -173,7 +216,7 @@ impl Trail {
             Some(free) => free,
             None => self.writing.lock().await,
         };
-        let (batch, count, appended) = {
+        let (mut sent, appended) = {
             let mut waiting = self.lock();
             if waiting.settled >= until && waiting.uses.is_empty() {
                 return Ok(());
@@ -183,24 +226,15 @@ impl Trail {
             {
                 return Err(error.clone());
             }
-            let records: Vec<Record> = waiting.records.drain(..).collect();
-            let count = records.len() as u64;
-            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, count, waiting.appended)
+            (Sent { trail: self, batch: waiting.take(&self.node) }, waiting.appended)
         };
-        match store.append(&batch).await {
-            Ok(()) => {
-                let mut waiting = self.lock();
-                waiting.settled += count;
-                waiting.refused = None;
-                Ok(())
-            }
-            Err(error) => {
-                let mut waiting = self.lock();
-                waiting.put_back(batch);
-                waiting.refused = Some((appended, error.clone()));
-                Err(error)
-            }
+        let stored = store.append(&sent.batch).await;
+        if stored.is_ok() {
+            let stored = std::mem::take(&mut sent.batch);
+            self.lock().settled += stored.records.len() as u64;
         }
+        self.lock().refused = stored.clone().err().map(|error| (appended, error));
+        stored
     }
 
     /// Writes batches for as long as it is polled.
@@ -263,6 +297,27 @@ mod tests {
         assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
     }
 
+    #[tokio::test]
+    async fn what_nobody_heard_the_end_of_waits_on_under_its_number() {
+        let (trail, store) = (Trail::new(AuditMode::Durable), MemoryStore::default());
+        let send = || Sent { trail: &trail, batch: trail.lock().take("n") };
+        let first = |sent: &Sent<'_>| sent.batch.origin.as_ref().map(|origin| origin.number);
+        trail.append(revoked(1));
+        let sent = send();
+        assert_eq!(first(&sent), Some(0));
+        trail.append(revoked(2));
+        // The client hangs up.
+        drop(sent);
+        let again = send();
+        assert_eq!((first(&again), again.batch.records.len()), (Some(0), 2));
+        drop(again);
+        trail.flush(&store).await.unwrap();
+        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 2, "no record goes with him");
+        assert_eq!(trail.lock().settled, 2);
+        trail.append(revoked(3));
+        assert_eq!(first(&send()), Some(2));
+    }
+
     #[test]
     fn refusals_give_way_to_decisions() {
         let mut waiting = Waiting::default();
@@ -281,7 +336,7 @@ mod tests {
     fn a_refused_batch_waits_in_front() {
         let mut waiting = Waiting::default();
         waiting.push(revoked(3));
-        waiting.put_back(Batch { records: vec![revoked(1), revoked(2)], uses: HashMap::new() });
+        waiting.put_back(Batch { records: vec![revoked(1), revoked(2)], ..Batch::default() });
         let seconds: Vec<u64> = waiting.records.iter().map(|record| record.at.seconds()).collect();
         assert_eq!(seconds, [1, 2, 3]);
     }

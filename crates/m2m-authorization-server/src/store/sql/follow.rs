@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::SqlStore;
-use super::database::Dialect;
+use super::database::{Database, Dialect};
+use crate::store::StoreError;
 
 /// How often old records are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
@@ -32,24 +33,17 @@ impl SqlStore {
         }
     }
 
-    /// Asks for changes when told to, and every half second.
+    /// Asks for changes when told to, and every half second. The one node of a SQLite file asks only after a
+    /// change of its own of which it does not know whether it was made.
     async fn follow(&self, told: &Notify) {
-        if self.database.dialect == Dialect::Sqlite {
-            return;
-        }
-        let mut reachable = true;
+        let mut followed = Followed { database: &self.database, reachable: true };
         loop {
             tokio::select! {
+                () = self.unsure.notified() => {}
                 () = told.notified() => {}
-                () = self.clock.sleep(self.options.poll) => {}
+                () = self.clock.sleep(self.options.poll), if self.database.dialect == Dialect::Postgres => {}
             }
-            let heard = self.catch_up().await;
-            match &heard {
-                Ok(()) if !reachable => tracing::warn!("the database answers again"),
-                Err(error) if reachable => tracing::error!(%error, "the database does not answer"),
-                _ => {}
-            }
-            reachable = heard.is_ok();
+            followed.heard(&self.catch_up().await);
         }
     }
 
@@ -75,4 +69,32 @@ impl SqlStore {
 
     #[cfg(not(feature = "postgres"))]
     async fn listen(&self, _: &Notify) {}
+}
+
+/// Whether the database answers whoever follows. While it does not, nobody else waits for it; once nobody
+/// follows any more, everybody has to find out for himself.
+struct Followed<'d> {
+    database: &'d Database,
+    reachable: bool,
+}
+
+impl Followed<'_> {
+    fn heard(&mut self, heard: &Result<(), StoreError>) {
+        match heard {
+            Ok(()) if !self.reachable => tracing::warn!("the database answers again"),
+            Err(error) if self.reachable => tracing::error!(%error, "the database cannot be followed"),
+            _ => {}
+        }
+        self.reachable = heard.is_ok();
+        match heard {
+            Err(StoreError::Unavailable(_)) => self.database.is_away(),
+            _ => self.database.may_answer(),
+        }
+    }
+}
+
+impl Drop for Followed<'_> {
+    fn drop(&mut self) {
+        self.database.may_answer();
+    }
 }

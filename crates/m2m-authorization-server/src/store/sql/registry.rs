@@ -1,12 +1,14 @@
 //! Changes of the registry and of what is revoked, each under the next revision.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use m2m_proto::time::UnixTime;
+use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use tokio::sync::Notify;
 
-use super::database::{CHANNEL, Dialect, Statement, unavailable};
+use super::database::{CHANNEL, Dialect, Open, unavailable};
 use super::document::{self, Row};
 use super::{Snapshot, SqlStore, lock, restored, stored};
 use crate::registry::{Change, Registry};
@@ -35,8 +37,6 @@ const CLAIM: &str =
     "INSERT INTO m2m_settings (name, value) VALUES ('sealing_key', $1) ON CONFLICT (name) DO NOTHING";
 const CLAIMED: &str = "SELECT value FROM m2m_settings WHERE name = 'sealing_key'";
 
-type Open = Transaction<'static, Any>;
-
 fn text(row: &AnyRow, column: usize) -> Result<String, StoreError> {
     row.try_get(column).map_err(unavailable)
 }
@@ -49,27 +49,56 @@ impl SqlStore {
     /// Applies one change; see [`Store::change`](crate::store::Store::change).
     pub(super) async fn apply(&self, change: Change) -> Result<Arc<Registry>, StoreError> {
         let _one_at_a_time = self.changing.lock().await;
+        let unsure = Unsure::until_told_otherwise(&self.unsure);
         let mut open = self.database.begin().await?;
+        let asked = self.clock.monotonic();
         let revision = self.next_revision(&mut open).await?;
-        let snapshot = self.snapshot.load_full();
-        let rows = run_in(&mut open, self.database.statement(NEWER).bind(snapshot.revision)).await?;
-        let revoked =
-            run_in(&mut open, self.database.statement(REVOKED_NEWER).bind(snapshot.revision)).await?;
+        // Nobody else takes one before this transaction ends, so this is all that there is below it.
+        let snapshot = self.known(revision - 1);
+        let rows =
+            self.database.all_in(&mut open, self.database.statement(NEWER).bind(snapshot.revision)).await?;
+        let revoked = self.database.statement(REVOKED_NEWER).bind(snapshot.revision);
+        let revoked = self.database.all_in(&mut open, revoked).await?;
         let newest = newer(&snapshot, &rows)?;
-        // Dropping the transaction takes the revision back.
-        let applied = newest.apply(change)?;
+        let applied = match newest.apply(change) {
+            Ok(applied) => applied,
+            Err(conflict) => {
+                // Dropping the transaction takes the revision back. What contradicts may be news here.
+                drop(open);
+                self.take_revoked(&revoked)?;
+                self.install(newest, revision - 1, asked);
+                unsure.settle();
+                return Err(conflict.into());
+            }
+        };
         for entity in &applied.touched {
             let row = Row::of(&applied.registry, entity)?;
             let put =
                 self.database.statement(PUT).bind(row.kind).bind(row.id).bind(revision).bind(row.document);
-            execute_in(&mut open, put).await?;
+            self.database.run_in(&mut open, put).await?;
         }
         self.tell(&mut open, revision).await?;
-        open.commit().await.map_err(unavailable)?;
+        self.database.commit(open).await?;
         self.take_revoked(&revoked)?;
         let registry = Arc::new(applied.registry);
-        self.install(Arc::clone(&registry), revision);
+        self.install(Arc::clone(&registry), revision, asked);
+        unsure.settle();
         Ok(registry)
+    }
+
+    /// What is known here of a database that is at revision `latest`: nothing, if it is not the one that it was, but
+    /// an older copy in its place.
+    fn known(&self, latest: i64) -> Arc<Snapshot> {
+        let snapshot = self.snapshot.load_full();
+        if snapshot.revision <= latest {
+            return snapshot;
+        }
+        tracing::error!(
+            known = snapshot.revision,
+            found = latest,
+            "the database went back in time: everything is read again"
+        );
+        Arc::default()
     }
 
     fn take_revoked(&self, rows: &[AnyRow]) -> Result<(), StoreError> {
@@ -81,16 +110,16 @@ impl SqlStore {
         Ok(())
     }
 
-    fn install(&self, registry: Arc<Registry>, revision: i64) {
+    /// Takes over the registry as it was at `revision`, which was asked for at `asked`.
+    fn install(&self, registry: Arc<Registry>, revision: i64, asked: Duration) {
         self.snapshot.store(Arc::new(Snapshot { registry, revision }));
-        self.heard();
+        self.heard(asked);
         self.changes.send_modify(|count| *count += 1);
     }
 
     async fn next_revision(&self, open: &mut Open) -> Result<i64, StoreError> {
-        let statement = self.database.statement(NEXT_REVISION);
-        let row = statement.fetch_one(&mut **open).await.map_err(unavailable)?;
-        number(&row, 0)
+        let rows = self.database.all_in(open, self.database.statement(NEXT_REVISION)).await?;
+        rows.first().map_or_else(|| Err(no_revision()), |row| number(row, 0))
     }
 
     /// Wakes the other nodes when the transaction is committed.
@@ -99,7 +128,7 @@ impl SqlStore {
             Dialect::Sqlite => Ok(()),
             Dialect::Postgres => {
                 let notify = self.database.statement("SELECT pg_notify($1, $2)");
-                execute_in(open, notify.bind(CHANNEL).bind(revision.to_string())).await
+                self.database.run_in(open, notify.bind(CHANNEL).bind(revision.to_string())).await
             }
         }
     }
@@ -107,19 +136,21 @@ impl SqlStore {
     /// Takes over what other nodes changed.
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().await;
-        let snapshot = self.snapshot.load_full();
-        let latest = self.database.all(self.database.statement(LATEST)).await?;
-        let latest = latest.first().map_or(Ok(0), |row| number(row, 0))?;
-        if latest <= snapshot.revision {
-            self.heard();
+        // What is read is at least as new as this moment; the answer may be long on its way.
+        let asked = self.clock.monotonic();
+        let latest = self.database.look(self.database.statement(LATEST)).await?;
+        let latest = latest.first().map_or_else(|| Err(no_revision()), |row| number(row, 0))?;
+        let snapshot = self.known(latest);
+        if latest == snapshot.revision {
+            self.heard(asked);
             return Ok(());
         }
-        let revoked =
-            self.database.all(self.database.statement(REVOKED_NEWER).bind(snapshot.revision)).await?;
-        let rows = self.database.all(self.database.statement(NEWER).bind(snapshot.revision)).await?;
+        let revoked = self.database.statement(REVOKED_NEWER).bind(snapshot.revision);
+        let revoked = self.database.look_closer(revoked).await?;
+        let rows = self.database.look_closer(self.database.statement(NEWER).bind(snapshot.revision)).await?;
         self.take_revoked(&revoked)?;
         // Rows may be newer than `latest`; the same rows read again change nothing.
-        self.install(newer(&snapshot, &rows)?, latest);
+        self.install(newer(&snapshot, &rows)?, latest, asked);
         Ok(())
     }
 
@@ -128,16 +159,18 @@ impl SqlStore {
         if !lock(&self.revoked).must_remember(token, now)? {
             return Ok(());
         }
+        let unsure = Unsure::until_told_otherwise(&self.unsure);
         let mut open = self.database.begin().await?;
         let revision = self.next_revision(&mut open).await?;
         let put = self.database.statement(PUT_REVOKED);
         let put = put.bind(token.jti.clone()).bind(stored(token.expires_at)).bind(revision);
-        execute_in(&mut open, put).await?;
+        self.database.run_in(&mut open, put).await?;
         self.tell(&mut open, revision).await?;
-        open.commit().await.map_err(unavailable)?;
+        self.database.commit(open).await?;
+        // The database answered, but nothing was asked about others: this node is as old as before.
         lock(&self.revoked).insert(token.jti.clone(), token.expires_at);
-        self.heard();
         self.changes.send_modify(|count| *count += 1);
+        unsure.settle();
         Ok(())
     }
 
@@ -152,12 +185,32 @@ impl SqlStore {
     }
 }
 
-async fn run_in(open: &mut Open, statement: Statement<'_>) -> Result<Vec<AnyRow>, StoreError> {
-    statement.fetch_all(&mut **open).await.map_err(unavailable)
+fn no_revision() -> StoreError {
+    StoreError::Unreadable("m2m_revision has no row".to_owned())
 }
 
-async fn execute_in(open: &mut Open, statement: Statement<'_>) -> Result<(), StoreError> {
-    statement.execute(&mut **open).await.map(drop).map_err(unavailable)
+/// A change that may be made or not, as long as nobody heard how it ended: whoever waited for it may have gone away,
+/// or the answer was lost. The database is asked then.
+struct Unsure<'s> {
+    ask: Option<&'s Notify>,
+}
+
+impl<'s> Unsure<'s> {
+    fn until_told_otherwise(ask: &'s Notify) -> Self {
+        Self { ask: Some(ask) }
+    }
+
+    fn settle(mut self) {
+        self.ask = None;
+    }
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        if let Some(ask) = self.ask {
+            ask.notify_one();
+        }
+    }
 }
 
 /// The snapshot with newer rows in it.
