@@ -1,0 +1,367 @@
+//! A node of an authorization server on a database, and how to ask it: through its router, without a socket.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use m2m_authorization_server::registry::{
+    Api, ApiIdentifier, Client, CredentialId, CredentialSpec, Proof, SecretUse,
+};
+use m2m_authorization_server::store::sql::{SqlOptions, SqlStore};
+use m2m_authorization_server::{ClientAddress, Server, ServerBuilder};
+use m2m_io::task::{Task, spawn_detached};
+use m2m_io::{BoxFuture, Clock, SystemClock};
+use m2m_proto::client_auth::secret::{BasicEncoding, ClientSecret, encode_basic};
+use m2m_proto::client_auth::{AssertionAudience, ClientAssertion};
+use m2m_proto::client_id::ClientId;
+use m2m_proto::dpop::DpopProof;
+use m2m_proto::form::FormWriter;
+use m2m_proto::jose::{Algorithm, JwkSet, SigningKey, base64url};
+use m2m_proto::names::{assertion_type, header, media_type, param};
+use m2m_proto::scope::Scope;
+use m2m_proto::secret::{Secret, SecretBytes};
+use m2m_proto::time::UnixTime;
+use m2m_proto::uri::Issuer;
+use m2m_testkit::FixedKeys;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+pub(crate) const ISSUER: &str = "https://as.example";
+pub(crate) const API: &str = "https://orders.example";
+pub(crate) const APP: &str = "app";
+pub(crate) const ADMIN: &str = "admin";
+pub(crate) const TOKEN: &str = "/oauth2/token";
+pub(crate) const INTROSPECT: &str = "/oauth2/introspect";
+pub(crate) const REVOKE: &str = "/oauth2/revoke";
+pub(crate) const JWKS: &str = "/oauth2/jwks";
+pub(crate) const FEED: &str = "/oauth2/revocations";
+pub(crate) const STATUS_LIST: &str = "/oauth2/status/0";
+
+/// The longest that anything here is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Real time, which a test can put ahead.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ahead(Arc<AtomicU64>);
+
+impl Ahead {
+    pub(crate) fn by(&self, duration: Duration) {
+        let millis = u64::try_from(duration.as_millis()).unwrap();
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    fn ahead(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl Clock for Ahead {
+    fn wall(&self) -> UnixTime {
+        SystemClock.wall().saturating_add(self.ahead())
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic() + self.ahead()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
+
+/// Asks again and again until it is so, and answers how long that took.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let began = SystemClock.monotonic();
+    loop {
+        if is_so().await {
+            return SystemClock.monotonic() - began;
+        }
+        assert!(SystemClock.monotonic() - began < PATIENCE, "not in {PATIENCE:?}: {what}");
+        SystemClock.sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) fn client_id(id: &str) -> ClientId {
+    ClientId::parse(id).unwrap()
+}
+
+pub(crate) fn identifier(text: &str) -> ApiIdentifier {
+    ApiIdentifier::parse(text).unwrap()
+}
+
+pub(crate) fn scope(text: &str) -> Scope {
+    Scope::parse(text).unwrap()
+}
+
+pub(crate) fn sealing_key(byte: u8) -> SecretBytes {
+    Secret::new(vec![byte; 32])
+}
+
+/// One node. What it does besides requests ends with it.
+pub(crate) struct Node {
+    pub(crate) server: Server,
+    pub(crate) store: Arc<SqlStore>,
+    pub(crate) clock: Ahead,
+    background: Option<Task>,
+}
+
+impl Node {
+    /// A node with its background work.
+    pub(crate) async fn start(url: &str) -> Self {
+        Self::with(url, |_| {}, |server| server).await
+    }
+
+    /// A node with other settings of store and server.
+    pub(crate) async fn with(
+        url: &str,
+        options: impl FnOnce(&mut SqlOptions),
+        server: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
+        let mut node = Self::idle(url, options, server).await;
+        node.server.prepare().await.unwrap();
+        node.background = Some(spawn_detached("node", node.server.background()));
+        node
+    }
+
+    /// A node that answers requests and does nothing besides; it is not prepared either.
+    pub(crate) async fn idle(
+        url: &str,
+        options: impl FnOnce(&mut SqlOptions),
+        server: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
+        let clock = Ahead::default();
+        let mut settings = SqlOptions::new(url);
+        options(&mut settings);
+        let store = Arc::new(SqlStore::open(settings, Arc::new(clock.clone())).await.unwrap());
+        let builder = Server::builder(Issuer::parse(ISSUER).unwrap())
+            .clock(Arc::new(clock.clone()))
+            .store(store.clone())
+            .sealing_key(sealing_key(7));
+        Self { server: server(builder).build().unwrap(), store, clock, background: None }
+    }
+
+    /// Stops the background work, as at shutdown.
+    pub(crate) async fn stop_background(&mut self) {
+        if let Some(task) = self.background.take() {
+            task.abort();
+            task.join().await;
+        }
+    }
+
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(ClientAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        let response = self.server.router().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, ask: Ask) -> Answer {
+        self.send(ask.request(path)).await
+    }
+
+    /// What a client with this secret is answered when it asks for a token.
+    pub(crate) async fn ask(&self, client: &str, secret: &str) -> Answer {
+        self.post(TOKEN, Ask::token().basic(client, secret)).await
+    }
+
+    /// A token for [`API`].
+    pub(crate) async fn token(&self, parties: &Parties) -> String {
+        self.ask(APP, &parties.secret).await.access_token()
+    }
+
+    /// What introspection says of a token, asked by its owner.
+    pub(crate) async fn introspect(&self, parties: &Parties, token: &str) -> Answer {
+        self.post(INTROSPECT, Ask::about(token).basic(APP, &parties.other_secret)).await
+    }
+
+    pub(crate) async fn is_active(&self, parties: &Parties, token: &str) -> bool {
+        let answer = self.introspect(parties, token).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.json()["active"].as_bool().unwrap()
+    }
+
+    /// A call of the admin API with a body, by an administrator's token.
+    pub(crate) async fn administer(&self, token: &str, path: &str, body: Value) -> Answer {
+        let request = Request::builder().method(Method::POST).uri(format!("/admin/v1{path}"));
+        let request = request
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, media_type::JSON);
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// Registers the API, its client and an administrator.
+    pub(crate) async fn register(&self) -> Parties {
+        let admin = self.server.admin();
+        let scopes = scope("orders:read orders:write");
+        let api = scopes.iter().fold(Api::new(identifier(API)), |api, one| api.scope(one.clone(), ""));
+        admin.create_api(api.resource_server(client_id(APP))).await.unwrap();
+        admin.create_client(Client::new(client_id(APP)).grant(identifier(API), scopes)).await.unwrap();
+        let own_api = identifier(&format!("{ISSUER}/admin/v1"));
+        let administrator = Client::new(client_id(ADMIN)).grant(own_api, scope("m2m:read m2m:write"));
+        admin.create_client(administrator).await.unwrap();
+        let (_, other_secret) = self.secret(APP).await;
+        let (_, admin_secret) = self.secret(ADMIN).await;
+        let set = JwkSet::decode(&FixedKeys::set(&[Algorithm::EdDsa])).unwrap();
+        let spec = CredentialSpec::new(client_id(APP), "key", Proof::PublicKeys(set));
+        admin.create_credential(spec).await.unwrap();
+        // The last one: who knows it knows all of them.
+        let (credential, secret) = self.secret(APP).await;
+        Parties { secret, credential, other_secret, admin_secret, key: FixedKeys::signing(Algorithm::EdDsa) }
+    }
+
+    pub(crate) async fn secret(&self, client: &str) -> (CredentialId, String) {
+        let proof = Proof::ClientSecret(SecretUse::BasicOrPost);
+        let spec = CredentialSpec::new(client_id(client), "test", proof);
+        let made = self.server.admin().create_credential(spec).await.unwrap();
+        (made.id, made.client_secret.unwrap().expose().to_owned())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(task) = &self.background {
+            task.abort();
+        }
+    }
+}
+
+/// Who is registered, and by what each of them proves it.
+pub(crate) struct Parties {
+    /// A secret of [`APP`], and the credential that it is of.
+    pub(crate) secret: String,
+    pub(crate) credential: CredentialId,
+    /// Another one of [`APP`], for introspection.
+    pub(crate) other_secret: String,
+    pub(crate) admin_secret: String,
+    /// The key of [`APP`].
+    pub(crate) key: SigningKey,
+}
+
+impl Parties {
+    /// A token request by an assertion of that `jti`, made now.
+    pub(crate) fn assertion(&self, node: &Node, jti: &str) -> Ask {
+        let (id, audience) = (client_id(APP), AssertionAudience::Literal(ISSUER.to_owned()));
+        let assertion = ClientAssertion::new(&id, &audience, jti, node.clock.wall());
+        Ask::token().assertion(&assertion.build(&self.key).unwrap())
+    }
+
+    /// A token request by secret, with a proof of that `jti`.
+    pub(crate) fn proven(&self, node: &Node, jti: &str) -> Ask {
+        let proof = DpopProof {
+            method: &Method::POST,
+            uri: &format!("{ISSUER}{TOKEN}").parse().unwrap(),
+            now: node.clock.wall(),
+            jti,
+            nonce: None,
+            access_token: None,
+        };
+        let mut ask = Ask::token().basic(APP, &self.secret);
+        ask.headers.append(header::DPOP, proof.build(&FixedKeys::signing(Algorithm::Es256)).unwrap());
+        ask
+    }
+}
+
+/// The request to make a client of that id.
+pub(crate) fn new_client(id: &str) -> Value {
+    json!({ "id": id, "grants": [{ "api": API, "scopes": ["orders:read"] }] })
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.text()))
+    }
+
+    #[track_caller]
+    pub(crate) fn access_token(&self) -> String {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        self.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) {
+        let found = (self.status.as_u16(), self.json()["error"].as_str().unwrap_or_default().to_owned());
+        assert_eq!(found, (status, code.to_owned()), "{}", self.text());
+    }
+
+    /// 503 with a time to come back at.
+    #[track_caller]
+    pub(crate) fn comes_later(&self) {
+        assert_eq!(self.status, StatusCode::SERVICE_UNAVAILABLE, "{}", self.text());
+        assert!(self.headers.contains_key(header::RETRY_AFTER), "{:?}", self.headers);
+    }
+}
+
+/// The claims of a signed document, unverified.
+pub(crate) fn claims(document: &str) -> Value {
+    let payload = document.split('.').nth(1).unwrap_or_else(|| panic!("no JWS: {document}"));
+    serde_json::from_slice(&base64url::decode(payload).unwrap()).unwrap()
+}
+
+pub(crate) fn jti(token: &str) -> String {
+    claims(token)["jti"].as_str().unwrap().to_owned()
+}
+
+/// A request being put together.
+#[derive(Clone, Default)]
+pub(crate) struct Ask {
+    form: Vec<(String, String)>,
+    headers: HeaderMap,
+}
+
+impl Ask {
+    pub(crate) fn token() -> Self {
+        Self::default().with(param::GRANT_TYPE, "client_credentials")
+    }
+
+    pub(crate) fn about(token: &str) -> Self {
+        Self::default().with(param::TOKEN, token)
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.form.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn basic(mut self, client: &str, secret: &str) -> Self {
+        let secret = ClientSecret::parse(secret).unwrap();
+        let value = encode_basic(&client_id(client), &secret, BasicEncoding::Form).unwrap();
+        self.headers.insert(header::AUTHORIZATION, value);
+        self
+    }
+
+    fn assertion(self, text: &str) -> Self {
+        self.with(param::CLIENT_ASSERTION_TYPE, assertion_type::JWT_BEARER)
+            .with(param::CLIENT_ASSERTION, text)
+    }
+
+    fn request(self, path: &str) -> Request<Body> {
+        let mut form = FormWriter::new();
+        for (name, value) in &self.form {
+            form.push(name, value);
+        }
+        let mut request = Request::post(path).body(Body::from(form.finish())).unwrap();
+        *request.headers_mut() = self.headers;
+        request.headers_mut().insert(header::CONTENT_TYPE, media_type::FORM.parse().unwrap());
+        request
+    }
+}
