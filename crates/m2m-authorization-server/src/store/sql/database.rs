@@ -24,7 +24,7 @@ use crate::store::StoreError;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long anything waits for PostgreSQL. Longer than `statement_timeout`, which says more about what was slow.
 const ANSWER: Duration = Duration::from_secs(6);
-/// How long whoever follows waits until he says that it does not answer.
+/// How long whoever follows waits until he says that it does not answer, and a connection until it is given up.
 const LOOK: Duration = Duration::from_secs(2);
 /// Connections to PostgreSQL per node.
 const CONNECTIONS: u32 = 8;
@@ -237,7 +237,7 @@ async fn still_answers(connection: &mut AnyConnection, clock: Arc<dyn Clock>) ->
     tokio::select! {
         biased;
         answer = connection.ping() => answer.map(|()| true),
-        () = clock.sleep(ANSWER) => Err(sqlx::Error::PoolTimedOut),
+        () = clock.sleep(LOOK) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 

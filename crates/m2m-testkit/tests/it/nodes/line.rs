@@ -20,6 +20,7 @@ struct Condition {
 /// What happens when these bytes come from the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
+    /// They pass.
     Nothing,
     /// The connection is cut.
     Cut(&'static str),
@@ -59,11 +60,6 @@ impl Line {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-
-    /// Nothing passes any more.
-    pub(crate) fn fall_silent(&self) {
-        fall_silent(&self.condition);
     }
 
     pub(crate) fn is_silent(&self) -> bool {

@@ -30,6 +30,8 @@ use m2m_testkit::FixedKeys;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::postgres::query;
+
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const API: &str = "https://orders.example";
 pub(crate) const APP: &str = "app";
@@ -83,6 +85,22 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> D
         assert!(SystemClock.monotonic() - began < PATIENCE, "not in {PATIENCE:?}: {what}");
         SystemClock.sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// How many sessions of the database wait for that sort of thing.
+pub(crate) fn waiting(url: &str, what: &str) -> u32 {
+    let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = '{what}'");
+    query(url, &sql).unwrap().parse().unwrap()
+}
+
+/// A change by somebody else that takes a second, in its middle.
+pub(crate) async fn slow_change(url: &str) -> tokio::task::JoinHandle<Result<String, String>> {
+    const SLOW: &str = "BEGIN; UPDATE m2m_revision SET latest = latest; SELECT pg_sleep(1); COMMIT";
+    let own = url.to_owned();
+    let slow = tokio::task::spawn_blocking(move || query(&own, SLOW));
+    // `pg_sleep` is what waits for a timeout.
+    until("the slow change", async || waiting(url, "Timeout") > 0).await;
+    slow
 }
 
 pub(crate) fn client_id(id: &str) -> ClientId {
