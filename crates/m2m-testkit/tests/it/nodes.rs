@@ -12,13 +12,14 @@ use m2m_authorization_server::ErrorKind;
 use m2m_authorization_server::admin::Roll;
 use m2m_authorization_server::registry::Client;
 use m2m_authorization_server::store::Store as _;
+use m2m_authorization_server::store::sql::SqlOptions;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::status_list::StatusList;
 use m2m_testkit::postgres::Postgres;
 
 use self::place::{
     API, APP, Ask, FEED, JWKS, Node, Parties, REVOKE, STATUS_LIST, TOKEN, claims, client_id, identifier, jti,
-    scope, sealing_key, until,
+    scope, sealing_key, slow_change, until, waiting,
 };
 
 /// How soon every node has to know.
@@ -139,6 +140,27 @@ async fn of_changes_at_both_nodes_none_is_lost() {
     })
     .await;
     assert!(took < BOUND, "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_changes_have_to_wait_hears_of_the_others() {
+    let Some(postgres) = Postgres::start() else { return };
+    let url = postgres.url();
+    let often = |options: &mut SqlOptions| {
+        (options.poll, options.max_staleness) = (Duration::from_millis(100), Duration::from_secs(1));
+    };
+    let node = Node::with(&url, often, |server| server).await;
+    let slow = slow_change(&url, 2).await;
+    let admin = node.server.admin();
+    let mut changes = tokio::task::JoinSet::new();
+    changes.spawn(async move { admin.create_client(Client::new(client_id("app"))).await.map(drop) });
+    until("the wait for the other", async || waiting(&url, "Lock") == 1).await;
+    until("the end of it", async || {
+        node.store.vouch().unwrap();
+        slow.is_finished()
+    })
+    .await;
+    assert!(changes.join_all().await.iter().all(Result::is_ok));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,8 +20,8 @@ const RECONNECT: Duration = Duration::from_secs(1);
 impl SqlStore {
     /// As [`Store::work`](crate::store::Store::work).
     pub(super) async fn follow_and_forget(&self) {
-        let told = Notify::new();
-        tokio::join!(self.listen(&told), self.follow(&told), self.forget());
+        let (told, back) = (Notify::new(), Notify::new());
+        tokio::join!(self.listen(&told, &back), self.follow(&told, &back), self.forget());
     }
 
     async fn forget(&self) {
@@ -35,8 +35,8 @@ impl SqlStore {
 
     /// Asks for changes when told to, and every half second. The one node of a SQLite file asks only after a
     /// change of its own of which it does not know whether it was made.
-    async fn follow(&self, told: &Notify) {
-        let mut followed = Followed { database: &self.database, reachable: true };
+    async fn follow(&self, told: &Notify, back: &Notify) {
+        let mut followed = Followed { database: &self.database, reachable: true, back };
         loop {
             tokio::select! {
                 () = self.unsure.notified() => {}
@@ -47,9 +47,10 @@ impl SqlStore {
         }
     }
 
-    /// Listens to what other nodes tell. While it cannot, the poll does its work.
+    /// Listens to what other nodes tell. While it cannot, the poll does its work. Once the database is `back`, it
+    /// listens anew: the old connection may never learn that nobody is there.
     #[cfg(feature = "postgres")]
-    async fn listen(&self, told: &Notify) {
+    async fn listen(&self, told: &Notify, back: &Notify) {
         if self.database.dialect == Dialect::Sqlite {
             return;
         }
@@ -59,8 +60,14 @@ impl SqlStore {
             {
                 // What was told before it listened.
                 told.notify_one();
-                while listener.try_recv().await.is_ok_and(|notification| notification.is_some()) {
-                    told.notify_one();
+                loop {
+                    tokio::select! {
+                        heard = listener.try_recv() => match heard {
+                            Ok(Some(_)) => told.notify_one(),
+                            _ => break,
+                        },
+                        () = back.notified() => break,
+                    }
                 }
             }
             self.clock.sleep(RECONNECT).await;
@@ -68,7 +75,7 @@ impl SqlStore {
     }
 
     #[cfg(not(feature = "postgres"))]
-    async fn listen(&self, _: &Notify) {}
+    async fn listen(&self, _: &Notify, _: &Notify) {}
 }
 
 /// Whether the database answers whoever follows. While it does not, nobody else waits for it; once nobody
@@ -76,12 +83,16 @@ impl SqlStore {
 struct Followed<'d> {
     database: &'d Database,
     reachable: bool,
+    back: &'d Notify,
 }
 
 impl Followed<'_> {
     fn heard(&mut self, heard: &Result<(), StoreError>) {
         match heard {
-            Ok(()) if !self.reachable => tracing::warn!("the database answers again"),
+            Ok(()) if !self.reachable => {
+                tracing::warn!("the database answers again");
+                self.back.notify_one();
+            }
             Err(error) if self.reachable => tracing::error!(%error, "the database cannot be followed"),
             _ => {}
         }

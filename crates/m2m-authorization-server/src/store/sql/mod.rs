@@ -98,8 +98,10 @@ pub struct SqlStore {
     replay: ReplayScope,
     clock: Arc<dyn Clock>,
     snapshot: ArcSwap<Snapshot>,
-    /// One change or one look at the database at a time in this node.
+    /// One change at a time in this node. Whoever follows does not wait for it.
     changing: tokio::sync::Mutex<()>,
+    /// Held while one snapshot takes the place of another.
+    installing: Mutex<()>,
     /// Told when nobody heard how a change ended.
     unsure: Notify,
     changes: watch::Sender<u64>,
@@ -139,6 +141,7 @@ impl SqlStore {
             replay,
             snapshot: ArcSwap::default(),
             changing: tokio::sync::Mutex::default(),
+            installing: Mutex::default(),
             unsure: Notify::new(),
             changes: watch::Sender::new(0),
             heard_at: AtomicU64::new(0),

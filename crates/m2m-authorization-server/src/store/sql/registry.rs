@@ -54,7 +54,8 @@ impl SqlStore {
         let asked = self.clock.monotonic();
         let revision = self.next_revision(&mut open).await?;
         // Nobody else takes one before this transaction ends, so this is all that there is below it.
-        let snapshot = self.known(revision - 1);
+        let before = self.snapshot.load_full();
+        let snapshot = usable(&before, revision - 1);
         let rows =
             self.database.all_in(&mut open, self.database.statement(NEWER).bind(snapshot.revision)).await?;
         let revoked = self.database.statement(REVOKED_NEWER).bind(snapshot.revision);
@@ -66,7 +67,9 @@ impl SqlStore {
                 // Dropping the transaction takes the revision back. What contradicts may be news here.
                 drop(open);
                 self.take_revoked(&revoked)?;
-                self.install(newest, revision - 1, asked);
+                if before.revision != revision - 1 {
+                    self.install(&before, Snapshot { registry: newest, revision: revision - 1 }, asked);
+                }
                 unsure.settle();
                 return Err(conflict.into());
             }
@@ -81,24 +84,9 @@ impl SqlStore {
         self.database.commit(open).await?;
         self.take_revoked(&revoked)?;
         let registry = Arc::new(applied.registry);
-        self.install(Arc::clone(&registry), revision, asked);
+        self.install(&before, Snapshot { registry: Arc::clone(&registry), revision }, asked);
         unsure.settle();
         Ok(registry)
-    }
-
-    /// What is known here of a database that is at revision `latest`: nothing, if it is not the one that it was, but
-    /// an older copy in its place.
-    fn known(&self, latest: i64) -> Arc<Snapshot> {
-        let snapshot = self.snapshot.load_full();
-        if snapshot.revision <= latest {
-            return snapshot;
-        }
-        tracing::error!(
-            known = snapshot.revision,
-            found = latest,
-            "the database went back in time: everything is read again"
-        );
-        Arc::default()
     }
 
     fn take_revoked(&self, rows: &[AnyRow]) -> Result<(), StoreError> {
@@ -110,9 +98,15 @@ impl SqlStore {
         Ok(())
     }
 
-    /// Takes over the registry as it was at `revision`, which was asked for at `asked`.
-    fn install(&self, registry: Arc<Registry>, revision: i64, asked: Duration) {
-        self.snapshot.store(Arc::new(Snapshot { registry, revision }));
+    /// Takes over what was read of the database at `asked` and made of `before`, unless something newer came first.
+    fn install(&self, before: &Arc<Snapshot>, newest: Snapshot, asked: Duration) {
+        {
+            let _one_at_a_time = lock(&self.installing);
+            let current = self.snapshot.load();
+            if Arc::ptr_eq(&current, before) || newest.revision > current.revision {
+                self.snapshot.store(Arc::new(newest));
+            }
+        }
         self.heard(asked);
         self.changes.send_modify(|count| *count += 1);
     }
@@ -133,14 +127,15 @@ impl SqlStore {
         }
     }
 
-    /// Takes over what other nodes changed.
+    /// Takes over what other nodes changed. It does not wait for changes made here, which may wait for others.
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.changing.lock().await;
+        let before = self.snapshot.load_full();
         // What is read is at least as new as this moment; the answer may be long on its way.
         let asked = self.clock.monotonic();
         let latest = self.database.look(self.database.statement(LATEST)).await?;
         let latest = latest.first().map_or_else(|| Err(no_revision()), |row| number(row, 0))?;
-        let snapshot = self.known(latest);
+        // A change made here meanwhile has told of itself; the next look sees what came after it.
+        let snapshot = usable(&before, latest);
         if latest == snapshot.revision {
             self.heard(asked);
             return Ok(());
@@ -150,7 +145,8 @@ impl SqlStore {
         let rows = self.database.look_closer(self.database.statement(NEWER).bind(snapshot.revision)).await?;
         self.take_revoked(&revoked)?;
         // Rows may be newer than `latest`; the same rows read again change nothing.
-        self.install(newer(&snapshot, &rows)?, latest, asked);
+        let newest = Snapshot { registry: newer(&snapshot, &rows)?, revision: latest };
+        self.install(&before, newest, asked);
         Ok(())
     }
 
@@ -187,6 +183,20 @@ impl SqlStore {
 
 fn no_revision() -> StoreError {
     StoreError::Unreadable("m2m_revision has no row".to_owned())
+}
+
+/// What is still good of a snapshot when the database is at revision `latest`: nothing, if it is not the one that
+/// it was, but an older copy in its place.
+fn usable(snapshot: &Arc<Snapshot>, latest: i64) -> Arc<Snapshot> {
+    if snapshot.revision <= latest {
+        return Arc::clone(snapshot);
+    }
+    tracing::error!(
+        known = snapshot.revision,
+        found = latest,
+        "the database went back in time: everything is read again"
+    );
+    Arc::default()
 }
 
 /// A change that may be made or not, as long as nobody heard how it ended: whoever waited for it may have gone away,

@@ -192,7 +192,7 @@ async fn a_network_that_falls_silent_is_noticed_and_survived() {
     let token = node.token(&parties).await;
     assert!(node.is_active(&parties, &token).await);
     // As many as the pool has connections, and more, all halfway: none of them keeps one for good.
-    let slow = slow_change(&postgres.url()).await;
+    let slow = slow_change(&postgres.url(), 1).await;
     let mut changes = tokio::task::JoinSet::new();
     for number in 0..12 {
         let (store, now) = (Arc::clone(&node.store), SystemClock.wall());
@@ -209,6 +209,9 @@ async fn a_network_that_falls_silent_is_noticed_and_survived() {
     line.heal();
     let took = until("an answer", async || node.introspect(&parties, &token).await.status.is_success()).await;
     eprintln!("a node recovers {took:?} after its network did");
+    // The session of the old connection is still there, and nobody hears it.
+    let listens = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    until("it listens again", async || query(&postgres.url(), listens).unwrap() == "2").await;
     until("an assertion", async || node.post(TOKEN, parties.assertion(&node, "a")).await.status.is_success())
         .await;
 }

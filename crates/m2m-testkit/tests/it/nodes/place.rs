@@ -93,11 +93,11 @@ pub(crate) fn waiting(url: &str, what: &str) -> u32 {
     query(url, &sql).unwrap().parse().unwrap()
 }
 
-/// A change by somebody else that takes a second, in its middle.
-pub(crate) async fn slow_change(url: &str) -> tokio::task::JoinHandle<Result<String, String>> {
-    const SLOW: &str = "BEGIN; UPDATE m2m_revision SET latest = latest; SELECT pg_sleep(1); COMMIT";
+/// A change by somebody else that takes so many seconds, in its middle.
+pub(crate) async fn slow_change(url: &str, seconds: u32) -> tokio::task::JoinHandle<Result<String, String>> {
     let own = url.to_owned();
-    let slow = tokio::task::spawn_blocking(move || query(&own, SLOW));
+    let slow = format!("BEGIN; UPDATE m2m_revision SET latest = latest; SELECT pg_sleep({seconds}); COMMIT");
+    let slow = tokio::task::spawn_blocking(move || query(&own, &slow));
     // `pg_sleep` is what waits for a timeout.
     until("the slow change", async || waiting(url, "Timeout") > 0).await;
     slow
