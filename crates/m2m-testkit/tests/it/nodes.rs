@@ -8,13 +8,14 @@ pub(crate) mod place;
 use std::time::Duration;
 
 use http::StatusCode;
-use m2m_authorization_server::ErrorKind;
 use m2m_authorization_server::admin::Roll;
-use m2m_authorization_server::registry::Client;
+use m2m_authorization_server::registry::{Client, CredentialSpec, Proof};
 use m2m_authorization_server::store::Store as _;
 use m2m_authorization_server::store::sql::SqlOptions;
+use m2m_authorization_server::{ErrorKind, MutualTls, ServerBuilder};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::status_list::StatusList;
+use m2m_testkit::certificates::Identity;
 use m2m_testkit::postgres::Postgres;
 
 use self::place::{
@@ -177,12 +178,18 @@ async fn a_node_with_another_sealing_key_does_not_start() {
 #[tokio::test]
 async fn a_token_by_secret_or_certificate_asks_nothing_of_the_database() {
     let Some(postgres) = Postgres::start() else { return };
-    let node = Node::idle(&postgres.url(), |_| {}, |server| server).await;
+    let offered = |server: ServerBuilder| server.mutual_tls(MutualTls::default());
+    let node = Node::idle(&postgres.url(), |_| {}, offered).await;
     node.server.prepare().await.unwrap();
     let parties = node.register().await;
+    let certificate = Identity::self_signed("app").peer();
+    let proof = Proof::Certificate(certificate.thumbprint());
+    let spec = CredentialSpec::new(client_id(APP), "certificate", proof);
+    node.server.admin().create_credential(spec).await.unwrap();
     let before = node.store.statements();
     for _ in 0..100 {
         node.token(&parties).await;
+        node.post(TOKEN, Ask::token().certificate(APP, &certificate)).await.access_token();
     }
     assert_eq!(node.store.statements(), before);
     // Nor does the store tell anybody how to get into its database.

@@ -16,7 +16,7 @@ use m2m_authorization_server::{ClientAddress, Server, ServerBuilder};
 use m2m_io::task::{Task, spawn_detached};
 use m2m_io::{BoxFuture, Clock, SystemClock};
 use m2m_proto::client_auth::secret::{BasicEncoding, ClientSecret, encode_basic};
-use m2m_proto::client_auth::{AssertionAudience, ClientAssertion};
+use m2m_proto::client_auth::{AssertionAudience, ClientAssertion, PeerCertificate};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::dpop::DpopProof;
 use m2m_proto::form::FormWriter;
@@ -344,6 +344,7 @@ pub(crate) fn jti(token: &str) -> String {
 pub(crate) struct Ask {
     form: Vec<(String, String)>,
     headers: HeaderMap,
+    certificate: Option<PeerCertificate>,
 }
 
 impl Ask {
@@ -372,6 +373,11 @@ impl Ask {
             .with(param::CLIENT_ASSERTION, text)
     }
 
+    /// From a connection with this certificate.
+    pub(crate) fn certificate(self, client: &str, certificate: &PeerCertificate) -> Self {
+        Self { certificate: Some(certificate.clone()), ..self.with(param::CLIENT_ID, client) }
+    }
+
     fn request(self, path: &str) -> Request<Body> {
         let mut form = FormWriter::new();
         for (name, value) in &self.form {
@@ -380,6 +386,9 @@ impl Ask {
         let mut request = Request::post(path).body(Body::from(form.finish())).unwrap();
         *request.headers_mut() = self.headers;
         request.headers_mut().insert(header::CONTENT_TYPE, media_type::FORM.parse().unwrap());
+        if let Some(certificate) = self.certificate {
+            request.extensions_mut().insert(certificate);
+        }
         request
     }
 }
