@@ -48,7 +48,12 @@ fn count() {
 
 /// Allocations of this thread while `work` runs.
 pub fn of(work: impl FnOnce()) -> u64 {
-    let before = COUNT.with(Cell::get);
+    let before = so_far();
     work();
-    COUNT.with(Cell::get) - before
+    so_far() - before
+}
+
+/// Allocations of this thread since it began.
+pub fn so_far() -> u64 {
+    COUNT.with(Cell::get)
 }

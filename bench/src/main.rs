@@ -3,6 +3,7 @@
 
 mod allocations;
 mod cold;
+mod endpoint;
 mod header;
 mod measure;
 mod party;
@@ -24,12 +25,19 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let wanted = std::env::args().nth(1).unwrap_or_default();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [subcommand, kind] = args.as_slice()
+        && subcommand == endpoint::SUBCOMMAND
+    {
+        return endpoint::serve(kind);
+    }
+    let wanted = args.first().cloned().unwrap_or_default();
     let filter = |name: &str| name.contains(&wanted);
     let mut report = report::Report::default();
     header::run(&mut report, filter)?;
     cold::run(&mut report, filter)?;
     signatures::run(&mut report, filter)?;
+    endpoint::run(&mut report, filter)?;
     let short = report.short();
     if !short.is_empty() {
         bail!("short: {}", short.join(", "));

@@ -72,6 +72,11 @@ impl AuthenticatedClient {
         self.registration.client()
     }
 
+    /// The client as it was registered when it was believed.
+    pub(crate) fn registration(&self) -> &Arc<Registration> {
+        &self.registration
+    }
+
     /// Which of its credentials was used.
     #[must_use]
     pub fn credential(&self) -> &Credential {
@@ -135,7 +140,8 @@ impl Authenticator {
                 self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
             }
             PresentedKind::Assertion { client_id, assertion } => match active(registry, client_id) {
-                Some(registration) => self.assertion(assertion, registration, now).await,
+                // Set apart, because its size would be moved around for every secret too.
+                Some(registration) => Box::pin(self.assertion(assertion, registration, now)).await,
                 None => Err(self.pretend(assertion, client_id, now)),
             },
             PresentedKind::Certificate { client_id, certificate } => {

@@ -102,6 +102,7 @@ fn life(state: &State) -> Duration {
     state.status_ttl * 2
 }
 
+// spec: TSL-AS1
 fn sign_list(
     state: &State,
     number: u64,

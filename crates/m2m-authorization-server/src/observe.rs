@@ -1,5 +1,9 @@
 //! Names of what this server counts. Labels are few and closed: no client id, no token.
 
+use std::sync::OnceLock;
+
+use m2m_proto::jose::Algorithm;
+
 /// Tokens issued, by `alg` and `binding` (`none`, `dpop`, `mtls`).
 pub const TOKENS_ISSUED: &str = "m2m_as_tokens_issued_total";
 /// Answers with an error, by `endpoint` and `error` (the wire code).
@@ -19,6 +23,45 @@ pub const UNCACHED_CLIENTS: &str = "m2m_as_uncached_client_warnings_total";
 pub const AUDIT_LOST: &str = "m2m_as_audit_records_lost_total";
 /// Token requests refused because the client used up its quota.
 pub const OVER_QUOTA: &str = "m2m_as_over_quota_total";
+
+/// What a token is bound to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Binding {
+    None,
+    Dpop,
+    Mtls,
+}
+
+/// The counters of issued tokens, looked up once each: looking one up costs as much as a keyed hash.
+#[derive(Default)]
+pub(crate) struct Issued([[OnceLock<metrics::Counter>; 3]; KINDS]);
+
+/// Every algorithm, and sealed tokens.
+const KINDS: usize = Algorithm::ALL.len() + 1;
+
+impl Issued {
+    /// Counts a token, signed with `algorithm` or sealed.
+    pub(crate) fn count(&self, algorithm: Option<Algorithm>, binding: Binding) {
+        let row = algorithm.and_then(|one| Algorithm::ALL.iter().position(|other| *other == one));
+        let (column, bound) = match binding {
+            Binding::None => (0, "none"),
+            Binding::Dpop => (1, "dpop"),
+            Binding::Mtls => (2, "mtls"),
+        };
+        let alg = algorithm.map_or("sealed", Algorithm::name);
+        let look_up = || metrics::counter!(TOKENS_ISSUED, "alg" => alg, "binding" => bound);
+        let counter = self.0.get(row.unwrap_or(KINDS - 1)).and_then(|row| row.get(column));
+        if let Some(counter) = counter {
+            counter.get_or_init(look_up).increment(1);
+        }
+    }
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Issued")
+    }
+}
 
 pub(crate) fn count(name: &'static str) {
     metrics::counter!(name).increment(1);

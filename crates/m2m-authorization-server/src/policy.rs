@@ -25,7 +25,7 @@ use m2m_proto::token::request::{GrantKind, TokenRequest};
 use m2m_proto::uri::ResourceUri;
 
 use crate::authenticate::AuthenticatedClient;
-use crate::registry::{Api, ApiGrant, Client, Registry, SenderConstraint};
+use crate::registry::{Api, ApiGrant, Client, Registration, Registry, SenderConstraint};
 
 /// Why a request is refused although the client is who it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,9 +75,8 @@ impl Held {
 #[derive(Debug, Clone)]
 pub struct Grant {
     api: Arc<Api>,
-    scope: Scope,
-    roles: Vec<String>,
-    permissions: Vec<String>,
+    scope: Arc<Scope>,
+    client: Arc<Registration>,
     lifetime: Duration,
     jkt: Option<JwkThumbprint>,
     certificate: Option<CertificateThumbprint>,
@@ -99,13 +98,17 @@ impl Grant {
     /// The claim `roles`.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        &self.roles
+        self.granted().map_or(&[], |granted| &granted.roles)
     }
 
     /// The claim `permissions`.
     #[must_use]
     pub fn permissions(&self) -> &[String] {
-        &self.permissions
+        self.granted().map_or(&[], |granted| &granted.permissions)
+    }
+
+    fn granted(&self) -> Option<&ApiGrant> {
+        self.client.client().grants.get(&self.api.identifier)
     }
 
     /// How long the token lives: whole seconds, at least 1.
@@ -145,16 +148,15 @@ pub(crate) fn decide(
     let client = caller.client();
     let (api, granted) = target(client, ask, registry)?;
     let scope = match &ask.scope {
-        None => granted.defaults.clone(),
-        Some(asked) if asked.is_subset(&granted.scopes) => asked.clone(),
+        None => Arc::clone(&granted.defaults),
+        Some(asked) if asked.is_subset(&granted.scopes) => Arc::new(asked.clone()),
         Some(_) => return Err(Denied::Scope),
     };
     let certificate = constrain(client, &api, held)?;
     Ok(Grant {
         lifetime: lifetime(caller, &api, now),
         scope,
-        roles: granted.roles.clone(),
-        permissions: granted.permissions.clone(),
+        client: Arc::clone(caller.registration()),
         jkt: held.jkt.clone(),
         certificate,
         api,

@@ -1,5 +1,6 @@
 //! The server: state put together once, and the router over it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -29,10 +30,11 @@ use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
 use crate::lists::Lists;
+use crate::observe::Issued;
 use crate::own_token::Recent;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
-use crate::registry::{Change, Registry};
+use crate::registry::{ApiIdentifier, Change, Registry};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 
@@ -48,6 +50,8 @@ pub(crate) struct Endpoints {
     pub(crate) revocation: EndpointUri,
     pub(crate) jwks: EndpointUri,
     status_lists: EndpointUri,
+    /// The list that nearly all credentials are in.
+    first_status_list: String,
     /// The token endpoint of the listener that asks for certificates.
     pub(crate) token_alias: Option<EndpointUri>,
 }
@@ -65,6 +69,7 @@ impl Endpoints {
             revocation: under(base, path::REVOKE)?,
             jwks: under(base, path::JWKS)?,
             status_lists: under(base, path::STATUS)?,
+            first_status_list: format!("{}/0", under(base, path::STATUS)?.as_str()),
             token_alias,
             base_path,
         })
@@ -73,8 +78,11 @@ impl Endpoints {
 
 impl Endpoints {
     /// The address of the status list of that number, as tokens name it.
-    pub(crate) fn status_list(&self, number: u64) -> String {
-        format!("{}/{number}", self.status_lists.as_str())
+    pub(crate) fn status_list(&self, number: u64) -> Cow<'_, str> {
+        match number {
+            0 => Cow::Borrowed(&self.first_status_list),
+            _ => Cow::Owned(format!("{}/{number}", self.status_lists.as_str())),
+        }
     }
 }
 
@@ -104,6 +112,7 @@ pub(crate) struct State {
     pub(crate) status_ttl: Duration,
     pub(crate) lists: Lists,
     pub(crate) recent: Recent,
+    pub(crate) issued: Issued,
     pub(crate) seal: TokenSeal,
     stopping: AtomicBool,
     /// When this process began to remember what is used once.
@@ -192,7 +201,7 @@ impl Server {
                 in_memory(&keys, &settings.rotation, &authenticator.vault, settings.random.as_ref(), now)?
             }
         };
-        keys.follow(&*registry_of(store.as_ref()), &authenticator.vault, now);
+        keys.follow(&registry_of(store.as_ref()), &authenticator.vault, now);
         let state = State {
             issuer: settings.issuer,
             endpoints,
@@ -213,6 +222,7 @@ impl Server {
             status_ttl: settings.status_ttl,
             lists: Lists::default(),
             recent: Recent::default(),
+            issued: Issued::default(),
             seal,
             stopping: AtomicBool::new(false),
             started: now,
@@ -238,6 +248,14 @@ impl Server {
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::new(Arc::clone(&self.state))
+    }
+
+    /// The API that the admin API is itself, `ISSUER/admin/v1`: what an administrator is granted.
+    ///
+    /// # Errors
+    /// `Misconfigured` for an issuer that is too long for it.
+    pub fn admin_api(&self) -> Result<ApiIdentifier, Error> {
+        crate::admin::own_identifier(&self.state)
     }
 
     /// The store, for its verbs.

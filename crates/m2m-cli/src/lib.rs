@@ -88,6 +88,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Profile(typed) => commands::profile::run(&typed, around).await,
         Command::Providers(typed) => commands::providers::run(&typed, around),
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
+        Command::Admin(typed) => commands::admin::run(&typed, around).await,
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -38,11 +39,16 @@ pub use renewal::{Look, RenewedCertificate, authorities};
 const MAX_CONNECTIONS: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Looks at each request before the router, and may answer in its place. Not a layer: those cost allocations on the
+/// way of every token.
+pub type Door = Arc<dyn Fn(&mut Request<Incoming>) -> Option<Response> + Send + Sync>;
+
 /// A bound socket, not yet served.
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    door: Option<Door>,
     clock: Arc<dyn Clock>,
 }
 
@@ -60,13 +66,20 @@ impl Listener {
     pub async fn bind(address: SocketAddr, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, tls: None, clock })
+        Ok(Self { socket, address, tls: None, door: None, clock })
     }
 
     /// Speaks TLS with this configuration.
     #[must_use]
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(TlsAcceptor::from(config));
+        self
+    }
+
+    /// Lets requests in through this door; it finds address and certificate among the extensions.
+    #[must_use]
+    pub fn door(mut self, door: Door) -> Self {
+        self.door = Some(door);
         self
     }
 
@@ -90,6 +103,7 @@ impl Listener {
             let watcher = graceful.watcher();
             let connection = Connection {
                 tls: self.tls.clone(),
+                door: self.door.clone(),
                 clock: Arc::clone(&self.clock),
                 router: router.clone(),
                 peer,
@@ -125,6 +139,7 @@ impl Listener {
 
 struct Connection {
     tls: Option<TlsAcceptor>,
+    door: Option<Door>,
     clock: Arc<dyn Clock>,
     router: Router,
     peer: SocketAddr,
@@ -157,12 +172,20 @@ impl Connection {
         watcher: Watcher,
     ) {
         let address = ClientAddress(self.peer.ip());
-        let service = self.router.map_request(move |mut request: Request<Incoming>| {
+        let (router, door) = (self.router, self.door);
+        let service = tower::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(address);
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            request
+            let answered = door.as_ref().and_then(|door| door(&mut request));
+            let router = router.clone();
+            async move {
+                match answered {
+                    Some(response) => Ok(response),
+                    None => router.oneshot(request).await,
+                }
+            }
         });
         let mut builder = Builder::new(NamedTasks);
         builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);

@@ -117,8 +117,16 @@ impl Output {
     pub fn json(&self, value: &Value) -> Result<(), Failure> {
         match self.out_is {
             Stream::Terminal => self.result(&escaped(&format!("{value:#}"))),
-            Stream::Pipe => self.result(&escaped(&value.to_string())),
+            Stream::Pipe => self.json_line(value),
         }
+    }
+
+    /// Writes a JSON result as one line, whoever looks at it: one of many.
+    ///
+    /// # Errors
+    /// As [`Output::bytes`].
+    pub fn json_line(&self, value: &Value) -> Result<(), Failure> {
+        self.result(&escaped(&value.to_string()))
     }
 
     /// A sentence for the person, on standard error. Must not hold a secret or a token.
@@ -216,13 +224,21 @@ fn ignore_closed(result: io::Result<()>) -> Result<(), Failure> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
 
+    /// A stream that keeps what is written.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Kept {
+        /// All of it.
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

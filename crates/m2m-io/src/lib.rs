@@ -10,6 +10,7 @@ pub mod file;
 mod http;
 mod keys;
 mod metadata;
+mod network;
 mod random;
 pub mod remote;
 #[cfg(feature = "reqwest")]
@@ -27,6 +28,7 @@ pub use crate::egress::EgressRules;
 pub use crate::http::{HttpClient, HttpError, Limits, Reach};
 pub use crate::keys::{KeysError, KeysLocation, RemoteKeys};
 pub use crate::metadata::RemoteMetadata;
+pub use crate::network::{Network, NetworkError};
 pub use crate::random::{OsRandom, Random, fraction, token};
 pub use crate::remote::{Remote, RemoteError};
 #[cfg(feature = "reqwest")]

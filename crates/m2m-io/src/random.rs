@@ -1,5 +1,6 @@
 //! Randomness as a parameter: [`Random`], and [`OsRandom`], the one reader of the system's generator.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 
 use m2m_proto::jose::base64url;
@@ -15,13 +16,52 @@ pub trait Random: Send + Sync + Debug {
 pub struct OsRandom;
 
 impl Random for OsRandom {
+    /// Small amounts come from a buffer of the thread, for a system call takes longer than all else about an
+    /// identifier. What was handed out is wiped from it.
+    ///
     /// # Panics
     ///
     /// When the operating system refuses randomness. Going on with predictable identifiers would be worse.
-    #[expect(clippy::disallowed_methods, reason = "the one reader of the system's randomness")]
     fn fill(&self, buffer: &mut [u8]) {
-        assert!(getrandom::fill(buffer).is_ok(), "the operating system gives no randomness");
+        if buffer.len() > SMALL {
+            return read_system(buffer);
+        }
+        STOCK.with_borrow_mut(|stock| stock.take(buffer));
     }
+}
+
+/// Larger amounts (keys) are read for their caller alone.
+const SMALL: usize = 32;
+const STOCK_BYTES: usize = 1024;
+
+thread_local! {
+    static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [0; STOCK_BYTES], left: 0 }) };
+}
+
+/// Random bytes that nobody has seen.
+struct Stock {
+    bytes: [u8; STOCK_BYTES],
+    left: usize,
+}
+
+impl Stock {
+    fn take(&mut self, buffer: &mut [u8]) {
+        if self.left < buffer.len() {
+            read_system(&mut self.bytes);
+            self.left = STOCK_BYTES;
+        }
+        let rest = self.left.saturating_sub(buffer.len());
+        if let Some(fresh) = self.bytes.get_mut(rest..self.left) {
+            buffer.copy_from_slice(fresh);
+            fresh.fill(0);
+        }
+        self.left = rest;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one reader of the system's randomness")]
+fn read_system(buffer: &mut [u8]) {
+    assert!(getrandom::fill(buffer).is_ok(), "the operating system gives no randomness");
 }
 
 /// A fresh identifier of 128 random bits, base64url: 22 characters, for `jti` and the like.
@@ -62,6 +102,19 @@ mod tests {
     }
 
     // spec-test: 6749-AS10
+    #[test]
+    fn what_was_handed_out_is_never_handed_out_again() {
+        let mut seen = std::collections::BTreeSet::new();
+        for length in (1..=32).cycle().take(3_000) {
+            let mut bytes = vec![0; length];
+            OsRandom.fill(&mut bytes);
+            assert!(length < 8 || seen.insert(bytes));
+        }
+        super::STOCK.with_borrow(|stock| {
+            assert!(stock.bytes.iter().skip(stock.left).all(|byte| *byte == 0), "nothing is left of it");
+        });
+    }
+
     #[test]
     fn tokens_differ() {
         assert_ne!(token(&OsRandom), token(&OsRandom));

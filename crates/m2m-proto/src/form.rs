@@ -264,6 +264,10 @@ fn hex_digit(nibble: u8) -> char {
 /// # Errors
 /// [`FormError::Escape`], [`FormError::NotUtf8`].
 pub fn decode_component(text: &str) -> Result<String, FormError> {
+    // Nothing to undo, as in nearly every value that a machine writes.
+    if text.bytes().all(|byte| text::is_vschar(byte) && byte != b'+' && byte != b'%') {
+        return Ok(text.to_owned());
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -12,7 +12,7 @@ use m2m_proto::error::ErrorCode;
 use m2m_proto::time::UnixTime;
 
 pub(crate) use trail::Trail;
-pub use trail::{AuditMode, Batch, LastUse, Origin};
+pub use trail::{AuditMode, Batch, LastUse};
 
 use crate::registry::CredentialId;
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use m2m_io::{Clock, OsRandom};
+use m2m_io::Clock;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::time::UnixTime;
 use tokio::sync::Notify;
@@ -18,7 +18,6 @@ use tokio::sync::Notify;
 use super::{Event, Record};
 use crate::observe;
 use crate::registry::CredentialId;
-use crate::registry::secret::random_letters;
 use crate::store::{Store, StoreError};
 
 /// Records held while the store is away: about 40 MB.
@@ -50,29 +49,24 @@ pub struct LastUse {
     pub address: Option<IpAddr>,
 }
 
-/// Where a record stands among those of one process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The process, by a name that no other has.
-    pub node: String,
-    /// How many records it had before.
-    pub number: u64,
-}
-
 /// What is written at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batch {
-    /// Of the first record; the others follow it without a gap. A record that is offered again, because nobody
-    /// heard whether it was stored, has the same. Without it, the store counts.
-    pub origin: Option<Origin>,
-    /// Records, oldest first.
-    pub records: Vec<Record>,
+    /// Records, oldest first, each with its number: of this process, and never given twice, so that a batch
+    /// whose fate is not known can be written again.
+    pub records: Vec<(u64, Record)>,
     /// Credentials that were used to prove who a client is, for whatever.
     pub uses: HashMap<CredentialId, (ClientId, LastUse)>,
 }
 
 impl Batch {
+    /// A batch of records that are numbered from `first` on.
+    #[must_use]
+    pub fn of(first: u64, records: impl IntoIterator<Item = Record>) -> Self {
+        Self { records: (first..).zip(records).collect(), uses: HashMap::new() }
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -82,20 +76,19 @@ impl Batch {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    records: VecDeque<Record>,
+    records: VecDeque<(u64, Record)>,
     uses: HashMap<CredentialId, (ClientId, LastUse)>,
     /// Records ever appended.
     appended: u64,
     /// Records that are stored or given up.
     settled: u64,
-    /// Records that were ever given a place in the row.
-    numbered: u64,
     /// Why the last batch was refused, and how many records had been appended when it was tried.
     refused: Option<(u64, StoreError)>,
 }
 
 impl Waiting {
     fn push(&mut self, record: Record) {
+        let number = self.appended;
         self.appended += 1;
         if self.records.len() >= MAX_WAITING {
             self.settled += 1;
@@ -105,18 +98,7 @@ impl Waiting {
             }
             self.records.pop_front();
         }
-        self.numbered += 1;
-        self.records.push_back(record);
-    }
-
-    /// Everything that waits. Records leave in front and come behind, so their numbers have no gap.
-    fn take(&mut self, node: &str) -> Batch {
-        let number = self.numbered.saturating_sub(self.records.len() as u64);
-        Batch {
-            origin: Some(Origin { node: node.to_owned(), number }),
-            records: self.records.drain(..).collect(),
-            uses: std::mem::take(&mut self.uses),
-        }
+        self.records.push_back((number, record));
     }
 
     fn put_back(&mut self, batch: Batch) {
@@ -142,28 +124,11 @@ pub(crate) struct Trail {
     /// One batch at a time, so that records reach the store in order.
     writing: tokio::sync::Mutex<()>,
     mode: AuditMode,
-    /// Sets the records of this process apart from those of all others.
-    node: String,
-}
-
-/// A batch on its way. It goes back to the row if nobody hears how that ended: a client hung up, the server stops.
-struct Sent<'t> {
-    trail: &'t Trail,
-    batch: Batch,
-}
-
-impl Drop for Sent<'_> {
-    fn drop(&mut self) {
-        if !self.batch.is_empty() {
-            self.trail.lock().put_back(std::mem::take(&mut self.batch));
-        }
-    }
 }
 
 impl Trail {
     pub(crate) fn new(mode: AuditMode) -> Self {
-        let (waiting, writing) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { waiting, full: Notify::new(), writing, mode, node: random_letters(&OsRandom, 8) }
+        Self { waiting: Mutex::default(), full: Notify::new(), writing: tokio::sync::Mutex::default(), mode }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -216,7 +181,7 @@ impl Trail {
             Some(free) => free,
             None => self.writing.lock().await,
         };
-        let (mut sent, appended) = {
+        let (batch, appended) = {
             let mut waiting = self.lock();
             if waiting.settled >= until && waiting.uses.is_empty() {
                 return Ok(());
@@ -226,15 +191,25 @@ impl Trail {
             {
                 return Err(error.clone());
             }
-            (Sent { trail: self, batch: waiting.take(&self.node) }, waiting.appended)
+            let records = waiting.records.drain(..).collect();
+            (Batch { records, uses: std::mem::take(&mut waiting.uses) }, waiting.appended)
         };
-        let stored = store.append(&sent.batch).await;
-        if stored.is_ok() {
-            let stored = std::mem::take(&mut sent.batch);
-            self.lock().settled += stored.records.len() as u64;
+        let mut taken = Taken { trail: self, batch };
+        let count = taken.batch.records.len() as u64;
+        let stored = store.append(&mut taken.batch).await;
+        let mut waiting = self.lock();
+        match stored {
+            Ok(()) => {
+                waiting.settled += count;
+                waiting.refused = None;
+                taken.batch = Batch::default();
+                Ok(())
+            }
+            Err(error) => {
+                waiting.refused = Some((appended, error.clone()));
+                Err(error)
+            }
         }
-        self.lock().refused = stored.clone().err().map(|error| (appended, error));
-        stored
     }
 
     /// Writes batches for as long as it is polled.
@@ -261,6 +236,21 @@ impl Trail {
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().records.len()
+    }
+}
+
+/// A batch under way. Whatever is left in it waits again: the store refused it, or whoever wrote it was
+/// cancelled halfway, because a client hung up.
+struct Taken<'t> {
+    trail: &'t Trail,
+    batch: Batch,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.batch.is_empty() {
+            self.trail.lock().put_back(std::mem::take(&mut self.batch));
+        }
     }
 }
 
@@ -297,27 +287,6 @@ mod tests {
         assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
     }
 
-    #[tokio::test]
-    async fn what_nobody_heard_the_end_of_waits_on_under_its_number() {
-        let (trail, store) = (Trail::new(AuditMode::Durable), MemoryStore::default());
-        let send = || Sent { trail: &trail, batch: trail.lock().take("n") };
-        let first = |sent: &Sent<'_>| sent.batch.origin.as_ref().map(|origin| origin.number);
-        trail.append(revoked(1));
-        let sent = send();
-        assert_eq!(first(&sent), Some(0));
-        trail.append(revoked(2));
-        // The client hangs up.
-        drop(sent);
-        let again = send();
-        assert_eq!((first(&again), again.batch.records.len()), (Some(0), 2));
-        drop(again);
-        trail.flush(&store).await.unwrap();
-        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 2, "no record goes with him");
-        assert_eq!(trail.lock().settled, 2);
-        trail.append(revoked(3));
-        assert_eq!(first(&send()), Some(2));
-    }
-
     #[test]
     fn refusals_give_way_to_decisions() {
         let mut waiting = Waiting::default();
@@ -325,10 +294,10 @@ mod tests {
             waiting.push(revoked(second));
         }
         waiting.push(Record::refused(at(1), ErrorCode::InvalidClient, String::new()));
-        assert_eq!(waiting.records.back().map(|record| record.event), Some(Event::TokenRevoked));
+        assert_eq!(waiting.records.back().map(|(_, record)| record.event), Some(Event::TokenRevoked));
         waiting.push(revoked(7));
         assert_eq!(waiting.records.len(), MAX_WAITING);
-        assert_eq!(waiting.records.front().map(|record| record.at), Some(at(1)), "the oldest is gone");
+        assert_eq!(waiting.records.front().map(|(_, record)| record.at), Some(at(1)), "the oldest is gone");
         assert_eq!(waiting.appended - waiting.settled, MAX_WAITING as u64);
     }
 
@@ -336,8 +305,24 @@ mod tests {
     fn a_refused_batch_waits_in_front() {
         let mut waiting = Waiting::default();
         waiting.push(revoked(3));
-        waiting.put_back(Batch { records: vec![revoked(1), revoked(2)], ..Batch::default() });
-        let seconds: Vec<u64> = waiting.records.iter().map(|record| record.at.seconds()).collect();
+        waiting.put_back(Batch::of(0, [revoked(1), revoked(2)]));
+        let seconds: Vec<u64> = waiting.records.iter().map(|(_, record)| record.at.seconds()).collect();
         assert_eq!(seconds, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_writer_was_cancelled_waits_again() {
+        let (trail, store) = (Trail::new(AuditMode::Durable), MemoryStore::default());
+        trail.append(revoked(1));
+        let taken = {
+            let mut waiting = trail.lock();
+            let records = waiting.records.drain(..).collect();
+            Taken { trail: &trail, batch: Batch { records, ..Batch::default() } }
+        };
+        assert_eq!(trail.waiting(), 0);
+        drop(taken);
+        assert_eq!(trail.waiting(), 1);
+        trail.flush(&store).await.unwrap();
+        assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 1);
     }
 }

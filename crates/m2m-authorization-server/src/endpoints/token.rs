@@ -17,7 +17,7 @@ use m2m_proto::dpop::{NonceRule, ProofError, ProofWindow, VerifiedProof};
 use m2m_proto::error::Endpoint;
 use m2m_proto::names::header;
 use m2m_proto::time::UnixTime;
-use m2m_proto::token::{ExpiresIn, TokenRequest, TokenResponse};
+use m2m_proto::token::{IssuedToken, TokenRequest};
 
 use super::refusal::Refusal;
 use super::{Incoming, Served};
@@ -27,7 +27,7 @@ use crate::config::ServerNonce;
 use crate::frequency::Counted;
 use crate::keys::Key;
 use crate::mint::{Minted, Tools, mint};
-use crate::observe;
+use crate::observe::{self, Binding};
 use crate::policy::{self, Grant, Held};
 use crate::registry::TokenFormat;
 use crate::server::State;
@@ -57,10 +57,12 @@ async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Respo
         key: key.as_deref(),
     };
     let minted = mint(&admitted, &tools, now.wall)?;
-    count(&admitted);
-    let record = record(&admitted, &minted, incoming.address, now);
+    count(state, &admitted);
+    let scope = admitted.grant().scope().to_string();
+    let response = respond(&admitted, &minted, &scope);
+    let record = record(&admitted, minted, scope, incoming.address, now);
     state.trail.keep(state.store.as_ref(), record).await?;
-    Ok(respond(&admitted, minted))
+    Ok(response)
 }
 
 /// The key for the API's algorithm; none for tokens that are sealed.
@@ -107,18 +109,15 @@ fn check_proof(
     }
 }
 
-fn count(admitted: &Admitted) {
+fn count(state: &State, admitted: &Admitted) {
     let (caller, grant) = (admitted.client(), admitted.grant());
     let binding = match (grant.jkt(), grant.certificate()) {
-        (Some(_), _) => "dpop",
-        (None, Some(_)) => "mtls",
-        (None, None) => "none",
+        (Some(_), _) => Binding::Dpop,
+        (None, Some(_)) => Binding::Mtls,
+        (None, None) => Binding::None,
     };
-    let alg = match grant.api().format {
-        TokenFormat::Jwt => grant.api().algorithm.name(),
-        TokenFormat::Opaque => "sealed",
-    };
-    metrics::counter!(observe::TOKENS_ISSUED, "alg" => alg, "binding" => binding).increment(1);
+    let signed = (grant.api().format == TokenFormat::Jwt).then_some(grant.api().algorithm);
+    state.issued.count(signed, binding);
     if admitted.counted() == Counted::Suspicious {
         observe::count(observe::UNCACHED_CLIENTS);
         tracing::warn!(
@@ -128,14 +127,14 @@ fn count(admitted: &Admitted) {
     }
 }
 
-fn record(admitted: &Admitted, minted: &Minted, address: Option<IpAddr>, now: Now) -> Record {
+fn record(admitted: &Admitted, minted: Minted, scope: String, address: Option<IpAddr>, now: Now) -> Record {
     let (caller, grant) = (admitted.client(), admitted.grant());
     Record {
-        jti: Some(minted.jti.clone()),
+        jti: Some(minted.jti),
         client_id: Some(caller.client().id.clone()),
         credential: Some(caller.credential().id.clone()),
         api: Some(grant.api().identifier.as_str().to_owned()),
-        scope: Some(grant.scope().to_string()),
+        scope: Some(scope),
         expires_at: Some(minted.expires_at),
         address,
         ..Record::new(now.wall, Event::TokenIssued)
@@ -143,16 +142,12 @@ fn record(admitted: &Admitted, minted: &Minted, address: Option<IpAddr>, now: No
 }
 
 // spec: 6749-AS5, 6749-AS6, 6749-AS7
-fn respond(admitted: &Admitted, minted: Minted) -> Response<Bytes> {
-    let grant = admitted.grant();
-    let response = TokenResponse {
-        access_token: minted.token,
-        token_type: minted.token_type,
-        token_type_missing: false,
-        expires_in: ExpiresIn::In(grant.lifetime()),
-        scope: Some(grant.scope().clone()).filter(|scope| !scope.is_empty()),
-        issued_token_type: None,
-        extra: serde_json::Map::new(),
+fn respond(admitted: &Admitted, minted: &Minted, scope: &str) -> Response<Bytes> {
+    let issued = IssuedToken {
+        access_token: &minted.token,
+        token_type: &minted.token_type,
+        expires_in: Some(admitted.grant().lifetime()),
+        scope,
     };
-    response.encode()
+    issued.encode()
 }

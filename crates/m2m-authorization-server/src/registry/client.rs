@@ -1,14 +1,15 @@
 //! Clients: who may ask, and for what.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use m2m_io::Network;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::scope::Scope;
 use m2m_proto::time::UnixTime;
 
 use super::api::{ApiIdentifier, SenderConstraint};
-use super::network::Network;
 
 /// Whether a client or a credential may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct ApiGrant {
     /// The scopes it may ask for.
     pub scopes: Scope,
     /// The scopes it gets when it asks for none. Default: all of `scopes`.
-    pub defaults: Scope,
+    pub defaults: Arc<Scope>,
     /// Carried in the claim `roles`.
     pub roles: Vec<String>,
     /// Carried in the claim `permissions`.
@@ -56,7 +57,7 @@ impl ApiGrant {
     /// Grants `scopes`, all of them by default, without roles and permissions.
     #[must_use]
     pub fn new(scopes: Scope) -> Self {
-        Self { defaults: scopes.clone(), scopes, roles: Vec::new(), permissions: Vec::new() }
+        Self { defaults: Arc::new(scopes.clone()), scopes, roles: Vec::new(), permissions: Vec::new() }
     }
 }
 

@@ -8,7 +8,6 @@ pub mod change;
 pub mod client;
 pub mod credential;
 pub mod key;
-pub mod network;
 pub(crate) mod secret;
 pub(crate) mod shards;
 pub(crate) mod vault;
@@ -25,7 +24,6 @@ pub use credential::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, SecretUse,
 };
 pub use key::KeyRecord;
-pub use network::{Network, NetworkError};
 pub use secret::SECRET_PREFIX;
 
 use shards::Shards;

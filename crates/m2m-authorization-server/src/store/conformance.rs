@@ -191,8 +191,8 @@ async fn records_are_found_by_every_condition(store: &dyn Store) {
         ..Record::new(at(40), Event::KeyRolled)
     };
     let records = vec![issued("t", 10, "read write"), issued("u", 20, ""), refused, rolled];
-    let batch = Batch { records: records.clone(), ..Batch::default() };
-    assert_eq!(store.append(&batch).await, Ok(()), "records are appended");
+    let mut batch = Batch::of(0, records.clone());
+    assert_eq!(store.append(&mut batch).await, Ok(()), "records are appended");
     let check = async |query: Query, expect: &[usize]| {
         let found = store.audit(&query).await.unwrap_or_default();
         let found: Vec<Record> = found.into_iter().map(|entry| entry.record).collect();
@@ -218,7 +218,7 @@ async fn records_are_found_by_every_condition(store: &dyn Store) {
 async fn pages_lead_through_all_records_once(store: &dyn Store) {
     let records: Vec<Record> =
         (0..25).map(|number| issued(&format!("t{number}"), 10 + number % 3, "")).collect();
-    assert_eq!(store.append(&Batch { records, ..Batch::default() }).await, Ok(()), "records are appended");
+    assert_eq!(store.append(&mut Batch::of(0, records)).await, Ok(()), "records are appended");
     let mut found: Vec<Place> = Vec::new();
     loop {
         let query = Query { limit: 4, before: found.last().cloned(), ..Query::default() };
@@ -241,10 +241,9 @@ async fn uses_and_scopes_are_remembered(store: &dyn Store) {
     let used =
         |second: u64, from: &str| (client("app"), LastUse { at: at(second), address: from.parse().ok() });
     for (second, scope) in [(10, "read"), (20, "write read")] {
-        let mut batch =
-            Batch { records: vec![issued(&format!("t{second}"), second, scope)], ..Batch::default() };
+        let mut batch = Batch::of(second, [issued(&format!("t{second}"), second, scope)]);
         batch.uses.insert(id("one"), used(second, "192.0.2.7"));
-        assert_eq!(store.append(&batch).await, Ok(()), "a use is recorded");
+        assert_eq!(store.append(&mut batch).await, Ok(()), "a use is recorded");
     }
     let usage = store.usage(&client("app")).await.unwrap_or_default();
     let expect = LastUse { at: at(20), address: "192.0.2.7".parse().ok() };

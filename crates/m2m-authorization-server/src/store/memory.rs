@@ -7,7 +7,7 @@
 //! Does not enforce: anything across a restart. Registrations are gone too, so an assertion from
 //! before is refused, unless the same keys are registered again within its lifetime.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,25 +35,34 @@ struct Rings {
     done: VecDeque<Entry>,
     refused: VecDeque<Entry>,
     uses: HashMap<CredentialId, (ClientId, LastUse)>,
-    /// Client, API, scope.
-    scopes: BTreeSet<(ClientId, String, String)>,
+    /// By client and API.
+    scopes: HashMap<ClientId, BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Rings {
-    fn push(&mut self, record: &Record, capacity: usize) {
+    fn push(&mut self, record: Record, capacity: usize) {
+        self.note_scopes(&record);
         self.count += 1;
         let place = Place { at_millis: record.at.millis(), node: String::new(), number: self.count };
         let ring = if record.event == Event::RequestRefused { &mut self.refused } else { &mut self.done };
         while ring.len() >= capacity.max(1) {
             ring.pop_front();
         }
-        ring.push_back(Entry { place, record: record.clone() });
-        if let (Event::TokenIssued, Some(client), Some(api), Some(scope)) =
+        ring.push_back(Entry { place, record });
+    }
+
+    /// Only what is new takes room.
+    fn note_scopes(&mut self, record: &Record) {
+        let (Event::TokenIssued, Some(client), Some(api), Some(scope)) =
             (record.event, &record.client_id, &record.api, &record.scope)
-        {
-            for token in scope.split(' ').filter(|token| !token.is_empty()) {
-                self.scopes.insert((client.clone(), api.clone(), token.to_owned()));
-            }
+        else {
+            return;
+        };
+        let known = self.scopes.get(client).and_then(|apis| apis.get(api));
+        let fresh = |token: &&str| !token.is_empty() && known.is_none_or(|known| !known.contains(*token));
+        let fresh: Vec<String> = scope.split(' ').filter(fresh).map(str::to_owned).collect();
+        if !fresh.is_empty() {
+            self.scopes.entry(client.clone()).or_default().entry(api.clone()).or_default().extend(fresh);
         }
     }
 
@@ -131,12 +140,12 @@ impl MemoryStore {
         Ok(())
     }
 
-    fn record(&self, batch: &Batch) {
+    fn record(&self, batch: &mut Batch) {
         let mut rings = lock(&self.rings);
-        for record in &batch.records {
+        for (_, record) in batch.records.drain(..) {
             rings.push(record, self.records);
         }
-        rings.uses.extend(batch.uses.iter().map(|(id, used)| (id.clone(), used.clone())));
+        rings.uses.extend(batch.uses.drain());
     }
 
     fn used_by(&self, client: &ClientId) -> Usage {
@@ -145,8 +154,9 @@ impl MemoryStore {
             (owner == client).then(|| (id.clone(), *last))
         };
         let credentials = rings.uses.iter().filter_map(own).collect();
-        let scopes = rings.scopes.iter().filter(|(owner, ..)| owner == client);
-        Usage { credentials, scopes: scopes.map(|(_, api, scope)| (api.clone(), scope.clone())).collect() }
+        let apis = rings.scopes.get(client).into_iter().flatten();
+        let scopes = apis.flat_map(|(api, scopes)| scopes.iter().map(|scope| (api.clone(), scope.clone())));
+        Usage { credentials, scopes: scopes.collect() }
     }
 }
 
@@ -194,7 +204,7 @@ impl Store for MemoryStore {
         Ok(alive)
     }
 
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.record(batch);
             Ok(())
@@ -255,7 +265,7 @@ mod tests {
         let mut records = vec![refused("a"), Record::new(at(2), Event::TokenRevoked)];
         records.extend(["b", "c", "d"].map(refused));
         records.push(Record::new(at(4), Event::ClientRevoked));
-        store.record(&Batch { records, ..Batch::default() });
+        store.record(&mut Batch::of(0, records));
         let found = lock(&store.rings).find(&Query::default());
         let shown: Vec<&str> = found
             .iter()

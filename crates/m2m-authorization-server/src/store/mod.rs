@@ -156,11 +156,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::Unavailable`] when the list would be stale.
     fn revoked(&self, now: UnixTime) -> Result<Vec<String>, StoreError>;
 
-    /// Stores audit records and uses, in their order, all or none.
+    /// Stores audit records and uses, in their order, all or none. What was stored may be taken out of
+    /// the batch.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]; the caller keeps them.
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// [`StoreError::Unavailable`]; the batch is as it was, and the caller keeps it.
+    fn append<'a>(&'a self, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Finds audit records, the newest first.
     ///

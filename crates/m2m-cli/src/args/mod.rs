@@ -1,5 +1,6 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
+pub mod admin;
 mod doctor;
 mod flags;
 mod keys;
@@ -12,6 +13,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
+pub use admin::Admin;
 pub use doctor::Doctor;
 pub use flags::ProfileFlags;
 pub use keys::{Keygen, KeygenKind};
@@ -102,6 +104,8 @@ pub enum Command {
     Profile(Profile),
     /// List the token services known by name, or explain one
     Providers(Providers),
+    /// Administer an authorization server: APIs, clients, credentials
+    Admin(Admin),
     /// Make keys: key pair, JWK, JWK set, self-signed certificate
     Keygen(Keygen),
     /// Run an authorization server; --dev is one to develop against
@@ -159,6 +163,7 @@ impl Cli {
                 Command::Doctor(command) => command.json,
                 Command::Profile(command) => command.wants_json(),
                 Command::Providers(command) => command.json,
+                Command::Admin(command) => command.json,
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,

@@ -1,5 +1,6 @@
 //! One file for each command: settings in, role crate called, output written.
 
+pub(crate) mod admin;
 pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod doctor;

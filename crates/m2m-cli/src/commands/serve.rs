@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::args::{LogFormat, Serve};
 use crate::exit::{Exit, Failure};
 use crate::listen::Signals;
+use crate::output::Reader;
 use crate::serve::{self, dev, settings};
 use crate::{Surroundings, log};
 
@@ -26,7 +27,7 @@ pub(crate) async fn run(typed: &Serve, around: &Surroundings) -> Result<Exit, Fa
     };
     match ended {
         // Every line of the log is JSON, the last one too.
-        Err(failure) if format == LogFormat::Json && !typed.json => {
+        Err(failure) if format == LogFormat::Json && around.output.reader() == Reader::Person => {
             let (hint, exit) = (failure.advice().unwrap_or_default(), failure.exit().code());
             tracing::error!(hint, exit, "{}", failure.message());
             Ok(failure.exit())

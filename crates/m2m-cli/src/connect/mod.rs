@@ -84,6 +84,17 @@ pub fn settings_to_show(
     Ok(settings)
 }
 
+/// The settings for the admin API of an authorization server.
+///
+/// # Errors
+/// As [`Settings::resolve_admin`].
+pub fn admin_settings(around: &Surroundings) -> Result<Settings, Failure> {
+    let flags = ProfileFlags::default();
+    let settings = Settings::resolve_admin(inputs(&around.global, &flags, around))?;
+    told(&settings, around);
+    Ok(settings)
+}
+
 fn inputs<'a>(global: &'a Global, flags: &'a ProfileFlags, around: &'a Surroundings) -> Inputs<'a> {
     Inputs { global, flags, environment: &around.environment, directory: &around.directory }
 }

@@ -14,6 +14,7 @@ use m2m_proto::uri::Issuer;
 
 use super::exposition::Exposition;
 use super::forwarded::TrustedProxies;
+use super::founding;
 use super::open::Opened;
 use super::running::{Ending, Running};
 use super::settings;
@@ -27,7 +28,6 @@ use crate::quote;
 const API: &str = "https://orders.example";
 const SCOPES: [(&str, &str); 2] = [("orders:read", "read orders"), ("orders:write", "change orders")];
 const CLIENT: &str = "demo";
-const ADMIN: &str = "admin";
 
 /// The two clients that exist from the start, and their secrets.
 struct Made {
@@ -49,6 +49,7 @@ pub(crate) async fn run(typed: &Serve, signals: Signals, around: &Surroundings) 
         .random(Arc::clone(&around.random))
         .build()
         .map_err(wrong)?;
+    server.prepare().await.map_err(wrong)?;
     let made = register(&server).await?;
     let running = Running::start(Opened::of(server), sockets, TrustedProxies::default(), exposition, around);
     announce(typed, around, &issuer, &made)?;
@@ -68,9 +69,9 @@ async fn register(server: &Server) -> Result<Made, Failure> {
     admin.create_api(api).await.map_err(wrong)?;
     let granted = Scope::parse(&SCOPES.map(|(token, _)| token).join(" ")).map_err(wrong)?;
     admin.create_client(Client::new(client_id).grant(identifier, granted)).await.map_err(wrong)?;
-    let admin_id = ClientId::parse(ADMIN).map_err(wrong)?;
-    admin.create_client(Client::new(admin_id)).await.map_err(wrong)?;
-    Ok(Made { client: secret(server, CLIENT).await?, admin: secret(server, ADMIN).await? })
+    let made = founding::administrator(server).await?;
+    let admin = made.ok_or_else(|| Failure::internal("the administrator was there already"))?;
+    Ok(Made { client: secret(server, CLIENT).await?, admin })
 }
 
 async fn secret(server: &Server, client: &str) -> Result<SecretString, Failure> {
@@ -114,7 +115,7 @@ fn exports(issuer: &str, made: &Made) -> SecretString {
         ("M2M_CLIENT_SECRET", made.client.expose()),
         ("M2M_AUDIENCE", API),
         ("M2M_ADMIN_URL", issuer),
-        ("M2M_ADMIN_CLIENT_ID", ADMIN),
+        ("M2M_ADMIN_CLIENT_ID", founding::ADMIN),
         ("M2M_ADMIN_CLIENT_SECRET", made.admin.expose()),
     ];
     SecretString::new(lines.map(|(name, value)| format!("export {name}='{value}'\n")).concat())

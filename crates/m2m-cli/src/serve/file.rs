@@ -6,9 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
+use m2m_io::Network;
+
 use super::database::Database;
 use super::key::KEYS;
-use super::network::{MAX_NETWORKS, Network};
+use super::network::{self, MAX_NETWORKS};
 use super::stated::{self, Stated};
 use crate::exit::Failure;
 use crate::settings::field::nearest;
@@ -106,7 +108,7 @@ impl Reader<'_> {
             return Err(self.parser.error(value.0, name, &format!("more than {MAX_NETWORKS} entries")));
         }
         let parse = |text: &String| {
-            Network::parse(text).map_err(|problem| self.parser.error(value.0, name, &problem))
+            network::parse(text).map_err(|problem| self.parser.error(value.0, name, &problem))
         };
         list.iter().map(parse).collect()
     }

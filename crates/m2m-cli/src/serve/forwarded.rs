@@ -13,14 +13,14 @@ mod address;
 mod certificate;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use m2m_authorization_server::ClientAddress;
+use m2m_io::Network;
 use m2m_proto::client_auth::mutual_tls::PeerCertificate;
-
-use super::network::Network;
 
 /// Headers that a proxy writes, in lower case as crate `http` wants them.
 mod name {
@@ -36,6 +36,7 @@ mod name {
 pub(crate) struct TrustedProxies {
     networks: Vec<Network>,
     certificates: CertificateHeader,
+    said: Arc<AtomicBool>,
 }
 
 /// Whether certificates come in a header.
@@ -70,7 +71,7 @@ impl Malformed {
 impl TrustedProxies {
     /// These networks.
     pub(crate) fn new(networks: Vec<Network>, certificates: CertificateHeader) -> Self {
-        Self { networks, certificates }
+        Self { networks, certificates, said: Arc::default() }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -91,14 +92,20 @@ impl TrustedProxies {
     }
 
     /// Settles who calls before the router sees the request. The answer, where that cannot be understood.
-    pub(crate) fn settle(&self, request: &mut Request) -> Option<Response> {
+    pub(crate) fn settle<B>(&self, request: &mut Request<B>) -> Option<Response> {
         let malformed = self.believe(request).err()?.text();
-        tracing::warn!(reason = malformed.trim_end(), "a trusted proxy sent what cannot be understood");
+        let reason = malformed.trim_end();
+        // A stranger can make a careless proxy pass such a header on as often as he likes: said once, loudly.
+        if self.said.swap(true, Ordering::Relaxed) {
+            tracing::debug!(reason, "a trusted proxy sent what cannot be understood");
+        } else {
+            tracing::warn!(reason, "a trusted proxy sent what cannot be understood; said once");
+        }
         Some((StatusCode::BAD_REQUEST, malformed).into_response())
     }
 
     // spec: 8705-RS2
-    fn believe(&self, request: &mut Request) -> Result<(), Malformed> {
+    fn believe<B>(&self, request: &mut Request<B>) -> Result<(), Malformed> {
         let peer = request.extensions().get::<ClientAddress>().map(|address| address.0.to_canonical());
         if let Some(peer) = peer {
             let mut client = peer;

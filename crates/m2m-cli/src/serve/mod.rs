@@ -2,22 +2,22 @@
 //!
 //! [`settings`] (flags, file, rules) → sockets → [`open`] (the store and the server) → [`running`] (listeners and tasks,
 //! until a signal). What the server decides is decided in `m2m-authorization-server`; here is what surrounds it: TLS,
-//! who called ([`forwarded`]), metrics, readiness, the end.
+//! who called ([`forwarded`]), metrics, the end.
 
 mod check;
-mod database;
+pub(crate) mod database;
 pub(crate) mod dev;
 mod exposition;
 mod file;
 mod forwarded;
+pub(crate) mod founding;
 pub(crate) mod key;
 mod network;
-mod open;
-mod readiness;
+pub(crate) mod open;
 mod running;
 pub(crate) mod settings;
 mod sockets;
-mod stated;
+pub(crate) mod stated;
 
 use m2m_authorization_server::MutualTls;
 use m2m_proto::uri::{EndpointUri, Issuer};
@@ -62,7 +62,7 @@ async fn start(settings: &Settings, around: &Surroundings) -> Result<(Running, I
         .map(|certificates| mutual_tls(certificates, &issuer, sockets.mutual_tls_port()))
         .transpose()?;
     let opened = open::open(settings, issuer.clone(), mutual_tls, around).await?;
-    opened.prepare().await?;
+    opened.prepare(around).await?;
     let header = certificates.map_or(CertificateHeader::Ignored, |certificates| certificates.header);
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), header);
     Ok((Running::start(opened, sockets, proxies, exposition, around), issuer))

@@ -1,23 +1,24 @@
 //! Opens the store and builds the server on it: the one place that knows how the two are put together.
 //!
-//! Enforces: one process for each SQLite file, by a lock on `PATH.lock` that ends with the process.
-//! This build keeps everything in memory; another database is refused with exit 3.
+//! Enforces: one process for each SQLite file, by a lock on `PATH.lock` that ends with the process; a database that
+//! others read is opened under the sealing key that it was made with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
-use m2m_authorization_server::{ErrorKind, MutualTls, Server, ServerNonce};
+use m2m_authorization_server::store::sql::{SqlOptions, SqlStore};
+use m2m_authorization_server::store::{ReplayScope, Store, StoreError};
+use m2m_authorization_server::{AuditMode, ErrorKind, MutualTls, Server, ServerBuilder, ServerNonce};
 use m2m_io::file::FileLock;
-use m2m_io::{EgressRules, ReqwestHttp};
+use m2m_io::{Clock, EgressRules, ReqwestHttp};
 use m2m_proto::secret::SecretBytes;
 use m2m_proto::uri::Issuer;
 
 use super::database::Database;
-use super::readiness;
+use super::founding::{self, Places};
 use super::settings::Settings;
-use super::stated::Tuning;
+use super::stated::{Audit, Replay, Tuning};
 use crate::Surroundings;
 use crate::connect::http_failure;
 use crate::exit::{Exit, Failure};
@@ -25,13 +26,16 @@ use crate::exit::{Exit, Failure};
 /// A server on its store, and what is held while it runs.
 pub(crate) struct Opened {
     server: Server,
+    /// Where the administrator of a new SQLite file is written to.
+    beside: Option<PathBuf>,
     _lock: Option<FileLock>,
 }
 
 /// Opens what the settings name.
 ///
 /// # Errors
-/// Exit 3: settings that the server refuses, a database that is in use; exit 4: a secret that cannot be read.
+/// Exit 3: settings that the server refuses, a database that is in use or not ours; exit 4: a secret that cannot be
+/// read; exit 5: a database that does not answer.
 pub(crate) async fn open(
     settings: &Settings,
     issuer: Issuer,
@@ -39,46 +43,134 @@ pub(crate) async fn open(
     around: &Surroundings,
 ) -> Result<Opened, Failure> {
     let database = settings.database.clone().resolve(around).await?;
-    let lock = match &database {
-        Database::Sqlite(path) => Some(lock(path)?),
-        _ => None,
+    let (lock, beside) = match &database {
+        // Absolute, because the profile beside it will be read from other directories.
+        Database::Sqlite(path) => (Some(lock(path)?), Some(around.directory.join(path))),
+        _ => (None, None),
     };
-    if database != Database::Memory {
-        return Err(not_in_this_build("a database that is kept"));
-    }
-    refuse_tuning(&settings.tuning)?;
-    let mut builder = Server::builder(issuer)
+    let mut builder = tuned(Server::builder(issuer), &settings.tuning)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
         .http(Arc::new(http(settings)?))
         .dpop_nonce(if settings.dpop_nonce { ServerNonce::Required } else { ServerNonce::Off });
-    if let Some(reference) = &settings.sealing_key {
-        let read = reference.read(&around.environment, around.clock.as_ref()).await?;
-        builder = builder.sealing_key(SecretBytes::from(read.secret.expose().as_bytes()));
+    if let Some(key) = sealing_key(settings, &database, around).await? {
+        builder = builder.sealing_key(key);
+    }
+    if let Some(store) = store(&database, &settings.tuning, Arc::clone(&around.clock)).await? {
+        builder = builder.store(store);
     }
     if let Some(mutual_tls) = mutual_tls {
         builder = builder.mutual_tls(mutual_tls);
     }
-    Ok(Opened { server: builder.build().map_err(|error| failure(&error))?, _lock: lock })
+    let server = builder.build().map_err(|error| failure(&error))?;
+    Ok(Opened { server, beside, _lock: lock })
+}
+
+fn tuned(mut builder: ServerBuilder, tuning: &Tuning) -> ServerBuilder {
+    if tuning.audit == Some(Audit::Durable) {
+        builder = builder.audit(AuditMode::Durable);
+    }
+    match tuning.status_ttl {
+        Some(ttl) => builder.status_ttl(ttl),
+        None => builder,
+    }
+}
+
+/// The configured key; beside a SQLite file, one that is made with it.
+async fn sealing_key(
+    settings: &Settings,
+    database: &Database,
+    around: &Surroundings,
+) -> Result<Option<SecretBytes>, Failure> {
+    match (&settings.sealing_key, database) {
+        (Some(reference), _) => {
+            let read = reference.read(&around.environment, around.clock.as_ref()).await?;
+            Ok(Some(SecretBytes::from(read.secret.expose().as_bytes())))
+        }
+        (None, Database::Sqlite(path)) => {
+            founding::sealing_key(&suffixed(path, ".sealing-key"), around).await.map(Some)
+        }
+        (None, Database::Memory) => Ok(None),
+        (None, _) => Err(Failure::configuration("a database that several nodes share needs a sealing key")
+            .hint("m2m admin init makes one; then write sealing_key = { file = \"/path\" } into m2m-server.toml")),
+    }
+}
+
+/// The store in the database that is named; `None` for the one in memory.
+///
+/// # Errors
+/// Exit 3 and 5, as [`open`].
+pub(crate) async fn store(
+    database: &Database,
+    tuning: &Tuning,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Arc<dyn Store>>, Failure> {
+    let url = match database {
+        Database::Memory | Database::Kept(_) => return Ok(None),
+        Database::Sqlite(path) => {
+            private(path)?;
+            format!("sqlite:{}", path.display())
+        }
+        Database::Postgres(url) => url.expose().clone(),
+    };
+    let mut options = SqlOptions::new(&url);
+    options.replay = tuning.replay.map(|replay| match replay {
+        Replay::Node => ReplayScope::Node,
+        Replay::Shared => ReplayScope::Shared,
+    });
+    options.max_staleness = tuning.max_staleness.unwrap_or(options.max_staleness);
+    options.snapshot_max_age = tuning.snapshot_max_age.unwrap_or(options.snapshot_max_age);
+    options.audit_retention = tuning.audit_retention.unwrap_or(options.audit_retention);
+    let store = SqlStore::open(options, clock).await.map_err(|error| store_failure(&error))?;
+    Ok(Some(Arc::new(store)))
+}
+
+/// Makes an empty file for us alone: SQLite itself would let others read it.
+fn private(path: &Path) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .map(drop)
+        .map_err(|error| Failure::configuration(format!("cannot open {}: {error}", path.display())))
+}
+
+/// `PATH` with something at its end.
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 impl Opened {
     /// A server that is in memory, ready as it is.
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, _lock: None }
+        Self { server, beside: None, _lock: None }
     }
 
-    /// Makes what must be there before the first request: schema, keys, the admin API.
-    pub(crate) async fn prepare(&self) -> Result<(), Failure> {
+    /// Makes what must be there before the first request: keys, the admin API, and for a new SQLite file somebody who
+    /// may administer.
+    pub(crate) async fn prepare(&self, around: &Surroundings) -> Result<(), Failure> {
+        self.server.prepare().await.map_err(|error| failure(&error))?;
+        let Some(database) = &self.beside else { return Ok(()) };
+        let places = Places::at(&suffixed(database, ".admin.toml"));
+        if let Some(secret) = founding::administrator(&self.server).await? {
+            places.write(self.server.issuer(), &secret, around)?;
+            let path = places.profile.display();
+            around.output.note(&format!("the client {} is made, its profile is {path}", founding::ADMIN));
+            around.output.note(&format!("try: m2m --config {path} admin client list"));
+        }
         Ok(())
     }
 
     /// Everything that it answers, `/livez` and `/readyz` among it.
     pub(crate) fn router(&self) -> Router {
-        self.server
-            .router()
-            .route("/livez", get(async || "alive\n"))
-            .route(readiness::PATH, get(async || "ready\n"))
+        self.server.router()
     }
 
     /// The work besides requests; never ends.
@@ -86,30 +178,14 @@ impl Opened {
         self.server.background()
     }
 
+    /// From now on `/readyz` says that nobody should come.
+    pub(crate) fn stop_accepting(&self) {
+        self.server.stop_accepting();
+    }
+
     /// Writes out what is held; after the last request.
     pub(crate) async fn drain(&self) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-fn not_in_this_build(what: &str) -> Failure {
-    Failure::configuration(format!("{what} is not in this build"))
-        .hint("--database memory: keeps everything in memory, and loses it at the end")
-}
-
-/// What the server in memory has no use for.
-fn refuse_tuning(tuning: &Tuning) -> Result<(), Failure> {
-    let set = [
-        ("audit", tuning.audit.is_some()),
-        ("audit_retention", tuning.audit_retention.is_some()),
-        ("replay", tuning.replay.is_some()),
-        ("max_staleness", tuning.max_staleness.is_some()),
-        ("snapshot_max_age", tuning.snapshot_max_age.is_some()),
-        ("status_ttl", tuning.status_ttl.is_some()),
-    ];
-    match set.into_iter().find(|(_, is_set)| *is_set) {
-        Some((name, _)) => Err(not_in_this_build(name)),
-        None => Ok(()),
+        self.server.drain().await.map_err(|error| failure(&error))
     }
 }
 
@@ -124,10 +200,11 @@ fn http(settings: &Settings) -> Result<ReqwestHttp, Failure> {
 }
 
 /// Keeps a second process away from the file.
-fn lock(path: &Path) -> Result<FileLock, Failure> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let beside = PathBuf::from(name);
+///
+/// # Errors
+/// Exit 3: another process uses it.
+pub(crate) fn lock(path: &Path) -> Result<FileLock, Failure> {
+    let beside = suffixed(path, ".lock");
     match FileLock::try_acquire(&beside) {
         Ok(Some(lock)) => Ok(lock),
         Ok(None) => Err(Failure::configuration(format!("another `m2m serve` uses {}", path.display())).hint(
@@ -139,7 +216,18 @@ fn lock(path: &Path) -> Result<FileLock, Failure> {
     }
 }
 
-fn failure(error: &m2m_authorization_server::Error) -> Failure {
+/// What the store says, as an end of the command.
+fn store_failure(error: &StoreError) -> Failure {
+    let message = format!("the database cannot be opened: {error}");
+    match error {
+        StoreError::Unavailable(_) => Failure::of(Exit::Unreachable, Exit::Unreachable.kind(), message)
+            .hint("is it running, and reachable from here? m2m waits 5 s for it"),
+        _ => Failure::configuration(message),
+    }
+}
+
+/// What the server says, as an end of the command.
+pub(crate) fn failure(error: &m2m_authorization_server::Error) -> Failure {
     let message = error.to_string();
     match error.kind() {
         ErrorKind::Misconfigured => Failure::configuration(message),

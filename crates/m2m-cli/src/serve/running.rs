@@ -8,18 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
 use m2m_io::task::{self, Task, Tasks};
 
 use crate::Surroundings;
 use crate::args::LogFormat;
 use crate::exit::{Exit, Failure};
-use crate::listen::{Listener, Signals};
+use crate::listen::{Door, Listener, Signals};
 use crate::serve::exposition::Exposition;
 use crate::serve::forwarded::TrustedProxies;
 use crate::serve::open::Opened;
-use crate::serve::readiness::Readiness;
 use crate::serve::sockets::Sockets;
 
 /// How it ends.
@@ -34,7 +31,6 @@ pub(crate) struct Ending {
 /// Everything that must be ended.
 pub(crate) struct Running {
     opened: Opened,
-    readiness: Readiness,
     /// Ends the listeners, which end in their own order.
     accepting: Tasks,
     listeners: Vec<Task>,
@@ -50,22 +46,17 @@ impl Running {
         exposition: Exposition,
         around: &Surroundings,
     ) -> Self {
-        let mut running = Self {
-            opened,
-            readiness: Readiness::default(),
-            accepting: Tasks::new(),
-            listeners: Vec::new(),
-            tasks: Tasks::new(),
-        };
+        let mut running =
+            Self { opened, accepting: Tasks::new(), listeners: Vec::new(), tasks: Tasks::new() };
         let metrics = exposition.router();
         let mut router = running.opened.router();
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
-        let router = at_the_door(router, proxies, running.readiness.clone());
-        running.serve("listener", sockets.main, router.clone());
+        let door = door(proxies);
+        running.serve("listener", sockets.main.door(Arc::clone(&door)), router.clone());
         if let Some(listener) = sockets.mutual_tls {
-            running.serve("listener, mutual TLS", listener, router);
+            running.serve("listener, mutual TLS", listener.door(door), router);
         }
         if let Some(listener) = sockets.metrics {
             running.serve("listener, metrics", listener, metrics);
@@ -97,6 +88,7 @@ impl Running {
         around: &Surroundings,
     ) -> Result<Exit, Failure> {
         signals.next().await;
+        self.opened.stop_accepting();
         match ending.log {
             LogFormat::Text => around.output.note("stopping"),
             LogFormat::Json => tracing::info!("stopping"),
@@ -111,7 +103,6 @@ impl Running {
     }
 
     pub(crate) async fn stop(self, delay: Duration, around: &Surroundings) -> Result<(), Failure> {
-        self.readiness.stop();
         around.clock.sleep(delay).await;
         self.accepting.shutdown().await;
         for listener in self.listeners {
@@ -123,17 +114,7 @@ impl Running {
     }
 }
 
-/// What happens to a request before the router: who calls is settled, and whether we are still there for it. One layer,
-/// because each one costs an allocation on the way of every token.
-pub(crate) fn at_the_door(router: Router, proxies: TrustedProxies, readiness: Readiness) -> Router {
-    let proxies = Arc::new(proxies);
-    router.layer(from_fn(move |mut request: Request, next: Next| {
-        let answered = proxies.settle(&mut request).or_else(|| readiness.answer(&request));
-        async move {
-            match answered {
-                Some(response) => response,
-                None => next.run(request).await,
-            }
-        }
-    }))
+/// What happens to a request before the router: who calls is settled.
+fn door(proxies: TrustedProxies) -> Door {
+    Arc::new(move |request| proxies.settle(request))
 }

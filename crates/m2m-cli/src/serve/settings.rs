@@ -6,11 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use m2m_io::Network;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
 use super::forwarded::CertificateHeader;
-use super::network::Network;
 use super::stated::{Stated, Tuning};
 use super::{check, file};
 use crate::Surroundings;

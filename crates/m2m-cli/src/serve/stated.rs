@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use m2m_io::Network;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
-use super::network::Network;
 use crate::args::{LogFormat, Serve};
 use crate::exit::Failure;
 use crate::settings::secret::SecretReference;

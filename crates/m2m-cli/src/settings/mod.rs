@@ -2,6 +2,7 @@
 //!
 //! Precedence: flags, environment, file, provider, defaults. Secrets stay references until a command needs one.
 
+pub mod admin;
 mod choice;
 pub mod edit;
 pub mod env;

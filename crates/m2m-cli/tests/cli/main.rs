@@ -3,8 +3,10 @@
 //! Each `.txt` file beside this one is a transcript that reads as documentation and runs as a test: see
 //! [`transcript`] for its form.
 
+mod admin_server;
 mod doctor;
 mod export;
+mod openapi;
 mod place;
 mod process;
 mod servers;
@@ -38,4 +40,5 @@ macro_rules! transcripts {
 transcripts! {
     token request introspect_and_revoke inspect_and_verify failures settings keygen usage serve
     profile profile_secrets profile_export profile_trust profile_keyring profile_import profile_provider workload
+    admin admin_credentials admin_failures admin_init admin_stub
 }

@@ -43,6 +43,7 @@ impl Servers {
         variables.insert("SHORT".to_owned(), short());
         variables.insert("COUNTING".to_owned(), counting());
         variables.insert("DEAD".to_owned(), dead());
+        variables.insert("ADMIN_STUB".to_owned(), crate::admin_server::start());
         variables.insert("TLS".to_owned(), variables["HTML"].replace("http://", "https://"));
         Self { variables }
     }

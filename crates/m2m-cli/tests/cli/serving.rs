@@ -171,7 +171,7 @@ fn a_renewed_certificate_is_used_without_a_restart() {
     let serving = files.serve(&[]);
     assert!(serving.issuer.starts_with("https://127.0.0.1:"), "{}", serving.issuer);
     let url = format!("{}/livez", serving.issuer);
-    assert_eq!(get_tls(&url, &files.authority).unwrap(), "alive\n");
+    assert!(get_tls(&url, &files.authority).unwrap().contains("alive"));
     files.renew();
     let renewed = (0..400).any(|_| {
         wait();
@@ -196,7 +196,8 @@ fn the_listener_for_client_certificates_is_advertised() {
     assert_eq!(alias, &Value::from(format!("https://{address}/oauth2/token")));
     let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap();
     assert!(methods.contains(&"tls_client_auth".into()), "{methods:?}");
-    assert_eq!(get_tls(&format!("https://{address}/readyz"), &files.authority).unwrap(), "ready\n");
+    let ready = get_tls(&format!("https://{address}/readyz"), &files.authority).unwrap();
+    assert!(ready.contains(r#""status":"ready""#), "{ready}");
     assert_eq!(serving.stop().0, 0);
 }
 
@@ -244,7 +245,7 @@ fn metrics_on_their_own_listener_are_on_no_other() {
 fn a_server_that_stops_says_so_before_it_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("m2m-server.toml");
-    std::fs::write(&file, "database = \"memory:\"\nshutdown_delay = \"1s\"\n").unwrap();
+    std::fs::write(&file, "database = \"memory:\"\nshutdown_delay = \"2s\"\n").unwrap();
     let mut serving = Serving::start(&["--config", text(&file)]);
     let ready = format!("{}/readyz", serving.issuer);
     assert_eq!(get(&ready).0, 200);

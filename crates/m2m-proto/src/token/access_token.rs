@@ -25,13 +25,13 @@
 //! Limits: 16 KiB; skew 30 s by default; the life of a token is the issuer's
 //! decision.
 
-pub(super) mod object;
 mod status;
 
 use serde_json::Value;
 
 use super::AccessToken;
 use super::confirmation::Confirmation;
+use super::object::ObjectWriter;
 use crate::client_id::ClientId;
 use crate::jose::kind::{self, Kind, KindError, TypPolicy};
 use crate::jose::{
@@ -44,7 +44,6 @@ use crate::seal::SealError;
 use crate::time::{Skew, UnixTime};
 use crate::token_profile::TokenProfile;
 use crate::uri::Issuer;
-use object::ObjectWriter;
 
 pub use status::{StatusReference, StatusReferenceError};
 
@@ -151,7 +150,7 @@ impl AccessTokenClaims<'_> {
     // spec: 9068-AS1
     pub fn sign(&self, header: &PreparedHeader, key: &SigningKey) -> Result<AccessToken, MintError> {
         let text = jws::sign_prepared(header, self.encode()?.as_bytes(), key)?;
-        AccessToken::parse(&text).map_err(|_| MintError::Unusable)
+        AccessToken::made(text).map_err(|_| MintError::Unusable)
     }
 
     /// The payload. Written straight into one string: a map in between would

@@ -20,7 +20,7 @@
 
 use serde_json::{Map, Value};
 
-use super::access_token::object::ObjectWriter;
+use super::object::ObjectWriter;
 use super::presentation::{Presentation, PresentationScheme};
 use crate::client_auth::mutual_tls::{CertificateThumbprint, PeerCertificate};
 use crate::dpop::VerifiedProof;

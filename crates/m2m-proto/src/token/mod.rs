@@ -13,6 +13,7 @@
 pub mod access_token;
 pub mod confirmation;
 pub mod dialect;
+mod object;
 pub mod presentation;
 pub mod request;
 pub mod response;
@@ -25,7 +26,7 @@ pub use dialect::{
 };
 pub use presentation::{Presentation, PresentationScheme};
 pub use request::{GrantKind, TokenRequest, TokenRequestError};
-pub use response::{ExpiresIn, TokenResponse, TokenResponseError};
+pub use response::{ExpiresIn, IssuedToken, TokenResponse, TokenResponseError};
 pub use sealed::TokenSeal;
 
 use std::fmt;
@@ -76,6 +77,14 @@ impl AccessToken {
             return Err(AccessTokenTextError::Character);
         }
         Ok(Self(SecretString::from(text)))
+    }
+
+    /// A token that was made here of base64url and dots; only its length is left to be checked.
+    pub(in crate::token) fn made(text: String) -> Result<Self, AccessTokenTextError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(AccessTokenTextError::TooLong);
+        }
+        Ok(Self(SecretString::new(text)))
     }
 
     /// The token itself. Whoever calls this is responsible for where it goes.

@@ -134,7 +134,7 @@ impl TokenSeal {
         if text.len() > MAX_BYTES {
             return Err(MintError::TooLong { bytes: text.len(), limit: MAX_BYTES });
         }
-        AccessToken::parse(&text).map_err(|_| MintError::Unusable)
+        AccessToken::made(text).map_err(|_| MintError::Unusable)
     }
 
     /// Opens a token that this server sealed. Who may use it, and until when, is

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use m2m_authorization_server::audit::{Batch, Event, Origin, Query, Record};
+use m2m_authorization_server::audit::{Batch, Event, Query, Record};
 use m2m_authorization_server::registry::{Change, Client};
 use m2m_authorization_server::replay::ReplayKey;
 use m2m_authorization_server::store::sql::{SqlOptions, SqlStore};
@@ -140,9 +140,8 @@ async fn what_is_past_its_time_goes_and_everything_else_stays() {
         let key = ReplayKey::for_test(name, in_days(days));
         assert_eq!(store.consume(&[key], now).await, Ok(Consumption::Recorded));
         store.revoke(&TokenRef { jti: name.to_owned(), expires_at: in_days(days) }, now).await.unwrap();
-        let mut batch = Batch::default();
-        batch.records = vec![Record::new(in_days(days - 1), Event::TokenRevoked)];
-        store.append(&batch).await.unwrap();
+        let record = Record::new(in_days(days - 1), Event::TokenRevoked);
+        store.append(&mut Batch::of(u64::from(days), [record])).await.unwrap();
     }
     // More than one statement takes.
     let many = "INSERT INTO m2m_replay SELECT 'many' || n, 1000 FROM generate_series(1, 12000) AS n";
@@ -201,20 +200,15 @@ async fn a_record_that_is_offered_again_is_stored_once() {
     let Some(postgres) = Postgres::start() else { return };
     let store = open(&postgres.url()).await;
     let record = |second: u64| Record::new(at(second), Event::TokenRevoked);
-    let origin = |number| Some(Origin { node: "n".to_owned(), number });
-    let batch = |number, records: Vec<Record>| {
-        let mut batch = Batch::default();
-        (batch.origin, batch.records) = (origin(number), records);
-        batch
-    };
-    store.append(&batch(0, vec![record(1), record(1)])).await.unwrap();
+    let batch = |first, count| Batch::of(first, (0..count).map(|_| record(1)));
+    store.append(&mut batch(0, 2)).await.unwrap();
     // The end of that was not heard; meanwhile one more came.
-    store.append(&batch(0, vec![record(1), record(1), record(1)])).await.unwrap();
-    store.append(&batch(3, vec![record(1)])).await.unwrap();
+    store.append(&mut batch(0, 3)).await.unwrap();
+    store.append(&mut batch(3, 1)).await.unwrap();
     assert_eq!(store.audit(&Query::default()).await.unwrap().len(), 4);
     // As many as after a long outage, and a text that PostgreSQL does not take as it is.
     let odd = |second| Record::refused(at(second), ErrorCode::InvalidClient, "a\0b".to_owned());
-    store.append(&batch(4, (0..3000).map(odd).collect())).await.unwrap();
+    store.append(&mut Batch::of(4, (0..3000).map(odd))).await.unwrap();
     let rows = query(&postgres.url(), "SELECT count(*), count(DISTINCT number) FROM m2m_audit").unwrap();
     assert_eq!(rows, "3004|3004");
 }

@@ -130,7 +130,7 @@ async fn an_unknown_client_is_refused_in_the_time_of_a_wrong_secret() {
 
 #[tokio::test]
 #[ignore = "long: 20,000 requests"]
-async fn how_much_longer_a_wrong_signature_takes_than_an_unknown_client() {
+async fn an_unknown_client_is_refused_in_the_time_of_a_wrong_signature() {
     let set = JwkSet::decode(&FixedKeys::set(&[Algorithm::Es256])).unwrap();
     let target = Target::new(Proof::PublicKeys(set)).await;
     let key_id = FixedKeys::signing(Algorithm::Es256).key_id().unwrap().to_owned();
@@ -141,5 +141,7 @@ async fn how_much_longer_a_wrong_signature_takes_than_an_unknown_client() {
         ClientAssertion::new(&id, &audience, "a-jti", SystemClock.wall()).build(&foreign).unwrap()
     };
     let (unknown, known) = (assertion(UNKNOWN), assertion(KNOWN));
-    let _printed = target.compare(|| with_assertion(&unknown), || with_assertion(&known)).await;
+    let difference = target.compare(|| with_assertion(&unknown), || with_assertion(&known)).await;
+    // Without the key that nobody has it is 285 %, with it 2 %.
+    assert!(difference.abs() < 0.05, "{difference}");
 }

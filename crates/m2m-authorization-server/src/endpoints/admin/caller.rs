@@ -224,7 +224,7 @@ async fn object_of(request: Request, state: &State) -> Result<Map<String, Value>
     if !known.iter().any(|known| media.eq_ignore_ascii_case(known)) {
         return Err(Problem::media_type());
     }
-    json::parse_object(&bytes, &JsonLimits::DOCUMENT)
+    json::parse_object(&bytes, &JsonLimits { max_bytes: MAX_BODY, ..JsonLimits::DOCUMENT })
         .map_err(|error| Problem::bad(format!("the body is not one JSON object: {error}")))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::Path;
 use http::{HeaderMap, StatusCode};
 use m2m_proto::client_id::ClientId;
+use m2m_proto::scope::ScopeToken;
 use m2m_proto::time::UnixTime;
 
 use super::apis::segment;
@@ -43,16 +44,15 @@ pub(super) async fn create(Writer(admin): Writer, state: Served, Json(wire): Jso
 fn repeated(admin: &Admin, ordered: &Client, now: UnixTime) -> Answer {
     let known = found(admin, ordered.id.as_str())?;
     match WireClient::of(ordered) == WireClient::of(known.client()) {
-        true => shown(StatusCode::OK, ShownClient::of(known.client(), now)),
+        true => shown(StatusCode::OK, &ShownClient::of(known.client(), now)),
         false => {
             Err(Problem::exists(format!("the client {} exists with other content", ordered.id.as_str())))
         }
     }
 }
 
-fn shown(status: StatusCode, client: ShownClient) -> Answer {
-    let version = client.version;
-    versioned(status, &client, version)
+fn shown(status: StatusCode, client: &ShownClient) -> Answer {
+    versioned(status, client, client.version)
 }
 
 pub(super) async fn show(Reader(admin): Reader, state: Served, Path(name): Segment) -> Answer {
@@ -60,7 +60,7 @@ pub(super) async fn show(Reader(admin): Reader, state: Served, Path(name): Segme
     let usage = admin.usage(&registration.client().id).await?;
     let mut client = ShownClient::of(registration.client(), state.clock.wall());
     client.unused_scopes = Some(unused(registration.client(), &usage));
-    shown(StatusCode::OK, client)
+    shown(StatusCode::OK, &client)
 }
 
 /// What is granted and was in no token so far: what could be taken away.
@@ -70,7 +70,7 @@ fn unused(client: &Client, usage: &Usage) -> Vec<WireScopes> {
         let scopes: Vec<String> = grant
             .scopes
             .iter()
-            .map(|scope| scope.as_str())
+            .map(ScopeToken::as_str)
             .filter(|scope| !used(scope))
             .map(str::to_owned)
             .collect();
@@ -91,7 +91,7 @@ pub(super) async fn update(
     let object = super::patched(&WireClient::of(known.client()), patch, &["id"])?;
     let client = read::<WireClient>(object)?.read()?;
     let updated = admin.update_client(client, version.or(Some(known.client().version))).await?;
-    shown(StatusCode::OK, ShownClient::of(updated.client(), state.clock.wall()))
+    shown(StatusCode::OK, &ShownClient::of(updated.client(), state.clock.wall()))
 }
 
 pub(super) async fn delete(Writer(admin): Writer, Path(name): Segment, headers: HeaderMap) -> Answer {
@@ -115,7 +115,7 @@ async fn set_status(admin: &Admin, state: &Served, name: &str, status: Status) -
     let registration = admin.set_client_status(&known(name)?, status).await?;
     let mut client = ShownClient::of(registration.client(), state.clock.wall());
     client.effective = (status != Status::Active).then(|| admin.effective().into());
-    shown(StatusCode::OK, client)
+    shown(StatusCode::OK, &client)
 }
 
 pub(super) fn known(name: &str) -> Result<ClientId, Problem> {

@@ -179,7 +179,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     Json(order): Json<Order>,
 ) -> Answer {
-    let mut spec = spec(&client, order)?;
+    let mut spec = spec(&client, &order)?;
     spec.idempotency_key = idempotency_key(&headers)?;
     made(&admin, &state, admin.create_credential(spec).await?).await
 }
@@ -239,12 +239,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-fn spec(client: &str, order: Order) -> Result<CredentialSpec, Problem> {
+fn spec(client: &str, order: &Order) -> Result<CredentialSpec, Problem> {
     if order.label.trim().is_empty() {
         return Err(Problem::invalid("label names the instance and is empty"));
     }
     let label = text("label", order.label.clone(), MAX_LABEL)?;
-    let mut spec = CredentialSpec::new(clients::known(client)?, &label, proof(&order)?);
+    let mut spec = CredentialSpec::new(clients::known(client)?, &label, proof(order)?);
     spec.expires_in = order.expires_in.map(|seconds| span("expires_in", seconds)).transpose()?;
     spec.not_before = order.not_before.map(UnixTime::from_seconds);
     if order.accept_token_endpoint_audience {

@@ -37,12 +37,12 @@ pub(super) async fn list(
     let mut items = Vec::with_capacity(entries.len());
     for entry in entries {
         let revoked = entry.record.jti.as_deref().map(|jti| admin.is_revoked(jti)).transpose()?;
-        items.extend(shown(entry, revoked.unwrap_or_default()));
+        items.extend(shown(entry).map(|shown| Shown { revoked: revoked.unwrap_or_default(), ..shown }));
     }
     answer(StatusCode::OK, &Page { items, next })
 }
 
-fn shown(entry: Entry, revoked: bool) -> Option<Shown> {
+fn shown(entry: Entry) -> Option<Shown> {
     let record = entry.record;
     Some(Shown {
         jti: record.jti?,
@@ -52,7 +52,7 @@ fn shown(entry: Entry, revoked: bool) -> Option<Shown> {
         scope: record.scope.unwrap_or_default(),
         issued_at: record.at.seconds(),
         expires_at: record.expires_at?.seconds(),
-        revoked,
+        revoked: false,
     })
 }
 

@@ -4,8 +4,10 @@
 //! different speeds.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use m2m_io::{Network, NetworkError};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::{Scope, ScopeToken};
@@ -15,9 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::Problem;
 use crate::admin::Effective;
 use crate::registry::api::DEFAULT_LIFETIME;
-use crate::registry::{
-    Api, ApiGrant, ApiIdentifier, ApiScope, Client, Network, SenderConstraint, TokenFormat,
-};
+use crate::registry::{Api, ApiGrant, ApiIdentifier, ApiScope, Client, SenderConstraint, TokenFormat};
 
 /// Characters of names and of purposes.
 const MAX_NAME: usize = 256;
@@ -202,7 +202,7 @@ impl WireGrant {
         let api = identifier(&self.api)?;
         let mut grant = ApiGrant::new(tokens("scopes", &few("scopes", self.scopes)?)?);
         if let Some(defaults) = &self.default_scopes {
-            grant.defaults = tokens("default_scopes", defaults)?;
+            grant.defaults = Arc::new(tokens("default_scopes", defaults)?);
         }
         let names = |what: &str, list: Vec<String>| -> Result<Vec<String>, Problem> {
             few(what, list)?.into_iter().map(|name| text(what, name, MAX_NAME)).collect()
@@ -326,7 +326,8 @@ impl WireClient {
 }
 
 fn network(text: &str) -> Result<Network, Problem> {
-    text.parse().map_err(|error| Problem::invalid(format!("allowed_networks: {text:?}: {error}")))
+    text.parse()
+        .map_err(|error: NetworkError| Problem::invalid(format!("allowed_networks: {text:?}: {error}")))
 }
 
 /// `YYYY-MM-DD`, at its first second.

@@ -35,7 +35,7 @@ impl Assertion {
         self
     }
 
-    fn jti(mut self, jti: &str) -> Self {
+    pub(super) fn jti(mut self, jti: &str) -> Self {
         self.jti = jti.to_owned();
         self
     }

@@ -168,3 +168,34 @@ fn an_issuer_without_encryption_is_for_this_machine_only() {
     let error = build("http://as.example").unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::Misconfigured);
 }
+
+#[tokio::test]
+async fn a_stopping_server_is_not_ready_and_still_answers() {
+    let harness = Harness::new().await;
+    let ask = async |path: &str| harness.send(Request::get(path).body(Body::empty()).unwrap()).await;
+    let ready = ask("/readyz").await;
+    assert_eq!((ready.status, ready.member("status").as_str()), (StatusCode::OK, "ready"));
+    harness.server.stop_accepting();
+    let stopping = ask("/readyz").await;
+    assert_eq!(stopping.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(stopping.json()["checks"]["process"], "stopping");
+    assert_eq!(ask("/livez").await.status, StatusCode::OK);
+    let secret = harness.secret("app").await;
+    harness.token("app", &secret).await;
+}
+
+#[tokio::test]
+async fn a_store_of_another_sealing_key_is_refused() {
+    let store: std::sync::Arc<dyn crate::store::Store> =
+        std::sync::Arc::new(crate::store::memory::MemoryStore::default());
+    let clock = FixedClock::new();
+    let server = |byte: u8| {
+        let key = m2m_proto::secret::Secret::new(vec![byte; 32]);
+        settings(&clock).store(std::sync::Arc::clone(&store)).sealing_key(key).build().unwrap()
+    };
+    server(1).prepare().await.unwrap();
+    server(1).prepare().await.unwrap();
+    let error = server(2).prepare().await.unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Misconfigured);
+    assert!(error.to_string().contains("sealing key"), "{error}");
+}

@@ -88,3 +88,43 @@ async fn malformed_requests_charge_nobody() {
     }
     fail(&harness, "app", HERE).await.refused(401, "invalid_client");
 }
+
+#[tokio::test]
+async fn a_credential_is_worth_nothing_outside_its_networks() {
+    let harness = harness().await;
+    let client = Client::new(client_id("bound"))
+        .grant(identifier(ORDERS), Scope::empty())
+        .allowed_network("192.0.2.0/30".parse().unwrap());
+    harness.server.admin().create_client(client).await.unwrap();
+    let secret = harness.secret("bound").await;
+    let ask = Ask::token().basic("bound", &secret);
+    harness.post(TOKEN, ask.clone().from(HERE)).await.access_token();
+    let outside = harness.post(TOKEN, ask.clone().from("192.0.2.4")).await;
+    assert!(outside.refused(401, "invalid_client").contains("this address"));
+    harness.post(TOKEN, ask).await.refused(401, "invalid_client");
+    let wrong = harness.post(TOKEN, Ask::token().basic("bound", "wrong").from("192.0.2.4")).await;
+    assert!(!wrong.refused(401, "invalid_client").contains("address"), "told to who has the secret alone");
+}
+
+#[tokio::test]
+async fn a_client_gets_its_quota_and_no_more() {
+    let harness = harness().await;
+    let client = Client::new(client_id("few")).grant(identifier(ORDERS), Scope::empty()).mint_quota(2);
+    harness.server.admin().create_client(client).await.unwrap();
+    let key = harness.key("few", Algorithm::Es256).await;
+    let assertion = |jti: &str| super::assertions::Assertion::of("few").jti(jti);
+    for jti in ["1", "2"] {
+        harness
+            .post(TOKEN, Ask::token().assertion(&assertion(jti).sign(&harness, &key)))
+            .await
+            .access_token();
+    }
+    let third = assertion("3").sign(&harness, &key);
+    let over = harness.post(TOKEN, Ask::token().assertion(&third)).await;
+    over.refused(429, "slow_down");
+    let wait: u64 = over.header("retry-after").parse().unwrap();
+    harness.advance(wait);
+    // It was not consumed, but has expired meanwhile.
+    let fourth = assertion("4").sign(&harness, &key);
+    harness.post(TOKEN, Ask::token().assertion(&fourth)).await.access_token();
+}

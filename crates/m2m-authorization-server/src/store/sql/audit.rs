@@ -1,7 +1,6 @@
 //! Audit records and uses in the database.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use m2m_proto::client_id::ClientId;
@@ -91,30 +90,22 @@ impl SqlStore {
     /// As [`Store::append`](crate::store::Store::append).
     pub(super) async fn store_batch(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut open = self.database.begin().await?;
-        let (node, mut number) = match &batch.origin {
-            Some(origin) => (origin.node.as_str(), origin.number),
-            None => {
-                let count = batch.records.len() as u64;
-                (self.node.as_str(), self.appended.fetch_add(count, Ordering::Relaxed))
-            }
-        };
         let mut rest = batch.records.as_slice();
         while let Some((records, after)) = split(rest) {
             let rows: Vec<String> = (0..records.len()).map(|row| placeholders(row * VALUES)).collect();
-            // What is there already was stored by an attempt whose end nobody heard.
+            // A batch whose fate was not known comes again with the same numbers.
             let sql = format!(
-                "INSERT INTO m2m_audit ({COLUMNS}) VALUES {} ON CONFLICT DO NOTHING",
+                "INSERT INTO m2m_audit ({COLUMNS}) VALUES {} ON CONFLICT (at, node, number) DO NOTHING",
                 rows.join(", ")
             );
             let mut statement = self.database.composed(sql);
-            for record in records {
-                for value in values(record, node, i64::try_from(number).unwrap_or(i64::MAX)) {
+            for (number, record) in records {
+                for value in values(record, &self.node, i64::try_from(*number).unwrap_or(i64::MAX)) {
                     statement = match value {
                         Value::Text(text) => statement.bind(text),
                         Value::Number(number) => statement.bind(number),
                     };
                 }
-                number += 1;
             }
             self.database.run_in(&mut open, statement).await?;
             rest = after;
@@ -188,8 +179,11 @@ impl SqlStore {
     }
 }
 
+/// A record with its number.
+type Numbered = (u64, Record);
+
 /// The next records for one statement, and those after them.
-fn split(records: &[Record]) -> Option<(&[Record], &[Record])> {
+fn split(records: &[Numbered]) -> Option<(&[Numbered], &[Numbered])> {
     SIZES.iter().find_map(|size| records.split_at_checked(*size))
 }
 
@@ -220,7 +214,8 @@ fn sorted(batch: &Batch) -> Vec<(&CredentialId, &(ClientId, LastUse))> {
 
 /// Client, API and scope of every token issued, each once.
 fn scopes(batch: &Batch) -> BTreeSet<(String, String, String)> {
-    let issued = batch.records.iter().filter(|record| record.event == Event::TokenIssued);
+    let records = batch.records.iter().map(|(_, record)| record);
+    let issued = records.filter(|record| record.event == Event::TokenIssued);
     let named = issued.filter_map(|record| {
         Some((record.client_id.as_ref()?.as_str(), record.api.as_deref()?, record.scope.as_deref()?))
     });

@@ -6,6 +6,7 @@
 mod credential;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_proto::client_id::ClientId;
@@ -171,7 +172,7 @@ struct StoredGrant {
 
 impl StoredGrant {
     fn of(grant: &ApiGrant) -> Self {
-        let defaults = (grant.defaults != grant.scopes).then(|| grant.defaults.to_string());
+        let defaults = (*grant.defaults != grant.scopes).then(|| grant.defaults.to_string());
         Self {
             scopes: grant.scopes.to_string(),
             defaults,
@@ -183,7 +184,7 @@ impl StoredGrant {
     fn restore(self) -> Option<ApiGrant> {
         let mut grant = ApiGrant::new(scope(&self.scopes)?);
         if let Some(defaults) = &self.defaults {
-            grant.defaults = scope(defaults)?;
+            grant.defaults = Arc::new(scope(defaults)?);
         }
         (grant.roles, grant.permissions) = (self.roles, self.permissions);
         Some(grant)

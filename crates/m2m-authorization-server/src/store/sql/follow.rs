@@ -1,7 +1,8 @@
 //! The work besides requests: following other nodes, and forgetting what is old.
 //!
 //! A node of PostgreSQL asks for changes as soon as another one tells of a change, and in any case every
-//! half second, which also shows whether the database is there. A SQLite file has one node.
+//! half second, which also shows whether the database is there. A SQLite file has one node, which looks only
+//! when it did not see how a change of its own ended.
 
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ const RECONNECT: Duration = Duration::from_secs(1);
 impl SqlStore {
     /// As [`Store::work`](crate::store::Store::work).
     pub(super) async fn follow_and_forget(&self) {
-        let (told, back) = (Notify::new(), Notify::new());
-        tokio::join!(self.listen(&told, &back), self.follow(&told, &back), self.forget());
+        let back = Notify::new();
+        tokio::join!(self.listen(&back), self.follow(&back), self.forget());
     }
 
     async fn forget(&self) {
@@ -33,14 +34,12 @@ impl SqlStore {
         }
     }
 
-    /// Asks for changes when told to, and every half second. The one node of a SQLite file asks only after a
-    /// change of its own of which it does not know whether it was made.
-    async fn follow(&self, told: &Notify, back: &Notify) {
+    /// Asks for changes when told to, and, where there are other nodes, every half second.
+    async fn follow(&self, back: &Notify) {
         let mut followed = Followed { database: &self.database, reachable: true, back };
         loop {
             tokio::select! {
-                () = self.unsure.notified() => {}
-                () = told.notified() => {}
+                () = self.told.notified() => {}
                 () = self.clock.sleep(self.options.poll), if self.database.dialect == Dialect::Postgres => {}
             }
             followed.heard(&self.catch_up().await);
@@ -50,7 +49,7 @@ impl SqlStore {
     /// Listens to what other nodes tell. While it cannot, the poll does its work. Once the database is `back`, it
     /// listens anew: the old connection may never learn that nobody is there.
     #[cfg(feature = "postgres")]
-    async fn listen(&self, told: &Notify, back: &Notify) {
+    async fn listen(&self, back: &Notify) {
         if self.database.dialect == Dialect::Sqlite {
             return;
         }
@@ -59,11 +58,11 @@ impl SqlStore {
                 && listener.listen(super::database::CHANNEL).await.is_ok()
             {
                 // What was told before it listened.
-                told.notify_one();
+                self.told.notify_one();
                 loop {
                     tokio::select! {
                         heard = listener.try_recv() => match heard {
-                            Ok(Some(_)) => told.notify_one(),
+                            Ok(Some(_)) => self.told.notify_one(),
                             _ => break,
                         },
                         () = back.notified() => break,
@@ -75,7 +74,7 @@ impl SqlStore {
     }
 
     #[cfg(not(feature = "postgres"))]
-    async fn listen(&self, _: &Notify, _: &Notify) {}
+    async fn listen(&self, _: &Notify) {}
 }
 
 /// Whether the database answers whoever follows. While it does not, nobody else waits for it; once nobody

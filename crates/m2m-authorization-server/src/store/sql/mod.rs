@@ -102,9 +102,9 @@ pub struct SqlStore {
     changing: tokio::sync::Mutex<()>,
     /// Held while one snapshot takes the place of another.
     installing: Mutex<()>,
-    /// Told when nobody heard how a change ended.
-    unsure: Notify,
     changes: watch::Sender<u64>,
+    /// Wakes whoever follows the database.
+    told: Notify,
     /// When the database was last asked for changes and answered, in milliseconds of the monotonic clock.
     heard_at: AtomicU64,
     consumed: Mutex<Expiring<[u8; 32]>>,
@@ -112,7 +112,6 @@ pub struct SqlStore {
     revoked: Mutex<Expiring<String>>,
     /// Sets the audit records of this process apart from those of all others.
     node: String,
-    appended: AtomicU64,
 }
 
 /// A panic elsewhere cannot leave these sets half changed, so a poisoned lock is still good.
@@ -142,14 +141,13 @@ impl SqlStore {
             snapshot: ArcSwap::default(),
             changing: tokio::sync::Mutex::default(),
             installing: Mutex::default(),
-            unsure: Notify::new(),
             changes: watch::Sender::new(0),
+            told: Notify::new(),
             heard_at: AtomicU64::new(0),
             consumed: Mutex::new(Expiring::new(DEFAULT_REPLAY_CAPACITY)),
             shared: replay::Shared::default(),
             revoked: Mutex::new(Expiring::new(DEFAULT_REVOKED_CAPACITY)),
             node: random_letters(&OsRandom, 8),
-            appended: AtomicU64::new(0),
             clock,
             options,
         };
@@ -247,7 +245,7 @@ impl Store for SqlStore {
         Ok(alive)
     }
 
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn append<'a>(&'a self, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.store_batch(batch))
     }
 

@@ -49,7 +49,6 @@ impl SqlStore {
     /// Applies one change; see [`Store::change`](crate::store::Store::change).
     pub(super) async fn apply(&self, change: Change) -> Result<Arc<Registry>, StoreError> {
         let _one_at_a_time = self.changing.lock().await;
-        let unsure = Unsure::until_told_otherwise(&self.unsure);
         let mut open = self.database.begin().await?;
         let asked = self.clock.monotonic();
         let revision = self.next_revision(&mut open).await?;
@@ -70,7 +69,6 @@ impl SqlStore {
                 if before.revision != revision - 1 {
                     self.install(&before, Snapshot { registry: newest, revision: revision - 1 }, asked);
                 }
-                unsure.settle();
                 return Err(conflict.into());
             }
         };
@@ -81,11 +79,12 @@ impl SqlStore {
             self.database.run_in(&mut open, put).await?;
         }
         self.tell(&mut open, revision).await?;
+        let unsure = Unsure(Some(&self.told));
         self.database.commit(open).await?;
+        unsure.settled();
         self.take_revoked(&revoked)?;
         let registry = Arc::new(applied.registry);
         self.install(&before, Snapshot { registry: Arc::clone(&registry), revision }, asked);
-        unsure.settle();
         Ok(registry)
     }
 
@@ -155,18 +154,18 @@ impl SqlStore {
         if !lock(&self.revoked).must_remember(token, now)? {
             return Ok(());
         }
-        let unsure = Unsure::until_told_otherwise(&self.unsure);
         let mut open = self.database.begin().await?;
         let revision = self.next_revision(&mut open).await?;
         let put = self.database.statement(PUT_REVOKED);
         let put = put.bind(token.jti.clone()).bind(stored(token.expires_at)).bind(revision);
         self.database.run_in(&mut open, put).await?;
         self.tell(&mut open, revision).await?;
+        let unsure = Unsure(Some(&self.told));
         self.database.commit(open).await?;
+        unsure.settled();
         // The database answered, but nothing was asked about others: this node is as old as before.
         lock(&self.revoked).insert(token.jti.clone(), token.expires_at);
         self.changes.send_modify(|count| *count += 1);
-        unsure.settle();
         Ok(())
     }
 
@@ -199,26 +198,20 @@ fn usable(snapshot: &Arc<Snapshot>, latest: i64) -> Arc<Snapshot> {
     Arc::default()
 }
 
-/// A change that may be made or not, as long as nobody heard how it ended: whoever waited for it may have gone away,
-/// or the answer was lost. The database is asked then.
-struct Unsure<'s> {
-    ask: Option<&'s Notify>,
-}
+/// A commit whose end nobody saw, because the caller hung up or the connection broke: the database may have
+/// it, so whoever follows is sent to look.
+struct Unsure<'n>(Option<&'n Notify>);
 
-impl<'s> Unsure<'s> {
-    fn until_told_otherwise(ask: &'s Notify) -> Self {
-        Self { ask: Some(ask) }
-    }
-
-    fn settle(mut self) {
-        self.ask = None;
+impl Unsure<'_> {
+    fn settled(mut self) {
+        self.0 = None;
     }
 }
 
 impl Drop for Unsure<'_> {
     fn drop(&mut self) {
-        if let Some(ask) = self.ask {
-            ask.notify_one();
+        if let Some(told) = self.0 {
+            told.notify_one();
         }
     }
 }

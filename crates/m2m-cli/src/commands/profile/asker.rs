@@ -10,7 +10,7 @@ use crate::output::printable;
 use crate::settings::program::reason;
 
 /// Somebody who answers.
-pub(super) trait Asker {
+pub(crate) trait Asker {
     /// Says something that wants no answer.
     fn say(&mut self, text: &str);
 
@@ -49,7 +49,7 @@ pub(super) trait Asker {
 }
 
 /// The process's terminal.
-pub(super) struct Terminal;
+pub(crate) struct Terminal;
 
 impl Asker for Terminal {
     fn say(&mut self, text: &str) {

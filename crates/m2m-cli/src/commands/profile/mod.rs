@@ -4,7 +4,7 @@
 //! profile refers to it.
 
 mod add;
-mod asker;
+pub(super) mod asker;
 mod conversation;
 mod credential;
 mod export;

@@ -10,13 +10,11 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::certificate::{Authority, Wish};
-use crate::serve::readiness::Readiness;
-use crate::serve::running::at_the_door;
 
 const PROXY: &str = "10.0.0.5";
 
 fn proxies(certificates: CertificateHeader) -> TrustedProxies {
-    let networks = ["10.0.0.5", "10.1.0.0/16", "fd00::/8"].map(|text| Network::parse(text).unwrap());
+    let networks = ["10.0.0.5", "10.1.0.0/16", "fd00::/8"].map(|text| text.parse().unwrap());
     TrustedProxies::new(networks.to_vec(), certificates)
 }
 
@@ -41,8 +39,6 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     async fn send(self) -> (u16, String) {
-        let (proxies, readiness) = (proxies(self.certificates), Readiness::default());
-        let router = at_the_door(Router::new().route("/", get(seen)), proxies, readiness);
         let mut request = http::Request::get("/").extension(ClientAddress(self.peer.parse().unwrap()));
         if let Some(certificate) = self.shown {
             request = request.extension(certificate);
@@ -50,7 +46,11 @@ impl Asked<'_> {
         for (name, value) in self.headers {
             request = request.header(*name, *value);
         }
-        let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let mut request = request.body(Body::empty()).unwrap();
+        let response = match proxies(self.certificates).settle(&mut request) {
+            Some(response) => response,
+            None => Router::new().route("/", get(seen)).oneshot(request).await.unwrap(),
+        };
         let status = response.status().as_u16();
         let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

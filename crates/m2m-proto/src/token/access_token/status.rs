@@ -9,9 +9,9 @@
 
 use serde_json::Value;
 
-use super::object::ObjectWriter;
 use crate::jose::Claims;
 use crate::names::claim;
+use crate::token::object::ObjectWriter;
 
 /// A place in a Token Status List.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

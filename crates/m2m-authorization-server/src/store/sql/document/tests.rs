@@ -45,7 +45,7 @@ fn an_api_is_read_back_as_it_was() {
 #[test]
 fn a_client_is_read_back_as_it_was() {
     let mut grant = ApiGrant::new(Scope::parse("read write").unwrap());
-    grant.defaults = Scope::parse("read").unwrap();
+    grant.defaults = Arc::new(Scope::parse("read").unwrap());
     grant.roles = vec!["auditor".to_owned()];
     grant.permissions = vec!["see".to_owned()];
     let mut client = Client {

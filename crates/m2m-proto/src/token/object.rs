@@ -57,6 +57,15 @@ impl ObjectWriter {
         let _cannot_fail = write!(self.0, "{value}");
     }
 
+    /// A value that is JSON already; the name may need escapes.
+    pub(in crate::token) fn value(&mut self, name: &str, value: &serde_json::Value) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push('"');
+        push_escaped(&mut self.0, name);
+        self.0.push_str("\":");
+        let _cannot_fail = write!(self.0, "{value}");
+    }
+
     pub(in crate::token) fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         let mut inner = Self::with_capacity(128);
         write(&mut inner);

@@ -1,0 +1,253 @@
+//! `m2m admin credential …`: how each instance of a client proves who it is.
+//!
+//! Enforces: a secret that the server made is printed once, by [`made`], and reaches no note, no error and no file of
+//! ours; on a pipe it stands alone on its line, so that `> FILE` keeps just that. A repeat under the same idempotency
+//! key has no secret to print, and that is a failure on a pipe: an empty file would look like one.
+
+use std::path::Path;
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use super::client::withdrawn;
+use super::http::{Answer, Call, Caller, object_path};
+use super::shown::{self, text, when};
+use super::table::Table;
+use super::typed::Members;
+use super::{confirm, material, moment};
+use crate::Surroundings;
+use crate::args::admin::{
+    CredentialCommand, CredentialCreate, CredentialMethod, CredentialRotate, MaterialFlags,
+};
+use crate::exit::{Exit, Failure};
+use crate::output::{Reader, Stream};
+
+const COLLECTION: &str = "credentials";
+const SECRET: &str = "client_secret";
+
+/// The order in which a person wants the members.
+const ORDER: &[&str] = &[
+    "id",
+    "client_id",
+    "label",
+    "method",
+    SECRET,
+    "status",
+    "not_before",
+    "expires_at",
+    "last_used_at",
+    "last_used_address",
+    "replaces",
+    "replaced_by",
+    "safe_to_remove",
+    "safe_to_remove_because",
+    "created_at",
+    "version",
+];
+
+pub(super) async fn run(command: &CredentialCommand, around: &Surroundings) -> Result<Exit, Failure> {
+    match command {
+        CredentialCommand::Create(typed) => create(typed, around).await?,
+        CredentialCommand::List(typed) => list(&typed.client, around).await?,
+        CredentialCommand::Show(typed) => {
+            let path = object_path(COLLECTION, &typed.id, "")?;
+            shown::object(&Caller::open(around).await?.get(path).await?, ORDER, around)?;
+        }
+        CredentialCommand::Rotate(typed) => rotate(typed, around).await?,
+        CredentialCommand::Revoke(typed) => {
+            let path = object_path(COLLECTION, &typed.id, "/revoke")?;
+            confirm::ask(typed.confirmation, &format!("revoke credential {} for good?", typed.id), around)?;
+            let call = Call::of(http::Method::POST, path);
+            let answer = Caller::open(around).await?.send(call).await?.object;
+            let label = text(&answer, "label");
+            let of =
+                format!("credential {} ({label}) of {} is revoked", typed.id, text(&answer, "client_id"));
+            withdrawn(&of, &answer, around)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+async fn create(typed: &CredentialCreate, around: &Surroundings) -> Result<(), Failure> {
+    let path = object_path("clients", &typed.client, "/credentials")?;
+    let body = Value::Object(ordered(typed)?);
+    let mut call = Call::post(path, body);
+    call.idempotency_key.clone_from(&typed.idempotency_key);
+    let answer = Caller::open(around).await?.send(call).await?;
+    made(&answer, around)
+}
+
+async fn rotate(typed: &CredentialRotate, around: &Surroundings) -> Result<(), Failure> {
+    let path = object_path(COLLECTION, &typed.id, "/rotate")?;
+    let overlap = moment::seconds("--overlap", &typed.overlap, "24h")?;
+    let mut body = Members::new();
+    body.insert("overlap".to_owned(), Value::from(overlap));
+    put_files(&mut body, typed.public_key_file.as_deref(), typed.certificate_file.as_deref())?;
+    let answer = Caller::open(around).await?.send(Call::post(path, Value::Object(body))).await?;
+    made(&answer, around)?;
+    if around.output.reader() == Reader::Person {
+        let (label, client) = (text(&answer.object, "label"), text(&answer.object, "client_id"));
+        let words = moment::span(overlap);
+        around
+            .output
+            .note(&format!("roll it out to {label}; credential {} works for {words} more", typed.id));
+        around
+            .output
+            .note(&format!("m2m admin credential list {client} shows when that one is safe to remove"));
+    }
+    Ok(())
+}
+
+/// Prints a credential that was just made, its secret once.
+fn made(answer: &Answer, around: &Surroundings) -> Result<(), Failure> {
+    let (object, output) = (&answer.object, &around.output);
+    if output.reader() == Reader::Program {
+        return output.json(&Value::Object(object.clone()));
+    }
+    let secret = object.get(SECRET).and_then(Value::as_str);
+    let name = format!("credential {} ({})", text(object, "id"), text(object, "label"));
+    let of_client = format!("of {}", text(object, "client_id"));
+    match (secret, output.stdout()) {
+        (Some(secret), Stream::Pipe) => {
+            output.result(secret)?;
+            output.note(&format!("the secret of {name} {of_client}; it cannot be read again"));
+        }
+        (Some(_), Stream::Terminal) => {
+            shown::object(object, ORDER, around)?;
+            output.note("keep client_secret now: it cannot be read again");
+        }
+        (None, _) if has_secret(object) && answer.status == StatusCode::OK => {
+            let message = format!("{name} {of_client} was made before; its secret cannot be read again");
+            return Err(Failure::of(Exit::RequestRefused, "refused", message)
+                .hint(format!("if the secret is lost: m2m admin credential rotate {}", text(object, "id"))));
+        }
+        (None, _) => shown::object(object, ORDER, around)?,
+    }
+    Ok(())
+}
+
+/// Whether its method has a secret, shown or not.
+fn has_secret(object: &Map<String, Value>) -> bool {
+    let methods = [CredentialMethod::ClientSecret, CredentialMethod::ClientSecretJwt];
+    methods.iter().any(|method| method.as_str() == text(object, "method"))
+}
+
+async fn list(client: &str, around: &Surroundings) -> Result<(), Failure> {
+    let path = object_path("clients", client, "/credentials")?;
+    let credentials = Caller::open(around).await?.list(&path, &[]).await?;
+    if around.output.reader() == Reader::Program {
+        return around.output.json(&Value::Array(credentials));
+    }
+    let now = around.clock.wall();
+    let mut table = Table::of(["ID", "LABEL", "METHOD", "STATUS", "EXPIRES", "LAST USED", "SAFE TO REMOVE"]);
+    for credential in credentials.iter().filter_map(Value::as_object) {
+        let used = shown::number(credential, "last_used_at");
+        let safe = if credential.get("safe_to_remove") == Some(&Value::Bool(true)) { "yes" } else { "no" };
+        let because = text(credential, "safe_to_remove_because");
+        table.rows.push([
+            text(credential, "id").to_owned(),
+            text(credential, "label").to_owned(),
+            text(credential, "method").to_owned(),
+            text(credential, "status").to_owned(),
+            when(credential, "expires_at"),
+            used.map_or_else(|| "never".to_owned(), |at| moment::relative(at, now)),
+            if because.is_empty() { safe.to_owned() } else { format!("{safe}: {because}") },
+        ]);
+    }
+    let nothing = format!("{client} has no credential; m2m admin credential create {client} makes one");
+    table.write(&nothing, &around.output)
+}
+
+/// The body of a new credential.
+fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
+    let method = method(typed)?;
+    let mut members = Members::new();
+    members.insert("label".to_owned(), Value::from(typed.label.as_str()));
+    members.insert("method".to_owned(), Value::from(method.as_str()));
+    put_material(&mut members, &typed.material)?;
+    if let Some(span) = &typed.expires_in {
+        members.insert("expires_in".to_owned(), Value::from(moment::seconds("--expires-in", span, "90d")?));
+    }
+    if let Some(time) = &typed.not_before {
+        members.insert("not_before".to_owned(), Value::from(moment::at("--not-before", time)?));
+    }
+    if let Some(accepted) = typed.secret_use {
+        members.insert("secret_use".to_owned(), Value::from(accepted.as_str()));
+    }
+    for (name, on) in [
+        ("accept_token_endpoint_audience", typed.accept_token_endpoint_audience),
+        ("accept_untyped_assertion", typed.accept_untyped_assertion),
+    ] {
+        if on {
+            members.insert(name.to_owned(), Value::Bool(true));
+        }
+    }
+    Ok(members)
+}
+
+fn put_files(members: &mut Members, key: Option<&Path>, certificate: Option<&Path>) -> Result<(), Failure> {
+    if let Some(path) = key {
+        members.insert("jwks".to_owned(), material::public_keys(path)?);
+    }
+    if let Some(path) = certificate {
+        members.insert("certificate".to_owned(), Value::from(material::certificate(path)?));
+    }
+    Ok(())
+}
+
+fn put_material(members: &mut Members, typed: &MaterialFlags) -> Result<(), Failure> {
+    put_files(members, typed.public_key_file.as_deref(), typed.certificate_file.as_deref())?;
+    for (name, text) in [
+        ("jwks_uri", &typed.jwks_url),
+        ("subject", &typed.subject),
+        ("subject_dns", &typed.subject_dns),
+        ("subject_uri", &typed.subject_uri),
+        ("subject_ip", &typed.subject_ip),
+        ("subject_email", &typed.subject_email),
+    ] {
+        if let Some(text) = text {
+            members.insert(name.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    Ok(())
+}
+
+/// The method that was typed, or what the flags lead to.
+fn method(typed: &CredentialCreate) -> Result<CredentialMethod, Failure> {
+    use CredentialMethod as M;
+    let material = &typed.material;
+    let names = [
+        &material.subject,
+        &material.subject_dns,
+        &material.subject_uri,
+        &material.subject_ip,
+        &material.subject_email,
+    ];
+    let led_to = if material.public_key_file.is_some() || material.jwks_url.is_some() {
+        Some(M::PrivateKeyJwt)
+    } else if material.certificate_file.is_some() {
+        Some(M::SelfSignedTlsClientAuth)
+    } else {
+        names.iter().any(|name| name.is_some()).then_some(M::TlsClientAuth)
+    };
+    let demands = |method: M| match method {
+        M::ClientSecret | M::ClientSecretJwt => None,
+        M::PrivateKeyJwt => Some("--public-key-file FILE or --jwks-url URL"),
+        M::TlsClientAuth => Some("--subject DN, --subject-dns NAME or another name of the certificate"),
+        M::SelfSignedTlsClientAuth => Some("--certificate-file FILE"),
+    };
+    match (typed.method, led_to) {
+        (None, led_to) => Ok(led_to.unwrap_or(M::ClientSecret)),
+        (Some(method), led_to) if demands(method).is_none() && led_to.is_none() => Ok(method),
+        (Some(method), Some(led_to)) if method == led_to => Ok(method),
+        (Some(method), _) => Err(match demands(method) {
+            Some(flags) => Failure::usage(format!("{} goes with {flags}", method.as_str()))
+                .hint(format!("for example --method {} {flags}", method.as_str())),
+            None => Failure::usage(format!("{} has neither key nor certificate", method.as_str()))
+                .hint("leave --method out: it follows from the key or the certificate"),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

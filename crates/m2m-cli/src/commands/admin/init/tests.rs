@@ -1,0 +1,100 @@
+use m2m_io::{OsRandom, SystemClock};
+
+use super::*;
+use crate::args::{Global, ProfileFlags};
+use crate::output::tests::Kept;
+use crate::output::{Output, Stream};
+use crate::settings::env::Environment;
+use crate::settings::field::Field;
+use crate::settings::secret::SecretReference;
+use crate::settings::{Inputs, Settings};
+
+fn around(place: &Path, told: &Kept) -> Surroundings {
+    Surroundings {
+        output: Output::to(Box::new(told.clone()), Box::new(told.clone()), [Stream::Pipe; 2]),
+        environment: Environment::default(),
+        directory: place.to_owned(),
+        global: Global::default(),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    }
+}
+
+fn typed(out: &str, key: &str) -> AdminInit {
+    AdminInit {
+        issuer: "https://login.example.com".to_owned(),
+        database: "sqlite:m2m.db".to_owned(),
+        sealing_key_file: key.into(),
+        out: out.into(),
+    }
+}
+
+#[tokio::test]
+async fn the_profile_is_one_that_can_administer() {
+    let place = tempfile::tempdir().unwrap();
+    let told = Kept::default();
+    let around = around(place.path(), &told);
+    run(&typed("admin.toml", "sealing.key"), &around).await.unwrap();
+    let (file, secret) = (place.path().join("admin.toml"), place.path().join("admin.secret"));
+    let text = std::fs::read_to_string(&secret).unwrap();
+    assert!(text.starts_with("m2m_sk_") && !told.text().contains(text.trim_end()), "{}", told.text());
+    let global = Global { config: Some(file), ..Global::default() };
+    let (flags, environment) = (ProfileFlags::default(), Environment::default());
+    let inputs =
+        Inputs { global: &global, flags: &flags, environment: &environment, directory: place.path() };
+    let settings = Settings::resolve_admin(inputs).unwrap();
+    assert_eq!(settings.text(Field::Issuer), Some("https://login.example.com"));
+    assert_eq!(settings.text(Field::ClientId), Some("admin"));
+    assert_eq!(settings.secret(Field::ClientSecret), Some(&SecretReference::File(secret)));
+    for taken in ["admin.toml", "nowhere/admin.toml", "admin2.secret"] {
+        let failure = run(&typed(taken, "sealing.key"), &around).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage, "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_run_gives_one_more_secret_and_another_key_none() {
+    let place = tempfile::tempdir().unwrap();
+    let around = around(place.path(), &Kept::default());
+    run(&typed("first.toml", "sealing.key"), &around).await.unwrap();
+    run(&typed("second.toml", "sealing.key"), &around).await.unwrap();
+    let secret = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
+    assert_ne!(secret("first.secret"), secret("second.secret"));
+    let failure = run(&typed("third.toml", "other.key"), &around).await.unwrap_err();
+    assert_eq!(failure.exit(), Exit::Configuration);
+    assert!(failure.message().contains("another sealing key"), "{}", failure.message());
+    assert!(!place.path().join("third.toml").exists());
+    let database = Database::Sqlite(place.path().join("m2m.db"));
+    let store = open::store(&database, &Tuning::default(), Arc::new(SystemClock)).await.unwrap().unwrap();
+    let registry = store.registry().unwrap();
+    let admin = registry.registration(&ClientId::parse(ADMIN).unwrap()).unwrap();
+    let labels: Vec<&str> = admin.credentials().iter().map(|credential| credential.label.as_str()).collect();
+    assert_eq!(labels, ["first", LABEL]);
+    let grants = admin.client().grants.iter().map(|(api, grant)| format!("{api} {}", grant.scopes));
+    assert_eq!(grants.collect::<Vec<_>>(), ["https://login.example.com/admin/v1 m2m:read m2m:write"]);
+}
+
+#[tokio::test]
+async fn a_file_that_a_server_uses_is_left_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let around = around(place.path(), &Kept::default());
+    let held = open::lock(&place.path().join("m2m.db")).unwrap();
+    let failure = run(&typed("admin.toml", "sealing.key"), &around).await.unwrap_err();
+    assert_eq!(failure.exit(), Exit::Configuration);
+    assert!(!place.path().join("m2m.db").exists() && !place.path().join("sealing.key").exists());
+    drop(held);
+    run(&typed("admin.toml", "sealing.key"), &around).await.unwrap();
+}
+
+#[test]
+fn a_database_outlives_the_command() {
+    let around = around(Path::new("/"), &Kept::default());
+    for good in ["sqlite:m2m.db", "postgres://m2m@db/m2m"] {
+        assert!(database(good, &around).is_ok(), "{good}");
+    }
+    for bad in ["memory:", "sqlite:", "m2m.db", "postgres://m2m:hunter2@db/m2m"] {
+        let failure = database(bad, &around).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert!(!failure.to_json().to_string().contains("hunter2"), "{failure:?}");
+    }
+}

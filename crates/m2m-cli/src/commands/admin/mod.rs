@@ -1,0 +1,36 @@
+//! `m2m admin …`: what was typed becomes calls of the admin API, and its answers become tables and lines.
+//!
+//! Enforces: a secret that the server made is printed once, by [`credential`], and stands alone on a pipe; what cannot
+//! be undone is confirmed on a terminal. Does not enforce: what may be registered; the server judges that.
+
+mod api;
+mod audit;
+mod client;
+mod confirm;
+mod credential;
+mod http;
+mod init;
+mod key;
+mod material;
+mod moment;
+mod problem;
+mod shown;
+mod table;
+mod token;
+mod typed;
+
+use crate::Surroundings;
+use crate::args::admin::{Admin, AdminCommand};
+use crate::exit::{Exit, Failure};
+
+pub(crate) async fn run(typed: &Admin, around: &Surroundings) -> Result<Exit, Failure> {
+    match &typed.command {
+        AdminCommand::Api(typed) => api::run(&typed.command, around).await,
+        AdminCommand::Client(typed) => client::run(&typed.command, around).await,
+        AdminCommand::Credential(typed) => credential::run(&typed.command, around).await,
+        AdminCommand::Token(typed) => token::run(&typed.command, around).await,
+        AdminCommand::Key(typed) => key::run(&typed.command, around).await,
+        AdminCommand::Audit(typed) => audit::run(typed, around).await,
+        AdminCommand::Init(typed) => init::run(typed, around).await,
+    }
+}

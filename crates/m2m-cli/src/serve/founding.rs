@@ -1,0 +1,151 @@
+//! What a new database needs before anybody can ask a server: a sealing key, and somebody who may administer.
+//!
+//! `m2m admin init` does it for any database; `m2m serve` does it for a SQLite file that it makes itself, beside that
+//! file.
+//!
+//! Enforces: nothing that is there is replaced. The sealing key is on the disk before anything is sealed under it.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use m2m_authorization_server::registry::{Client, CredentialSpec, Proof, SecretUse};
+use m2m_authorization_server::{ErrorKind, Server};
+use m2m_io::Random;
+use m2m_proto::client_id::ClientId;
+use m2m_proto::jose::base64url;
+use m2m_proto::scope::Scope;
+use m2m_proto::secret::{SecretBytes, SecretString};
+use m2m_proto::uri::Issuer;
+
+use super::open::failure;
+use crate::Surroundings;
+use crate::exit::Failure;
+use crate::settings::edit::Draft;
+use crate::settings::field::Field;
+use crate::settings::file::Profile;
+use crate::settings::secret::SecretReference;
+use crate::settings::value::{Origin, Sourced, Value};
+
+/// The client that may administer, and the profile that names it.
+pub(crate) const ADMIN: &str = "admin";
+/// Bytes of a sealing key, at least.
+const SEALING_KEY_BYTES: usize = 32;
+
+/// Registers the client `admin` with a secret, for everything that the admin API can do.
+///
+/// # Errors
+/// `None` when there is one already; what the server says.
+pub(crate) async fn administrator(server: &Server) -> Result<Option<SecretString>, Failure> {
+    let wrong = |error: m2m_authorization_server::Error| failure(&error);
+    let id = ClientId::parse(ADMIN).map_err(|error| Failure::internal(error.to_string()))?;
+    let scope = Scope::parse("m2m:read m2m:write").map_err(|error| Failure::internal(error.to_string()))?;
+    let api = server.admin_api().map_err(wrong)?;
+    let admin = server.admin();
+    let client = Client::new(id.clone()).grant(api, scope);
+    match admin.create_client(client).await {
+        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(None),
+        created => created.map_err(wrong)?,
+    };
+    let proof = Proof::ClientSecret(SecretUse::BasicOrPost);
+    let made = admin.create_credential(CredentialSpec::new(id, "first", proof)).await.map_err(wrong)?;
+    made.client_secret.map(Some).ok_or_else(|| Failure::internal("the server made no secret"))
+}
+
+/// The key in the file, or a new one that is in the file now. A server takes the text itself, as every secret is read;
+/// so what is made is text: 32 random bytes in base64url.
+///
+/// # Errors
+/// Exit 3: the file cannot be written. Exit 4: it cannot be read, or is too short.
+pub(crate) async fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, Failure> {
+    if path.symlink_metadata().is_err() {
+        let text = random_text(around.random.as_ref());
+        write_new(path, text.expose())?;
+        around.output.note(&format!("the sealing key is made: {} (mode 0600)", path.display()));
+        around
+            .output
+            .note("every node needs the same file; without it every secret and key in the database is lost");
+        return Ok(SecretBytes::from(text.expose().as_bytes()));
+    }
+    let read =
+        SecretReference::File(path.to_owned()).read(&around.environment, around.clock.as_ref()).await?;
+    let key = SecretBytes::from(read.secret.expose().as_bytes());
+    if key.expose().len() < SEALING_KEY_BYTES {
+        return Err(Failure::secret(format!(
+            "the sealing key {} has less than {SEALING_KEY_BYTES} bytes",
+            path.display()
+        ))
+        .hint("name a file that is not there, to have one made"));
+    }
+    Ok(key)
+}
+
+fn random_text(random: &dyn Random) -> SecretString {
+    let mut bytes = [0; SEALING_KEY_BYTES];
+    random.fill(&mut bytes);
+    SecretString::new(base64url::encode(bytes))
+}
+
+/// Where the profile of the administrator and its secret go.
+#[derive(Debug)]
+pub(crate) struct Places {
+    /// `m2m.toml` form.
+    pub(crate) profile: PathBuf,
+    /// The secret, beside it.
+    pub(crate) secret: PathBuf,
+}
+
+impl Places {
+    /// The profile, and beside it the secret.
+    pub(crate) fn at(profile: &Path) -> Self {
+        Self { profile: profile.to_owned(), secret: profile.with_extension("secret") }
+    }
+
+    /// Writes both, 0600.
+    ///
+    /// # Errors
+    /// Exit 3, naming the file.
+    pub(crate) fn write(
+        &self,
+        issuer: &Issuer,
+        client_secret: &SecretString,
+        around: &Surroundings,
+    ) -> Result<(), Failure> {
+        write_new(&self.secret, client_secret.expose())?;
+        let mut draft = Draft::open(&self.profile)?;
+        draft.put(ADMIN, &profile(issuer, &self.secret))?;
+        draft.save(around.random.as_ref()).map(drop)
+    }
+}
+
+fn profile(issuer: &Issuer, secret: &Path) -> Profile {
+    let audience = format!("{}/admin/v1", issuer.as_str().trim_end_matches('/'));
+    let values = [
+        (Field::Issuer, Value::Text(issuer.as_str().to_owned())),
+        (Field::ClientId, Value::Text(ADMIN.to_owned())),
+        (Field::ClientSecret, Value::Secret(SecretReference::File(secret.to_owned()))),
+        (Field::Audience, Value::Text(audience)),
+    ];
+    values.map(|(field, value)| (field, Sourced { value, origin: Origin::Default })).into()
+}
+
+/// A file that was not there, for us alone, with one line.
+///
+/// # Errors
+/// Exit 3, naming the file.
+pub(crate) fn write_new(path: &Path, line: &str) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Failure::configuration(format!("cannot write {}: {error}", path.display()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path).map_err(failed)?;
+    file.write_all(line.as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)
+}
