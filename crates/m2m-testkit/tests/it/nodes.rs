@@ -1,6 +1,7 @@
 //! Nodes of one authorization server on one PostgreSQL: what one does, the other knows; and what each does
 //! while the database is away.
 
+mod ask;
 mod line;
 mod outage;
 pub(crate) mod place;
@@ -18,9 +19,10 @@ use m2m_proto::status_list::StatusList;
 use m2m_testkit::certificates::Identity;
 use m2m_testkit::postgres::Postgres;
 
+use self::ask::{Ask, claims, jti};
 use self::place::{
-    API, APP, Ask, FEED, JWKS, Node, Parties, REVOKE, STATUS_LIST, TOKEN, claims, client_id, identifier, jti,
-    scope, sealing_key, slow_change, until, waiting,
+    API, APP, FEED, JWKS, Node, Parties, REVOKE, STATUS_LIST, TOKEN, client_id, identifier, scope,
+    sealing_key, slow_change, until, waiting,
 };
 
 /// How soon every node has to know.

@@ -16,10 +16,10 @@ use m2m_io::{BoxFuture, Clock as _, SystemClock};
 use m2m_proto::names::header;
 use m2m_testkit::postgres::Postgres;
 
+use super::ask::{Answer, jti};
 use super::line::{Line, On};
 use super::place::{
-    ADMIN, APP, Answer, FEED, Node, Parties, STATUS_LIST, TOKEN, client_id, jti, new_client, slow_change,
-    until, waiting,
+    ADMIN, APP, FEED, Node, Parties, STATUS_LIST, TOKEN, client_id, new_client, slow_change, until, waiting,
 };
 use crate::postgres::query;
 
