@@ -9,6 +9,8 @@ mod doctor;
 mod hostile;
 mod io;
 mod lab;
+#[cfg(all(feature = "roles", unix))]
+mod nodes;
 #[cfg(feature = "roles")]
 mod peer;
 #[cfg(feature = "roles")]
@@ -26,6 +28,8 @@ mod quirks;
 mod react_form;
 #[cfg(feature = "roles")]
 mod six;
+#[cfg(all(feature = "roles", unix))]
+mod store_postgres;
 #[cfg(feature = "roles")]
 mod system;
 #[cfg(feature = "roles")]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use m2m_testkit::postgres::Postgres;
 
 /// Runs a statement and returns what `psql` prints; an error is what it said.
-fn query(url: &str, statement: &str) -> Result<String, String> {
+pub(crate) fn query(url: &str, statement: &str) -> Result<String, String> {
     let mut psql = Command::new("psql");
     psql.args([
         "--no-psqlrc",

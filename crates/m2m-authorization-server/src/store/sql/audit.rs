@@ -1,6 +1,7 @@
 //! Audit records and uses in the database.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::ErrorCode;
@@ -18,8 +19,13 @@ const COLUMNS: &str = "at, node, number, event, jti, client_id, credential_id, a
      error, reason, actor, subject";
 /// How many values a record has.
 const VALUES: usize = 15;
-/// Records in one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
-const RECORDS: usize = 500;
+/// Records in one statement. Few sizes, because each connection prepares and keeps a statement for each; SQLite
+/// takes 32,766 values at most, PostgreSQL 65,535.
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// Old rows removed in one statement: others want to write as well, and a statement has 5 s.
+const PORTION: u64 = 5_000;
+/// Kept for this much longer than needed by the clock of this node: those of others may be behind it.
+const MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// The value of a column; what a record does not have is an empty text, or 0.
 enum Value {
@@ -27,8 +33,13 @@ enum Value {
     Number(i64),
 }
 
+/// PostgreSQL knows no NUL in a text, and one record with it would hold up all that come after.
+fn storable(text: &str) -> Value {
+    Value::Text(text.replace('\0', "\u{fffd}"))
+}
+
 fn values(record: &Record, node: &str, number: i64) -> [Value; VALUES] {
-    let text = |text: Option<&str>| Value::Text(text.unwrap_or_default().to_owned());
+    let text = |text: Option<&str>| storable(text.unwrap_or_default());
     [
         Value::Number(stored(record.at)),
         text(Some(node)),
@@ -79,7 +90,8 @@ impl SqlStore {
     /// As [`Store::append`](crate::store::Store::append).
     pub(super) async fn store_batch(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut open = self.database.begin().await?;
-        for records in batch.records.chunks(RECORDS) {
+        let mut rest = batch.records.as_slice();
+        while let Some((records, after)) = split(rest) {
             let rows: Vec<String> = (0..records.len()).map(|row| placeholders(row * VALUES)).collect();
             // A batch whose fate was not known comes again with the same numbers.
             let sql = format!(
@@ -95,20 +107,20 @@ impl SqlStore {
                     };
                 }
             }
-            statement.execute(&mut *open).await.map_err(unavailable)?;
+            self.database.run_in(&mut open, statement).await?;
+            rest = after;
         }
         for (credential, (client, last)) in sorted(batch) {
             let put = self.database.statement(PUT_LAST_USE).bind(credential.as_str().to_owned());
             let put = put.bind(client.as_str().to_owned()).bind(stored(last.at));
             let put = put.bind(last.address.map(|address| address.to_string()).unwrap_or_default());
-            put.execute(&mut *open).await.map_err(unavailable)?;
+            self.database.run_in(&mut open, put).await?;
         }
         for (client, api, scope) in scopes(batch) {
             let put = self.database.statement(PUT_SCOPE_USE).bind(client).bind(api).bind(scope);
-            put.execute(&mut *open).await.map_err(unavailable)?;
+            self.database.run_in(&mut open, put).await?;
         }
-        open.commit().await.map_err(unavailable)?;
-        Ok(())
+        self.database.commit(open).await
     }
 
     /// As [`Store::audit`](crate::store::Store::audit).
@@ -152,18 +164,39 @@ impl SqlStore {
 
     /// Forgets what is older than it is kept for.
     pub(super) async fn forget_old(&self, now: UnixTime) -> Result<(), StoreError> {
+        let ended = now.saturating_sub(MARGIN);
         let oldest = now.saturating_sub(self.options.audit_retention);
-        for (sql, before) in [
-            ("DELETE FROM m2m_replay WHERE expires_at <= $1", now),
-            ("DELETE FROM m2m_revoked WHERE expires_at <= $1", now),
-            ("DELETE FROM m2m_audit WHERE at < $1", oldest),
-        ] {
-            self.database.run(self.database.statement(sql).bind(stored(before))).await?;
+        for (sql, before) in [(FORGET_REPLAY, ended), (FORGET_REVOKED, ended), (FORGET_AUDIT, oldest)] {
+            loop {
+                let forget = self.database.statement(sql).bind(stored(before));
+                let gone = self.database.run(forget.bind(stored_count(PORTION))).await?.rows_affected();
+                if gone < PORTION {
+                    break;
+                }
+            }
         }
         Ok(())
     }
 }
 
+/// A record with its number.
+type Numbered = (u64, Record);
+
+/// The next records for one statement, and those after them.
+fn split(records: &[Numbered]) -> Option<(&[Numbered], &[Numbered])> {
+    SIZES.iter().find_map(|size| records.split_at_checked(*size))
+}
+
+fn stored_count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+const FORGET_REPLAY: &str = "DELETE FROM m2m_replay WHERE digest IN \
+     (SELECT digest FROM m2m_replay WHERE expires_at <= $1 LIMIT $2)";
+const FORGET_REVOKED: &str = "DELETE FROM m2m_revoked WHERE jti IN \
+     (SELECT jti FROM m2m_revoked WHERE expires_at <= $1 LIMIT $2)";
+const FORGET_AUDIT: &str = "DELETE FROM m2m_audit WHERE (at, node, number) IN \
+     (SELECT at, node, number FROM m2m_audit WHERE at < $1 ORDER BY at LIMIT $2)";
 const PUT_LAST_USE: &str = "INSERT INTO m2m_last_use (credential_id, client_id, at, address) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (credential_id) DO UPDATE SET at = excluded.at, address = excluded.address \
      WHERE m2m_last_use.at < excluded.at";
@@ -175,7 +208,7 @@ const SCOPE_USES: &str = "SELECT api, scope FROM m2m_scope_use WHERE client_id =
 /// In one order everywhere, so that two nodes never wait for each other.
 fn sorted(batch: &Batch) -> Vec<(&CredentialId, &(ClientId, LastUse))> {
     let mut uses: Vec<_> = batch.uses.iter().collect();
-    uses.sort_by_key(|(credential, _)| *credential);
+    uses.sort_by_key(|(id, _)| *id);
     uses
 }
 
@@ -205,7 +238,7 @@ fn conditions(query: &Query) -> (Vec<String>, Vec<Value>) {
         bound.push(value);
         conditions.push(format!("{condition} ${}", bound.len()));
     };
-    let text = |text: &str| Value::Text(text.to_owned());
+    let text = storable;
     if let Some(jti) = &query.jti {
         add("jti =", text(jti));
     }

@@ -6,8 +6,11 @@
 
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::SqlStore;
-use super::database::Dialect;
+use super::database::{Database, Dialect};
+use crate::store::StoreError;
 
 /// How often old records are looked for.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
@@ -18,7 +21,8 @@ const RECONNECT: Duration = Duration::from_secs(1);
 impl SqlStore {
     /// As [`Store::work`](crate::store::Store::work).
     pub(super) async fn follow_and_forget(&self) {
-        tokio::join!(self.listen(), self.follow(), self.forget());
+        let back = Notify::new();
+        tokio::join!(self.listen(&back), self.follow(&back), self.forget());
     }
 
     async fn forget(&self) {
@@ -31,32 +35,21 @@ impl SqlStore {
     }
 
     /// Asks for changes when told to, and, where there are other nodes, every half second.
-    async fn follow(&self) {
-        let mut reachable = true;
+    async fn follow(&self, back: &Notify) {
+        let mut followed = Followed { database: &self.database, reachable: true, back };
         loop {
-            let poll = async {
-                match self.database.dialect {
-                    Dialect::Sqlite => std::future::pending().await,
-                    Dialect::Postgres => self.clock.sleep(self.options.poll).await,
-                }
-            };
             tokio::select! {
                 () = self.told.notified() => {}
-                () = poll => {}
+                () = self.clock.sleep(self.options.poll), if self.database.dialect == Dialect::Postgres => {}
             }
-            let heard = self.catch_up().await;
-            match &heard {
-                Ok(()) if !reachable => tracing::warn!("the database answers again"),
-                Err(error) if reachable => tracing::error!(%error, "the database does not answer"),
-                _ => {}
-            }
-            reachable = heard.is_ok();
+            followed.heard(&self.catch_up().await);
         }
     }
 
-    /// Listens to what other nodes tell. While it cannot, the poll does its work.
+    /// Listens to what other nodes tell. While it cannot, the poll does its work. Once the database is `back`, it
+    /// listens anew: the old connection may never learn that nobody is there.
     #[cfg(feature = "postgres")]
-    async fn listen(&self) {
+    async fn listen(&self, back: &Notify) {
         if self.database.dialect == Dialect::Sqlite {
             return;
         }
@@ -66,8 +59,14 @@ impl SqlStore {
             {
                 // What was told before it listened.
                 self.told.notify_one();
-                while listener.try_recv().await.is_ok_and(|notification| notification.is_some()) {
-                    self.told.notify_one();
+                loop {
+                    tokio::select! {
+                        heard = listener.try_recv() => match heard {
+                            Ok(Some(_)) => self.told.notify_one(),
+                            _ => break,
+                        },
+                        () = back.notified() => break,
+                    }
                 }
             }
             self.clock.sleep(RECONNECT).await;
@@ -75,5 +74,37 @@ impl SqlStore {
     }
 
     #[cfg(not(feature = "postgres"))]
-    async fn listen(&self) {}
+    async fn listen(&self, _: &Notify) {}
+}
+
+/// Whether the database answers whoever follows. While it does not, nobody else waits for it; once nobody
+/// follows any more, everybody has to find out for himself.
+struct Followed<'d> {
+    database: &'d Database,
+    reachable: bool,
+    back: &'d Notify,
+}
+
+impl Followed<'_> {
+    fn heard(&mut self, heard: &Result<(), StoreError>) {
+        match heard {
+            Ok(()) if !self.reachable => {
+                tracing::warn!("the database answers again");
+                self.back.notify_one();
+            }
+            Err(error) if self.reachable => tracing::error!(%error, "the database cannot be followed"),
+            _ => {}
+        }
+        self.reachable = heard.is_ok();
+        match heard {
+            Err(StoreError::Unavailable(_)) => self.database.is_away(),
+            _ => self.database.may_answer(),
+        }
+    }
+}
+
+impl Drop for Followed<'_> {
+    fn drop(&mut self) {
+        self.database.may_answer();
+    }
 }

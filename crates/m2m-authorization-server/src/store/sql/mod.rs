@@ -17,6 +17,7 @@ mod follow;
 mod registry;
 mod replay;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,7 +37,7 @@ use crate::replay::ReplayKey;
 use database::{Database, Dialect};
 
 /// How a store in a database behaves.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SqlOptions {
     /// `sqlite:PATH` or `postgres://USER@HOST/NAME`.
@@ -68,6 +69,20 @@ impl SqlOptions {
     }
 }
 
+/// Without the URL, which may hold a password.
+impl fmt::Debug for SqlOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url: _, replay, max_staleness, snapshot_max_age, audit_retention, poll } = self;
+        f.debug_struct("SqlOptions")
+            .field("replay", replay)
+            .field("max_staleness", max_staleness)
+            .field("snapshot_max_age", snapshot_max_age)
+            .field("audit_retention", audit_retention)
+            .field("poll", poll)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What this node knows of the database: the registry, and up to which revision.
 #[derive(Debug, Default)]
 struct Snapshot {
@@ -78,17 +93,19 @@ struct Snapshot {
 /// A store in a database. Cheap verbs where a request waits: `registry` and `status` read memory.
 #[derive(Debug)]
 pub struct SqlStore {
-    database: Database,
+    database: Arc<Database>,
     options: SqlOptions,
     replay: ReplayScope,
     clock: Arc<dyn Clock>,
     snapshot: ArcSwap<Snapshot>,
-    /// One change or one look at the database at a time in this node.
+    /// One change at a time in this node. Whoever follows does not wait for it.
     changing: tokio::sync::Mutex<()>,
+    /// Held while one snapshot takes the place of another.
+    installing: Mutex<()>,
     changes: watch::Sender<u64>,
     /// Wakes whoever follows the database.
     told: Notify,
-    /// When the database last answered, in milliseconds of the monotonic clock.
+    /// When the database was last asked for changes and answered, in milliseconds of the monotonic clock.
     heard_at: AtomicU64,
     consumed: Mutex<Expiring<[u8; 32]>>,
     shared: replay::Shared,
@@ -109,7 +126,7 @@ impl SqlStore {
     /// `Unavailable` when the database does not answer within 5 s; `Unreadable` for a URL that is none, a shared
     /// replay memory on SQLite, and what another version wrote.
     pub async fn open(options: SqlOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let database = Database::open(&options.url).await?;
+        let database = Database::open(&options.url, Arc::clone(&clock)).await?;
         let replay = match (database.dialect, options.replay) {
             (Dialect::Sqlite, Some(ReplayScope::Shared)) => {
                 let text = "replay = \"shared\" needs PostgreSQL; SQLite is for one node";
@@ -119,10 +136,11 @@ impl SqlStore {
             (Dialect::Postgres, _) => ReplayScope::Shared,
         };
         let store = Self {
-            database,
+            database: Arc::new(database),
             replay,
             snapshot: ArcSwap::default(),
             changing: tokio::sync::Mutex::default(),
+            installing: Mutex::default(),
             changes: watch::Sender::new(0),
             told: Notify::new(),
             heard_at: AtomicU64::new(0),
@@ -137,8 +155,8 @@ impl SqlStore {
         Ok(store)
     }
 
-    fn heard(&self) {
-        self.heard_at.store(millis(self.clock.monotonic()), Ordering::Relaxed);
+    fn heard(&self, asked: Duration) {
+        self.heard_at.fetch_max(millis(asked), Ordering::Relaxed);
     }
 
     /// How long the database has not answered; nothing where it is a file of this machine.

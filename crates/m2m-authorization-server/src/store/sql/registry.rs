@@ -1,13 +1,14 @@
 //! Changes of the registry and of what is revoked, each under the next revision.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use m2m_proto::time::UnixTime;
+use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
 use tokio::sync::Notify;
 
-use super::database::{CHANNEL, Dialect, Statement, unavailable};
+use super::database::{CHANNEL, Dialect, Open, unavailable};
 use super::document::{self, Row};
 use super::{Snapshot, SqlStore, lock, restored, stored};
 use crate::registry::{Change, Registry};
@@ -36,8 +37,6 @@ const CLAIM: &str =
     "INSERT INTO m2m_settings (name, value) VALUES ('sealing_key', $1) ON CONFLICT (name) DO NOTHING";
 const CLAIMED: &str = "SELECT value FROM m2m_settings WHERE name = 'sealing_key'";
 
-type Open = Transaction<'static, Any>;
-
 fn text(row: &AnyRow, column: usize) -> Result<String, StoreError> {
     row.try_get(column).map_err(unavailable)
 }
@@ -51,27 +50,41 @@ impl SqlStore {
     pub(super) async fn apply(&self, change: Change) -> Result<Arc<Registry>, StoreError> {
         let _one_at_a_time = self.changing.lock().await;
         let mut open = self.database.begin().await?;
+        let asked = self.clock.monotonic();
         let revision = self.next_revision(&mut open).await?;
-        let snapshot = self.snapshot.load_full();
-        let rows = run_in(&mut open, self.database.statement(NEWER).bind(snapshot.revision)).await?;
-        let revoked =
-            run_in(&mut open, self.database.statement(REVOKED_NEWER).bind(snapshot.revision)).await?;
+        // Nobody else takes one before this transaction ends, so this is all that there is below it.
+        let before = self.snapshot.load_full();
+        let snapshot = usable(&before, revision - 1);
+        let rows =
+            self.database.all_in(&mut open, self.database.statement(NEWER).bind(snapshot.revision)).await?;
+        let revoked = self.database.statement(REVOKED_NEWER).bind(snapshot.revision);
+        let revoked = self.database.all_in(&mut open, revoked).await?;
         let newest = newer(&snapshot, &rows)?;
-        // Dropping the transaction takes the revision back.
-        let applied = newest.apply(change)?;
+        let applied = match newest.apply(change) {
+            Ok(applied) => applied,
+            Err(conflict) => {
+                // Dropping the transaction takes the revision back. What contradicts may be news here.
+                drop(open);
+                self.take_revoked(&revoked)?;
+                if before.revision != revision - 1 {
+                    self.install(&before, Snapshot { registry: newest, revision: revision - 1 }, asked);
+                }
+                return Err(conflict.into());
+            }
+        };
         for entity in &applied.touched {
             let row = Row::of(&applied.registry, entity)?;
             let put =
                 self.database.statement(PUT).bind(row.kind).bind(row.id).bind(revision).bind(row.document);
-            execute_in(&mut open, put).await?;
+            self.database.run_in(&mut open, put).await?;
         }
         self.tell(&mut open, revision).await?;
         let unsure = Unsure(Some(&self.told));
-        open.commit().await.map_err(unavailable)?;
+        self.database.commit(open).await?;
         unsure.settled();
         self.take_revoked(&revoked)?;
         let registry = Arc::new(applied.registry);
-        self.install(Arc::clone(&registry), revision);
+        self.install(&before, Snapshot { registry: Arc::clone(&registry), revision }, asked);
         Ok(registry)
     }
 
@@ -84,16 +97,22 @@ impl SqlStore {
         Ok(())
     }
 
-    fn install(&self, registry: Arc<Registry>, revision: i64) {
-        self.snapshot.store(Arc::new(Snapshot { registry, revision }));
-        self.heard();
+    /// Takes over what was read of the database at `asked` and made of `before`, unless something newer came first.
+    fn install(&self, before: &Arc<Snapshot>, newest: Snapshot, asked: Duration) {
+        {
+            let _one_at_a_time = lock(&self.installing);
+            let current = self.snapshot.load();
+            if Arc::ptr_eq(&current, before) || newest.revision > current.revision {
+                self.snapshot.store(Arc::new(newest));
+            }
+        }
+        self.heard(asked);
         self.changes.send_modify(|count| *count += 1);
     }
 
     async fn next_revision(&self, open: &mut Open) -> Result<i64, StoreError> {
-        let statement = self.database.statement(NEXT_REVISION);
-        let row = statement.fetch_one(&mut **open).await.map_err(unavailable)?;
-        number(&row, 0)
+        let rows = self.database.all_in(open, self.database.statement(NEXT_REVISION)).await?;
+        rows.first().map_or_else(|| Err(no_revision()), |row| number(row, 0))
     }
 
     /// Wakes the other nodes when the transaction is committed.
@@ -102,27 +121,31 @@ impl SqlStore {
             Dialect::Sqlite => Ok(()),
             Dialect::Postgres => {
                 let notify = self.database.statement("SELECT pg_notify($1, $2)");
-                execute_in(open, notify.bind(CHANNEL).bind(revision.to_string())).await
+                self.database.run_in(open, notify.bind(CHANNEL).bind(revision.to_string())).await
             }
         }
     }
 
-    /// Takes over what other nodes changed.
+    /// Takes over what other nodes changed. It does not wait for changes made here, which may wait for others.
     pub(super) async fn catch_up(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let snapshot = self.snapshot.load_full();
-        let latest = self.database.all(self.database.statement(LATEST)).await?;
-        let latest = latest.first().map_or(Ok(0), |row| number(row, 0))?;
-        if latest <= snapshot.revision {
-            self.heard();
+        let before = self.snapshot.load_full();
+        // What is read is at least as new as this moment; the answer may be long on its way.
+        let asked = self.clock.monotonic();
+        let latest = self.database.look(self.database.statement(LATEST)).await?;
+        let latest = latest.first().map_or_else(|| Err(no_revision()), |row| number(row, 0))?;
+        // A change made here meanwhile has told of itself; the next look sees what came after it.
+        let snapshot = usable(&before, latest);
+        if latest == snapshot.revision {
+            self.heard(asked);
             return Ok(());
         }
-        let revoked =
-            self.database.all(self.database.statement(REVOKED_NEWER).bind(snapshot.revision)).await?;
-        let rows = self.database.all(self.database.statement(NEWER).bind(snapshot.revision)).await?;
+        let revoked = self.database.statement(REVOKED_NEWER).bind(snapshot.revision);
+        let revoked = self.database.look_closer(revoked).await?;
+        let rows = self.database.look_closer(self.database.statement(NEWER).bind(snapshot.revision)).await?;
         self.take_revoked(&revoked)?;
         // Rows may be newer than `latest`; the same rows read again change nothing.
-        self.install(newer(&snapshot, &rows)?, latest);
+        let newest = Snapshot { registry: newer(&snapshot, &rows)?, revision: latest };
+        self.install(&before, newest, asked);
         Ok(())
     }
 
@@ -135,13 +158,13 @@ impl SqlStore {
         let revision = self.next_revision(&mut open).await?;
         let put = self.database.statement(PUT_REVOKED);
         let put = put.bind(token.jti.clone()).bind(stored(token.expires_at)).bind(revision);
-        execute_in(&mut open, put).await?;
+        self.database.run_in(&mut open, put).await?;
         self.tell(&mut open, revision).await?;
         let unsure = Unsure(Some(&self.told));
-        open.commit().await.map_err(unavailable)?;
+        self.database.commit(open).await?;
         unsure.settled();
+        // The database answered, but nothing was asked about others: this node is as old as before.
         lock(&self.revoked).insert(token.jti.clone(), token.expires_at);
-        self.heard();
         self.changes.send_modify(|count| *count += 1);
         Ok(())
     }
@@ -155,6 +178,24 @@ impl SqlStore {
             _ => Err(StoreError::OtherSealingKey),
         }
     }
+}
+
+fn no_revision() -> StoreError {
+    StoreError::Unreadable("m2m_revision has no row".to_owned())
+}
+
+/// What is still good of a snapshot when the database is at revision `latest`: nothing, if it is not the one that
+/// it was, but an older copy in its place.
+fn usable(snapshot: &Arc<Snapshot>, latest: i64) -> Arc<Snapshot> {
+    if snapshot.revision <= latest {
+        return Arc::clone(snapshot);
+    }
+    tracing::error!(
+        known = snapshot.revision,
+        found = latest,
+        "the database went back in time: everything is read again"
+    );
+    Arc::default()
 }
 
 /// A commit whose end nobody saw, because the caller hung up or the connection broke: the database may have
@@ -173,14 +214,6 @@ impl Drop for Unsure<'_> {
             told.notify_one();
         }
     }
-}
-
-async fn run_in(open: &mut Open, statement: Statement<'_>) -> Result<Vec<AnyRow>, StoreError> {
-    statement.fetch_all(&mut **open).await.map_err(unavailable)
-}
-
-async fn execute_in(open: &mut Open, statement: Statement<'_>) -> Result<(), StoreError> {
-    statement.execute(&mut **open).await.map(drop).map_err(unavailable)
 }
 
 /// The snapshot with newer rows in it.

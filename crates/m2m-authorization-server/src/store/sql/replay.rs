@@ -3,11 +3,12 @@
 //!
 //! Enforces: of two requests with one key, at one node or at two, one is admitted; a request whose keys
 //! are not all fresh leaves none behind.
-//! Limits: 256 keys a statement. Rows leave in the background after their expiry.
+//! Limits: about 256 keys a statement. Rows leave in the background after their expiry. PostgreSQL only.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use m2m_io::task::spawn_detached;
 use m2m_proto::jose::base64url;
 use m2m_proto::time::UnixTime;
 use sqlx::Row as _;
@@ -40,7 +41,12 @@ pub(super) struct Shared {
 
 impl Shared {
     /// As [`Store::consume`](crate::store::Store::consume).
-    pub(super) async fn consume(&self, database: &Database, keys: &[ReplayKey], now: UnixTime) -> Answer {
+    pub(super) async fn consume(
+        &self,
+        database: &Arc<Database>,
+        keys: &[ReplayKey],
+        now: UnixTime,
+    ) -> Answer {
         let mut own = HashSet::with_capacity(keys.len());
         if let Some(position) = keys.iter().position(|key| !own.insert(key.digest())) {
             return Ok(Consumption::Replayed(position));
@@ -53,17 +59,20 @@ impl Shared {
             keys.iter().map(|key| (base64url::encode(key.digest()), stored(key.expires_at()))).collect();
         self.lock().push(Waiting { keys, answer });
         loop {
-            let _one_at_a_time = self.writing.lock().await;
-            match answered.try_recv() {
-                Ok(answer) => return answer,
-                // Whoever wrote it was cancelled halfway: nothing is known of these keys.
-                Err(oneshot::error::TryRecvError::Closed) => {
-                    return Err(StoreError::Unavailable("the write was given up".to_owned()));
-                }
-                Err(oneshot::error::TryRecvError::Empty) => {}
-            }
+            let _one_at_a_time = tokio::select! {
+                // An answer does not queue for the right to write.
+                biased;
+                answer = &mut answered => return answer.unwrap_or_else(|_| Err(given_up())),
+                writing = self.writing.lock() => writing,
+            };
             let batch = self.take();
-            write(database, batch, now).await;
+            if batch.is_empty() {
+                // Ours is being written, by somebody who began it and hung up.
+                return answered.await.unwrap_or_else(|_| Err(given_up()));
+            }
+            // Whoever waits may hang up; what he writes for others goes on.
+            let database = Arc::clone(database);
+            spawn_detached("replay memory", async move { write(&database, batch, now).await }).join().await;
         }
     }
 
@@ -77,7 +86,7 @@ impl Shared {
         let (mut batch, mut rest) = (Vec::new(), Vec::new());
         let mut seen: HashSet<String> = HashSet::new();
         for waiting in queue.drain(..) {
-            let fits = seen.len() + waiting.keys.len() <= MAX_KEYS;
+            let fits = batch.is_empty() || seen.len() + waiting.keys.len() <= MAX_KEYS;
             let apart = waiting.keys.iter().all(|(digest, _)| !seen.contains(digest));
             if fits && apart {
                 seen.extend(waiting.keys.iter().map(|(digest, _)| digest.clone()));
@@ -89,6 +98,11 @@ impl Shared {
         *queue = rest;
         batch
     }
+}
+
+/// Writing it panicked: nothing is known of these keys.
+fn given_up() -> StoreError {
+    StoreError::Unavailable("the write was given up".to_owned())
 }
 
 async fn write(database: &Database, batch: Vec<Waiting>, now: UnixTime) {
@@ -116,30 +130,33 @@ async fn insert(
     batch: &[Waiting],
     now: UnixTime,
 ) -> Result<HashSet<String>, StoreError> {
-    // In one order everywhere, so that two nodes wait for each other and never both.
-    let mut keys: Vec<&(String, i64)> = batch.iter().flat_map(|waiting| &waiting.keys).collect();
-    keys.sort();
-    let values: Vec<String> =
-        (0..keys.len()).map(|at| format!("(${}, ${})", 2 * at + 2, 2 * at + 3)).collect();
-    let sql = format!(
-        "INSERT INTO m2m_replay (digest, expires_at) VALUES {} ON CONFLICT (digest) \
-         DO UPDATE SET expires_at = excluded.expires_at WHERE m2m_replay.expires_at <= $1 RETURNING digest",
-        values.join(", ")
-    );
-    let mut statement = database.composed(sql).bind(stored(now));
-    for (digest, expires_at) in keys {
-        statement = statement.bind(digest.clone()).bind(*expires_at);
-    }
+    let keys = || batch.iter().flat_map(|waiting| &waiting.keys);
+    let digests: Vec<&str> = keys().map(|(digest, _)| digest.as_str()).collect();
+    let expiries: Vec<String> = keys().map(|(_, expires_at)| expires_at.to_string()).collect();
+    let statement = database.statement(INSERT).bind(stored(now));
+    let statement = statement.bind(digests.join(",")).bind(expiries.join(","));
     let mut open = database.begin().await?;
-    let rows = statement.fetch_all(&mut *open).await.map_err(unavailable)?;
+    let rows = database.all_in(&mut open, statement).await?;
     let fresh =
         rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>().map_err(unavailable)?;
     let replayed = |waiting: &&Waiting| !waiting.keys.iter().all(|(digest, _)| fresh.contains(digest));
     let keys_of_replays = batch.iter().filter(replayed).flat_map(|waiting| &waiting.keys);
-    for (digest, _) in keys_of_replays.filter(|(digest, _)| fresh.contains(digest)) {
-        let take_back = database.statement("DELETE FROM m2m_replay WHERE digest = $1").bind(digest.clone());
-        take_back.execute(&mut *open).await.map_err(unavailable)?;
+    let taken_back: Vec<&str> =
+        keys_of_replays.map(|(digest, _)| digest.as_str()).filter(|digest| fresh.contains(*digest)).collect();
+    if !taken_back.is_empty() {
+        let take_back = database.statement(TAKE_BACK).bind(taken_back.join(","));
+        database.run_in(&mut open, take_back).await?;
     }
-    open.commit().await.map_err(unavailable)?;
+    database.commit(open).await?;
     Ok(fresh)
 }
+
+/// One text whatever the number of keys, so that each connection prepares it once. In one order everywhere, so
+/// that two nodes wait for each other and never both.
+const INSERT: &str = "INSERT INTO m2m_replay (digest, expires_at) \
+     SELECT digest, CAST(expires_at AS BIGINT) \
+     FROM unnest(string_to_array($2, ','), string_to_array($3, ',')) AS fresh (digest, expires_at) \
+     ORDER BY digest COLLATE \"C\" \
+     ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at WHERE m2m_replay.expires_at <= $1 \
+     RETURNING digest";
+const TAKE_BACK: &str = "DELETE FROM m2m_replay WHERE digest = ANY(string_to_array($1, ','))";

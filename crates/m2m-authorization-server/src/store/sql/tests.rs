@@ -1,5 +1,7 @@
 //! The store on SQLite in memory and in a file; PostgreSQL is tested by the testkit, which starts a real one.
 
+use std::task::Poll;
+
 use super::*;
 use crate::fixture::{FixedClock, client_id};
 use crate::registry::Client;
@@ -35,6 +37,55 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(store.status("t"), Ok(TokenStatus::Revoked));
     store.change(create("other")).await.unwrap();
     assert_eq!(store.registry().unwrap().clients(), 2);
+}
+
+/// The file and its log as they are while somebody writes, which is what a crash leaves.
+#[tokio::test]
+async fn a_file_that_nobody_closed_has_everything_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (own, path) = (directory.path(), |name: &str| directory.path().join(name));
+    let store = open(&format!("sqlite:{}", path("m2m.db").display())).await;
+    for number in 0..50 {
+        let id = client_id(&format!("app{number}"));
+        store.change(Change::CreateClient(Client::new(id))).await.unwrap();
+        let left = tempfile::tempdir_in(own).unwrap();
+        for name in ["m2m.db", "m2m.db-wal"] {
+            std::fs::copy(path(name), left.path().join(name)).unwrap();
+        }
+        let left = open(&format!("sqlite:{}", left.path().join("m2m.db").display())).await;
+        assert_eq!(left.registry().unwrap().clients(), number + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_end_nobody_heard_is_known_if_it_was_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("m2m.db").display());
+    let store = open(&url).await;
+    for steps in 0..40 {
+        let id = client_id(&format!("app{steps}"));
+        let mut change = store.change(Change::CreateClient(Client::new(id)));
+        for _ in 0..steps {
+            let done = std::future::poll_fn(|cx| Poll::Ready(change.as_mut().poll(cx).is_ready())).await;
+            if done {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        // The client hangs up, and nobody changes anything afterwards.
+        drop(change);
+        let stored = async || open(&url).await.registry().unwrap().clients();
+        tokio::select! {
+            () = store.work() => {}
+            () = async {
+                let mut looks = 0;
+                while store.registry().unwrap().clients() != stored().await {
+                    looks += 1;
+                    assert!(looks < 200, "after {steps} steps");
+                }
+            } => {}
+        }
+    }
 }
 
 #[tokio::test]
