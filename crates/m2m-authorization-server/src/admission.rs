@@ -31,8 +31,8 @@ pub enum NotAdmitted {
     /// of that time. One made now is admitted.
     #[error("made before this server started, which cannot tell whether it was used: make a new one")]
     BeforeStart,
-    /// The client used up its tokens of this minute.
-    #[error("the client used up its quota of tokens")]
+    /// The client used up its tokens, or its revocations, of this minute.
+    #[error("the client used up its quota of this minute")]
     OverQuota {
         /// When the next minute begins.
         retry_after: Duration,

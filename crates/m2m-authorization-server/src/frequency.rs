@@ -1,4 +1,4 @@
-//! How many tokens each client gets per minute: its quota, and whether it evidently does not cache.
+//! How many tokens each client gets, or revokes, per minute: its quota, and whether it evidently does not cache.
 //!
 //! Enforces: a client with a quota gets no more tokens than that in one minute from this node.
 //! Does not enforce: anything across nodes; with `n` nodes a client may get `n` quotas.

@@ -103,6 +103,8 @@ pub(crate) struct State {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) frequency: Frequency,
+    /// Tokens that clients revoke themselves: what all nodes and verifiers have to remember.
+    pub(crate) revocations: Frequency,
     pub(crate) trail: Trail,
     pub(crate) nonce_rule: ServerNonce,
     pub(crate) nonce_key: NonceKey,
@@ -213,6 +215,7 @@ impl Server {
             keys,
             limits: Limits::new(settings.budget),
             frequency: Frequency::default(),
+            revocations: Frequency::default(),
             trail: Trail::new(settings.audit),
             nonce_rule: settings.nonce,
             nonce_key: NonceKey::new(&secret, "authorization server")

@@ -4,6 +4,7 @@
 //! waits for the batch that holds its record. Requests that wait together are written together.
 //! Limits: 100,000 records while the store is away. From then on refusals are left out first, because
 //! anybody can be refused as often as he likes, then the oldest record for each new one; both are counted.
+//! Of refusals at most 100 a second are kept at all, and at most 2,048 records are stored in one piece.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -24,6 +25,10 @@ use crate::store::{Store, StoreError};
 const MAX_WAITING: usize = 100_000;
 /// Records after which a batch is written without waiting for its time.
 const BATCH: usize = 512;
+/// Records stored in one piece: others want to write as well.
+const LARGEST: usize = 2_048;
+/// Refusals kept of one second: a sample is enough to see what goes on, and strangers make as many as they like.
+const REFUSALS_PER_SECOND: u32 = 100;
 /// How long a record waits for company.
 const LINGER: Duration = Duration::from_millis(100);
 /// How long to wait after the store refused a batch.
@@ -78,6 +83,8 @@ impl Batch {
 struct Waiting {
     records: VecDeque<(u64, Record)>,
     uses: HashMap<CredentialId, (ClientId, LastUse)>,
+    /// The second of the last refusal, and how many it had.
+    refusals: (u64, u32),
     /// Records ever appended.
     appended: u64,
     /// Records that are stored or given up.
@@ -87,7 +94,20 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Whether one more refusal of that second is kept.
+    fn bears(&mut self, second: u64) -> bool {
+        if self.refusals.0 != second {
+            self.refusals = (second, 0);
+        }
+        self.refusals.1 = self.refusals.1.saturating_add(1);
+        self.refusals.1 <= REFUSALS_PER_SECOND
+    }
+
     fn push(&mut self, record: Record) {
+        if record.event == Event::RequestRefused && !self.bears(record.at.seconds()) {
+            observe::count(observe::AUDIT_LOST);
+            return;
+        }
         let number = self.appended;
         self.appended += 1;
         if self.records.len() >= MAX_WAITING {
@@ -175,6 +195,12 @@ impl Trail {
     /// What the store says; the records wait on.
     pub(crate) async fn flush(&self, store: &dyn Store) -> Result<(), StoreError> {
         let until = self.lock().appended;
+        while !self.flush_piece(store, until).await? {}
+        Ok(())
+    }
+
+    /// Stores one piece of what waits; `true` when everything up to `until` is settled.
+    async fn flush_piece(&self, store: &dyn Store, until: u64) -> Result<bool, StoreError> {
         let free = self.writing.try_lock().ok();
         let waited = free.is_none();
         let _one_at_a_time = match free {
@@ -184,14 +210,15 @@ impl Trail {
         let (batch, appended) = {
             let mut waiting = self.lock();
             if waiting.settled >= until && waiting.uses.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
             // One that was tried with ours in it, while we waited: the same attempt is not made again for each.
             if waited && let Some((_, error)) = waiting.refused.as_ref().filter(|(tried, _)| *tried >= until)
             {
                 return Err(error.clone());
             }
-            let records = waiting.records.drain(..).collect();
+            let piece = waiting.records.len().min(LARGEST);
+            let records = waiting.records.drain(..piece).collect();
             (Batch { records, uses: std::mem::take(&mut waiting.uses) }, waiting.appended)
         };
         let mut taken = Taken { trail: self, batch };
@@ -203,7 +230,7 @@ impl Trail {
                 waiting.settled += count;
                 waiting.refused = None;
                 taken.batch = Batch::default();
-                Ok(())
+                Ok(waiting.settled >= until || count == 0)
             }
             Err(error) => {
                 waiting.refused = Some((appended, error.clone()));
@@ -266,6 +293,10 @@ mod tests {
         UnixTime::from_seconds(second)
     }
 
+    fn refusal(second: u64) -> Record {
+        Record::refused(at(second), ErrorCode::InvalidClient, String::new())
+    }
+
     fn revoked(second: u64) -> Record {
         Record::new(at(second), Event::TokenRevoked)
     }
@@ -293,12 +324,37 @@ mod tests {
         for second in 0..MAX_WAITING as u64 {
             waiting.push(revoked(second));
         }
-        waiting.push(Record::refused(at(1), ErrorCode::InvalidClient, String::new()));
+        waiting.push(refusal(1));
         assert_eq!(waiting.records.back().map(|(_, record)| record.event), Some(Event::TokenRevoked));
         waiting.push(revoked(7));
         assert_eq!(waiting.records.len(), MAX_WAITING);
         assert_eq!(waiting.records.front().map(|(_, record)| record.at), Some(at(1)), "the oldest is gone");
         assert_eq!(waiting.appended - waiting.settled, MAX_WAITING as u64);
+    }
+
+    #[test]
+    fn of_a_flood_of_refusals_a_sample_is_kept() {
+        let mut waiting = Waiting::default();
+        for second in [1, 2] {
+            for _ in 0..REFUSALS_PER_SECOND * 3 {
+                waiting.push(refusal(second));
+            }
+            waiting.push(revoked(second));
+        }
+        assert_eq!(waiting.records.len(), 2 * (REFUSALS_PER_SECOND as usize + 1));
+        assert_eq!(waiting.appended, waiting.records.len() as u64, "nobody waits for one that is not kept");
+    }
+
+    #[tokio::test]
+    async fn many_records_are_stored_in_pieces() {
+        let (trail, store) = (Trail::new(AuditMode::Batched), MemoryStore::default());
+        for second in 0..LARGEST as u64 + 7 {
+            trail.append(revoked(second));
+        }
+        trail.flush_piece(&store, u64::MAX).await.unwrap();
+        assert_eq!(trail.waiting(), 7);
+        trail.flush(&store).await.unwrap();
+        assert_eq!(trail.waiting(), 0);
     }
 
     #[test]

@@ -192,9 +192,12 @@ fn refused(
     if let Refusal::NotAdmitted(NotAdmitted::OverQuota { .. }) = refusal {
         observe::count(observe::OVER_QUOTA);
     }
-    let refused = Record::refused(now.wall, code, refusal.to_string());
-    let client_id = incoming.named.get().cloned();
-    state.trail.append(Record { client_id, address: incoming.address, ..refused });
+    // Whoever is over his budget decides how often this happens: it is counted, and what led to it is recorded.
+    if !matches!(refusal, Refusal::OverBudget(_)) {
+        let refused = Record::refused(now.wall, code, refusal.to_string());
+        let client_id = incoming.named.get().cloned();
+        state.trail.append(Record { client_id, address: incoming.address, ..refused });
+    }
     refusal.to_response(endpoint, incoming.authenticated_by())
 }
 

@@ -167,7 +167,7 @@ mod tests {
             (NotAdmitted::ProofReplayed.into(), &[Token][..]),
             (NotAdmitted::Unavailable(None).into(), ALL),
             (NotAdmitted::BeforeStart.into(), ALL),
-            (NotAdmitted::OverQuota { retry_after: SOON }.into(), &[Token][..]),
+            (NotAdmitted::OverQuota { retry_after: SOON }.into(), &[Token, Revocation][..]),
             (AuthenticationError::Network.into(), ALL),
             (StoreError::Full("x").into(), ALL),
             (Refusal::KeyNotReady, &[Token][..]),

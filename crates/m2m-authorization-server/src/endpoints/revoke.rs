@@ -3,6 +3,7 @@
 //! Sections: RFC 7009 §2
 //! Enforces: a client withdraws its own tokens and no others. Everything else about a token
 //! (unknown, expired, foreign, no token at all) is answered 200 like success, and nothing happens.
+//! Limits: 200 tokens per client and minute, because every node and verifier has to remember them.
 
 use std::sync::Arc;
 
@@ -15,11 +16,15 @@ use m2m_proto::revocation::{self, RevocationRequest};
 
 use super::refusal::Refusal;
 use super::{Incoming, Served};
+use crate::admission::NotAdmitted;
 use crate::audit::{Event, Record};
 use crate::observe;
 use crate::own_token;
 use crate::server::State;
 use crate::store::TokenRef;
+
+/// Tokens that a client may revoke in one minute, at this node.
+const REVOCATIONS: u32 = 200;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
     super::serve(&state, Endpoint::Revocation, request, revoke).await
@@ -36,6 +41,10 @@ async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Resp
     if let Some(token) = token.filter(|token| token.claims.client_id() == Some(client_id.as_str()))
         && let Some(jti) = token.claims.jti()
     {
+        state
+            .revocations
+            .count(client_id, Some(REVOCATIONS), now.monotonic)
+            .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
         let token = TokenRef { jti: jti.to_owned(), expires_at: token.claims.expires_at() };
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");

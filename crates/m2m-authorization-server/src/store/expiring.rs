@@ -59,9 +59,22 @@ impl<K: Hash + Ord + Clone> Expiring<K> {
         self.members.contains_key(member)
     }
 
-    /// The members that have not expired.
-    pub(super) fn alive(&self, now: UnixTime) -> impl Iterator<Item = &K> {
-        self.members.iter().filter(move |(_, expiry)| **expiry > now).map(|(member, _)| member)
+    /// The members that have not expired, in order. Where nodes together made more of them than fit, those
+    /// that expire first are left out.
+    pub(super) fn alive(&self, now: UnixTime) -> Vec<K> {
+        let mut alive: Vec<(&UnixTime, &K)> = self
+            .members
+            .iter()
+            .filter(|(_, expiry)| **expiry > now)
+            .map(|(member, expiry)| (expiry, member))
+            .collect();
+        if alive.len() > self.capacity {
+            alive.sort_unstable_by(|a, b| b.cmp(a));
+            alive.truncate(self.capacity);
+        }
+        let mut alive: Vec<K> = alive.into_iter().map(|(_, member)| member.clone()).collect();
+        alive.sort_unstable();
+        alive
     }
 }
 
@@ -117,6 +130,16 @@ mod tests {
         // `a` leaves at its expiry, and there is room for one again.
         assert_eq!(memory.consume(&[key("c", 30)], at(20)), Consumption::Recorded);
         assert_eq!(memory.consume(&[key("d", 30)], at(20)), Consumption::Full);
+    }
+
+    #[test]
+    fn what_nodes_remember_together_is_cut_to_what_fits() {
+        let mut revoked = Expiring::new(2);
+        for (jti, expiry) in [("a", 30), ("b", 20), ("c", 40), ("d", 5)] {
+            revoked.insert(jti.to_owned(), UnixTime::from_seconds(expiry));
+        }
+        assert_eq!(revoked.alive(UnixTime::from_seconds(10)), ["a", "c"]);
+        assert_eq!(revoked.alive(UnixTime::from_seconds(30)), ["c"]);
     }
 
     #[test]

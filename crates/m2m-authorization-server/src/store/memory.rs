@@ -125,8 +125,17 @@ impl MemoryStore {
 
     pub(crate) fn apply(&self, change: Change) -> Result<Arc<Registry>, StoreError> {
         let _one_at_a_time = lock(&self.changing);
+        let deleted = match &change {
+            Change::DeleteClient(client, _) => Some(client.clone()),
+            _ => None,
+        };
         let next = Arc::new(self.registry.load().apply(change)?.registry);
         self.registry.store(Arc::clone(&next));
+        if let Some(client) = deleted {
+            let mut rings = lock(&self.rings);
+            rings.uses.retain(|_, (owner, _)| *owner != client);
+            rings.scopes.remove(&client);
+        }
         self.changes.send_modify(|count| *count += 1);
         Ok(next)
     }
@@ -199,9 +208,7 @@ impl Store for MemoryStore {
     }
 
     fn revoked(&self, now: UnixTime) -> Result<Vec<String>, StoreError> {
-        let mut alive: Vec<String> = lock(&self.revoked).alive(now).cloned().collect();
-        alive.sort_unstable();
-        Ok(alive)
+        Ok(lock(&self.revoked).alive(now))
     }
 
     fn append<'a>(&'a self, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), StoreError>> {

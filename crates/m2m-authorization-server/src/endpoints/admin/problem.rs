@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use http::header::HeaderName;
 use http::{HeaderValue, StatusCode};
 use m2m_proto::names::{header, media_type};
 use serde_json::json;
@@ -22,16 +23,15 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    /// `WWW-Authenticate`.
-    challenges: Vec<HeaderValue>,
-    nonce: Option<HeaderValue>,
+    /// `WWW-Authenticate`, and a nonce.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// When to come back, where it is temporary.
     retry_after: Duration,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), challenges: Vec::new(), nonce: None, retry_after: SOON }
+        Self { status, code, detail: detail.into(), headers: Vec::new(), retry_after: SOON }
     }
 
     /// The request cannot be understood.
@@ -90,12 +90,13 @@ impl Problem {
         challenges: Vec<HeaderValue>,
     ) -> Self {
         let code = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
-        Self { challenges, ..Self::new(status, code, detail) }
+        let headers = challenges.into_iter().map(|challenge| (header::WWW_AUTHENTICATE, challenge)).collect();
+        Self { headers, ..Self::new(status, code, detail) }
     }
 
     /// The same, with a nonce for the next proof.
     pub(crate) fn with_nonce(mut self, nonce: Option<HeaderValue>) -> Self {
-        self.nonce = nonce;
+        self.headers.extend(nonce.map(|nonce| (header::DPOP_NONCE, nonce)));
         self
     }
 
@@ -147,11 +148,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for challenge in self.challenges {
-            headers.append(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(nonce) = self.nonce {
-            headers.insert(header::DPOP_NONCE, nonce);
+        for (name, value) in self.headers {
+            headers.append(name, value);
         }
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after.as_secs().max(1)));

@@ -240,9 +240,7 @@ impl Store for SqlStore {
 
     fn revoked(&self, now: UnixTime) -> Result<Vec<String>, StoreError> {
         self.vouch()?;
-        let mut alive: Vec<String> = lock(&self.revoked).alive(now).cloned().collect();
-        alive.sort_unstable();
-        Ok(alive)
+        Ok(lock(&self.revoked).alive(now))
     }
 
     fn append<'a>(&'a self, batch: &'a mut Batch) -> BoxFuture<'a, Result<(), StoreError>> {

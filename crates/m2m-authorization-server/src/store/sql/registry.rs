@@ -31,6 +31,9 @@ const PUT_REVOKED: &str = "INSERT INTO m2m_revoked (jti, expires_at, revision) V
 
 const REVOKED_NEWER: &str = "SELECT jti, expires_at, revision FROM m2m_revoked WHERE revision > $1";
 
+const FORGET_USES: &str = "DELETE FROM m2m_last_use WHERE client_id = $1";
+const FORGET_SCOPES: &str = "DELETE FROM m2m_scope_use WHERE client_id = $1";
+
 const LATEST: &str = "SELECT latest FROM m2m_revision WHERE one = 1";
 
 const CLAIM: &str =
@@ -60,6 +63,10 @@ impl SqlStore {
         let revoked = self.database.statement(REVOKED_NEWER).bind(snapshot.revision);
         let revoked = self.database.all_in(&mut open, revoked).await?;
         let newest = newer(&snapshot, &rows)?;
+        let deleted = match &change {
+            Change::DeleteClient(client, _) => Some(client.clone()),
+            _ => None,
+        };
         let applied = match newest.apply(change) {
             Ok(applied) => applied,
             Err(conflict) => {
@@ -72,6 +79,12 @@ impl SqlStore {
                 return Err(conflict.into());
             }
         };
+        if let Some(client) = deleted {
+            for sql in [FORGET_USES, FORGET_SCOPES] {
+                let forget = self.database.statement(sql).bind(client.as_str().to_owned());
+                self.database.run_in(&mut open, forget).await?;
+            }
+        }
         for entity in &applied.touched {
             let row = Row::of(&applied.registry, entity)?;
             let put =
