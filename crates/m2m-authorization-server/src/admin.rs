@@ -242,11 +242,12 @@ impl Admin {
 
     /// Withdraws a token by its `jti`, until it would have expired.
     ///
-    /// A token that the audit does not remember is withdrawn for 24 h, the longest life there is.
+    /// A token that the audit does not remember is withdrawn for 24 h, the longest life there is. Answers whether
+    /// it does remember it: if not, the name may be incomplete.
     ///
     /// # Errors
     /// `Unavailable` when the store cannot remember it; the token is active then.
-    pub async fn revoke_token(&self, jti: &str) -> Result<(), Error> {
+    pub async fn revoke_token(&self, jti: &str) -> Result<bool, Error> {
         let now = self.now();
         let query = Query {
             jti: Some(jti.to_owned()),
@@ -255,11 +256,11 @@ impl Admin {
             ..Query::default()
         };
         // Revocation does not wait for the audit: what it does not say in time is taken for the longest life.
-        let store = self.state.store.as_ref();
         let issued = tokio::select! {
-            found = store.audit(&query) => found.unwrap_or_default().pop().map(|entry| entry.record),
+            found = self.audit(&query) => found.unwrap_or_default().pop().map(|entry| entry.record),
             () = self.state.clock.sleep(PATIENCE) => None,
         };
+        let known = issued.is_some();
         let expires_at = issued.as_ref().and_then(|record| record.expires_at);
         let expires_at = expires_at.unwrap_or_else(|| longest_life(now));
         self.state.store.revoke(&TokenRef { jti: jti.to_owned(), expires_at }, now).await?;
@@ -268,7 +269,7 @@ impl Admin {
             issued.map_or((None, None), |found| (found.client_id, found.credential));
         let about = self.record(Event::TokenRevoked);
         self.keep(Record { jti: Some(jti.to_owned()), client_id, credential, ..about }).await;
-        Ok(())
+        Ok(known)
     }
 
     /// Everything registered, as of now.

@@ -252,6 +252,10 @@ async fn uses_and_scopes_are_remembered(store: &dyn Store) {
     assert_eq!(usage.scopes, [scope("read"), scope("write")].into(), "each scope once");
     let other = store.usage(&client("other")).await;
     assert_eq!(other, Ok(super::Usage::default()), "of its own client only");
+    let delete = Change::DeleteClient(client("app"), None);
+    assert!(store.change(delete).await.is_ok(), "the client goes");
+    let gone = store.usage(&client("app")).await;
+    assert_eq!(gone, Ok(super::Usage::default()), "and what it used with it");
 }
 
 async fn belongs_to_one_sealing_key(store: &dyn Store) {

@@ -41,8 +41,17 @@ pub(super) async fn list(Reader(admin): Reader, state: Served, asked: Asked) -> 
     json(StatusCode::OK, &Page { items, next })
 }
 
+/// Unreserved characters only (RFC 3986 §2.3): many clients send Basic without the encoding of RFC 6749 §2.3.1,
+/// and these need none.
+fn plain(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+}
+
 pub(super) async fn create(Writer(admin): Writer, state: Served, Json(wire): Json<WireClient>) -> Answer {
     let client = wire.read()?;
+    if !plain(client.id.as_str()) {
+        return Err(Problem::invalid("the client id may have letters, digits and -._~ only"));
+    }
     let now = state.clock.wall();
     match admin.create_client(client.clone()).await {
         Ok(made) => {

@@ -249,6 +249,8 @@ async fn bad_orders_are_refused_by_name() {
     check("/clients", json!({"id": "x", "allowed_networks": ["10.0.0.1/8"]}), "10.0.0.1/8").await;
     check("/clients", json!({"id": "x", "review_by": "2027-02-30"}), "2027-02-30").await;
     check("/clients", json!({"id": "x", "mint_quota": 0}), "disable").await;
+    check("/clients", json!({"id": "x y"}), "letters").await;
+    check("/clients", json!({"id": "x%20y"}), "letters").await;
     check("/clients", json!({"id": "x", "owner": "a\nb"}), "control").await;
     let credentials = "/clients/app/credentials";
     check(credentials, json!({"label": "a", "method": "password"}), "client_secret").await;

@@ -60,7 +60,7 @@ pub(super) async fn revoke(Writer(admin): Writer, Path(jti): Segment) -> Answer 
     if !(1..=64).contains(&jti.len()) || !jti.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Problem::unknown("token", "of that name"));
     }
-    admin.revoke_token(&jti).await?;
+    let issued = admin.revoke_token(&jti).await?;
     let effective: WireEffective = admin.effective().into();
-    answer(StatusCode::OK, &json!({"jti": jti, "revoked": true, "effective": effective}))
+    answer(StatusCode::OK, &json!({"jti": jti, "revoked": true, "issued": issued, "effective": effective}))
 }

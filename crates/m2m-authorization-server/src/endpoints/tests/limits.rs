@@ -1,5 +1,6 @@
 use super::*;
 use crate::FailureBudget;
+use crate::audit::{Event, Query};
 
 async fn harness() -> Harness {
     let budget =
@@ -24,6 +25,9 @@ async fn guessing_is_throttled_per_client_and_address() {
     let over = fail(&harness, "app", HERE).await;
     over.refused(429, "slow_down");
     assert_eq!(over.header("retry-after"), "120");
+    let recorded = harness.server.admin().audit(&Query::default()).await.unwrap();
+    let refused = recorded.iter().filter(|entry| entry.record.event == Event::RequestRefused).count();
+    assert_eq!(refused, 3, "what is over the budget is counted, not recorded");
     fail(&harness, "app", THERE).await.refused(401, "invalid_client");
 }
 

@@ -117,6 +117,22 @@ async fn a_client_withdraws_its_own_token() {
 
 // spec-test: 7009-AS1
 #[tokio::test]
+async fn a_client_cannot_fill_the_memory_of_what_was_withdrawn() {
+    let three = three().await;
+    let token = three.token().await;
+    for _ in 0..200 {
+        three.revoke("billed", &three.app, &token).await;
+    }
+    let ask = Ask::about(&token).basic("billed", &three.app);
+    let over = three.harness.post(REVOKE, ask.clone()).await;
+    over.refused(429, "slow_down");
+    assert_eq!(over.header("retry-after"), "60");
+    three.revoke("other", &three.other, &token).await;
+    three.harness.advance(60);
+    assert_eq!(three.harness.post(REVOKE, ask).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn nobody_withdraws_the_token_of_another() {
     let three = three().await;
     let token = three.token().await;
@@ -149,7 +165,9 @@ async fn an_administrator_withdraws_a_token_by_name() {
     let three = three().await;
     let token = three.token().await;
     let jti = three.seen_by("billed", &three.app, &token).await.member("jti");
-    three.harness.server.admin().revoke_token(&jti).await.unwrap();
+    let admin = three.harness.server.admin();
+    assert_eq!(admin.revoke_token(&jti).await, Ok(true));
+    assert_eq!(admin.revoke_token("cut").await, Ok(false), "perhaps the name is incomplete");
     assert!(!three.is_active(&token).await);
 }
 

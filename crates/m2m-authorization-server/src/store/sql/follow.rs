@@ -1,8 +1,8 @@
 //! The work besides requests: following other nodes, and forgetting what is old.
 //!
 //! A node of PostgreSQL asks for changes as soon as another one tells of a change, and in any case every
-//! half second, which also shows whether the database is there. A SQLite file has one node, which looks only
-//! when it did not see how a change of its own ended.
+//! half second, which also shows whether the database is there. A SQLite file has one node, which looks for
+//! changes of its own whose end it did not see: when it happened, and later, as the commit may still be under way.
 
 use std::time::Duration;
 
@@ -34,13 +34,13 @@ impl SqlStore {
         }
     }
 
-    /// Asks for changes when told to, and, where there are other nodes, every half second.
+    /// Asks for changes when told to, and every half second.
     async fn follow(&self, back: &Notify) {
         let mut followed = Followed { database: &self.database, reachable: true, back };
         loop {
             tokio::select! {
                 () = self.told.notified() => {}
-                () = self.clock.sleep(self.options.poll), if self.database.dialect == Dialect::Postgres => {}
+                () = self.clock.sleep(self.options.poll) => {}
             }
             followed.heard(&self.catch_up().await);
         }

@@ -61,7 +61,8 @@ async fn a_file_that_nobody_closed_has_everything_acknowledged() {
 async fn a_change_whose_end_nobody_heard_is_known_if_it_was_made() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("m2m.db").display());
-    let store = open(&url).await;
+    let options = SqlOptions { poll: Duration::from_millis(1), ..SqlOptions::new(&url) };
+    let store = SqlStore::open(options, Arc::new(m2m_io::SystemClock)).await.unwrap();
     for steps in 0..40 {
         let id = client_id(&format!("app{steps}"));
         let mut change = store.change(Change::CreateClient(Client::new(id)));

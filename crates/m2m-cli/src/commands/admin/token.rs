@@ -22,6 +22,10 @@ pub(super) async fn run(command: &TokenCommand, around: &Surroundings) -> Result
             let path = object_path("tokens", &typed.jti, "/revoke")?;
             confirm::ask(typed.confirmation, &format!("revoke token {}?", typed.jti), around)?;
             let answer = Caller::open(around).await?.send(Call::of(Method::POST, path)).await?;
+            if answer.object.get("issued") == Some(&Value::Bool(false)) {
+                let text = format!("the audit knows no token {}: is its name complete?", typed.jti);
+                around.output.warn(&text);
+            }
             withdrawn(&format!("token {} is revoked", typed.jti), &answer.object, around)?;
         }
     }
