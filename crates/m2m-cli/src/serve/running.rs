@@ -53,10 +53,12 @@ impl Running {
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
+        let crowds = proxies.networks().to_vec();
         let door = door(proxies);
-        running.serve("listener", sockets.main.door(Arc::clone(&door)), router.clone());
+        let main = sockets.main.door(Arc::clone(&door)).except(crowds.clone());
+        running.serve("listener", main, router.clone());
         if let Some(listener) = sockets.mutual_tls {
-            running.serve("listener, mutual TLS", listener.door(door), router);
+            running.serve("listener, mutual TLS", listener.door(door).except(crowds), router);
         }
         if let Some(listener) = sockets.metrics {
             running.serve("listener, metrics", listener, metrics);
