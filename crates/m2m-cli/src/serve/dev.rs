@@ -69,7 +69,7 @@ async fn register(server: &Server) -> Result<Made, Failure> {
     admin.create_api(api).await.map_err(wrong)?;
     let granted = Scope::parse(&SCOPES.map(|(token, _)| token).join(" ")).map_err(wrong)?;
     admin.create_client(Client::new(client_id).grant(identifier, granted)).await.map_err(wrong)?;
-    let made = founding::administrator(server).await?;
+    let made = founding::administrator(server, &founding::admin_id()?).await?;
     let admin = made.ok_or_else(|| Failure::internal("the administrator was there already"))?;
     Ok(Made { client: secret(server, CLIENT).await?, admin })
 }

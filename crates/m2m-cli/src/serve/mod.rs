@@ -17,6 +17,7 @@ pub(crate) mod open;
 mod running;
 pub(crate) mod settings;
 mod sockets;
+pub(crate) mod sqlite;
 pub(crate) mod stated;
 
 use m2m_authorization_server::MutualTls;

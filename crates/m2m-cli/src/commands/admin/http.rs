@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use m2m_authorization_server::admin::{ADMIN_PATH, SCOPE_READ, SCOPE_WRITE};
 use m2m_client::{Client, TokenOrigin, TokenSpec};
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::scope::Scope;
@@ -19,9 +20,6 @@ use crate::connect::{self, Keep, Need};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 
-/// The path of the admin API below the issuer; with the issuer before it, the audience of its tokens.
-const PATH: &str = "/admin/v1";
-
 /// How many objects a page of a list may have.
 pub(super) const PAGE: u64 = 1000;
 
@@ -32,7 +30,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) method: Method,
-    /// Below `/admin/v1`, percent-encoded.
+    /// Below [`ADMIN_PATH`], percent-encoded.
     pub(super) path: String,
     pub(super) body: Option<Value>,
     /// Only if the object has this version.
@@ -83,7 +81,7 @@ impl Caller {
                 .hint("write issuer = \"https://…\" into the profile")
         })?;
         let issuer = Issuer::parse(issuer).map_err(|error| settings.wrong(Field::Issuer, error))?;
-        let address = format!("{}{PATH}", issuer.as_str().trim_end_matches('/'));
+        let address = format!("{}{ADMIN_PATH}", issuer.as_str().trim_end_matches('/'));
         let need = Need { keep: Keep::Encrypted, destination: Some(issuer.origin().clone()) };
         let client = connect::client(&settings, around, &need).await?;
         around.output.detail(&format!("the admin API is {address}"));
@@ -149,7 +147,7 @@ impl Caller {
     /// What [`Client::token`] says, and then nothing is sent; exit 5, 6 or 10 of the connection; and what the answer's
     /// problem means ([`problem::failure`]).
     pub(super) async fn send(&self, call: Call) -> Result<Answer, Failure> {
-        let needed = if call.method == Method::GET { "m2m:read" } else { "m2m:write" };
+        let needed = if call.method == Method::GET { SCOPE_READ } else { SCOPE_WRITE };
         let scope = Scope::parse(needed).map_err(|error| Failure::internal(error.to_string()))?;
         let spec = TokenSpec::new().scope(scope).audience(&self.address);
         let request = self.request(&call)?;

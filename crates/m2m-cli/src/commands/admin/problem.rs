@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use m2m_authorization_server::admin::ADMIN_PATH;
 use m2m_proto::error::Challenge;
 use m2m_proto::json::{JsonLimits, parse_object};
 use serde_json::{Map, Value};
@@ -66,7 +67,7 @@ fn hint((status, code): (StatusCode, Option<&str>), headers: &HeaderMap, needed:
         401 => "the token is not of this server, or was revoked: M2M_ADMIN_URL, or the profile's issuer, must be \
                 the server that knows the client"
             .to_owned(),
-        403 => format!("the client that administers needs the scope {needed} at ISSUER/admin/v1"),
+        403 => format!("the client that administers needs the scope {needed} at ISSUER{ADMIN_PATH}"),
         404 => "list shows what there is, such as m2m admin client list".to_owned(),
         409 if code == Some("exists") => "show tells what is there; update changes it".to_owned(),
         412 => "somebody changed it since: look at it with show, and give the version that it tells to --if-version"
