@@ -108,7 +108,7 @@ pub(crate) async fn kept_sealing_key(
     match read.exposure {
         Exposure::Private => {}
         Exposure::Group => {
-            tracing::warn!("the sealing key, {reference}, can be read by its group: chmod 600")
+            tracing::warn!("the sealing key, {reference}, can be read by its group: chmod 600");
         }
         Exposure::Everybody => {
             return Err(Failure::configuration(format!(

@@ -212,9 +212,7 @@ async fn an_http2_peer_that_is_gone_is_noticed() {
     tasks.spawn("listener", listener.serve(router(), tasks.stopping()));
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(&[PREFACE, SETTINGS].concat()).await.unwrap();
-    let before = tokio::time::Instant::now();
-    let received = rest(&mut stream).await;
+    let received = tokio::time::timeout(Duration::from_secs(40), rest(&mut stream)).await.unwrap();
     assert!(received.windows(5).any(|frame| frame == [0, 0, 8, 6, 0]), "no PING: {received:?}");
-    assert!(before.elapsed() < Duration::from_secs(40), "{:?}", before.elapsed());
     tasks.shutdown().await;
 }
