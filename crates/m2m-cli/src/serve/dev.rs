@@ -94,7 +94,10 @@ fn announce(typed: &Serve, around: &Surroundings, issuer: &str, made: &Made) -> 
     around.output.result(&format!("client {CLIENT}"))?;
     around.output.result(&format!("ready {issuer}"))?;
     let next = typed.env_file.as_ref().map_or_else(
-        || "the client's secret is written by --env-file FILE".to_owned(),
+        || {
+            "the client's secret is in no file; for one: m2m serve --dev --env-file dev.env, then . ./dev.env"
+                .to_owned()
+        },
         |path| format!("try: . {}; m2m token --scope orders:read", sourced(path)),
     );
     around.output.note(&next);

@@ -21,8 +21,11 @@ use m2m_proto::scope::Scope;
 use m2m_proto::secret::{SecretBytes, SecretString};
 use m2m_proto::uri::Issuer;
 
+use super::database::Claimed;
 use super::open::failure;
+use super::sqlite::Age;
 use crate::Surroundings;
+use crate::args::LogFormat;
 use crate::exit::Failure;
 use crate::settings::edit::Draft;
 use crate::settings::field::Field;
@@ -74,15 +77,30 @@ pub(crate) async fn administrator(server: &Server, id: &ClientId) -> Result<Opti
 /// so what is made is text: 32 random bytes in base64url.
 ///
 /// # Errors
-/// Exit 3: the file cannot be written. Exit 4: it cannot be read, or is too short.
-pub(crate) async fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, Failure> {
+/// Exit 3: the file cannot be written, or it is not there and the database is not new: a new key would open nothing in
+/// it. Exit 4: it cannot be read, or is too short.
+pub(crate) async fn sealing_key(
+    path: &Path,
+    database: &Claimed,
+    log: LogFormat,
+    around: &Surroundings,
+) -> Result<SecretBytes, Failure> {
     if path.symlink_metadata().is_err() {
+        if matches!(database, Claimed::Sqlite(file) if file.age() == Age::Old) {
+            return Err(Failure::configuration(format!(
+                "{} is not there, and the database is not new: it was made under another sealing key",
+                path.display()
+            ))
+            .hint(
+                "name the file that was made with it: sealing_key = { file = \"/path\" } in the file that m2m serve \
+                 --config reads, --sealing-key-file for m2m admin init",
+            ));
+        }
         let text = random_text(around.random.as_ref());
         write_new(path, text.expose())?;
-        around.output.note(&format!("the sealing key is made: {} (mode 0600)", path.display()));
-        around
-            .output
-            .note("every node needs the same file; without it every secret and key in the database is lost");
+        tell(&format!("the sealing key is made: {} (mode 0600)", path.display()), log, around);
+        let keep = "every node needs the same file; without it every secret and key in the database is lost";
+        tell(keep, log, around);
         return Ok(SecretBytes::from(text.expose().as_bytes()));
     }
     let key = kept_sealing_key(&SecretReference::File(path.to_owned()), around).await?;
@@ -123,6 +141,14 @@ pub(crate) async fn kept_sealing_key(
     Ok(SecretBytes::from(read.secret.expose().as_bytes()))
 }
 
+/// Says something in the form that the log has.
+pub(crate) fn tell(text: &str, log: LogFormat, around: &Surroundings) {
+    match log {
+        LogFormat::Text => around.output.note(text),
+        LogFormat::Json => tracing::info!("{text}"),
+    }
+}
+
 fn random_text(random: &dyn Random) -> SecretString {
     let mut bytes = [0; SEALING_KEY_BYTES];
     random.fill(&mut bytes);
@@ -136,12 +162,14 @@ pub(crate) struct Places {
     pub(crate) profile: PathBuf,
     /// The secret, beside it.
     pub(crate) secret: PathBuf,
+    /// The certificates that the profile trusts besides the system's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Places {
     /// The profile, and beside it the secret.
     pub(crate) fn at(profile: &Path) -> Self {
-        Self { profile: profile.to_owned(), secret: profile.with_extension("secret") }
+        Self { profile: profile.to_owned(), secret: profile.with_extension("secret"), ca_file: None }
     }
 
     /// The first that is there already, if one is.
@@ -165,7 +193,12 @@ impl Places {
     ) -> Result<(), Failure> {
         write_new(&self.secret, client_secret.expose())?;
         let mut draft = Draft::open(&self.profile)?;
-        draft.put(ADMIN, &profile(issuer, id, &self.secret))?;
+        let mut profile = profile(issuer, id, &self.secret);
+        if let Some(path) = &self.ca_file {
+            let value = Value::Text(path.display().to_string());
+            profile.insert(Field::CaFile, Sourced { value, origin: Origin::Default });
+        }
+        draft.put(ADMIN, &profile)?;
         draft.save(around.random.as_ref()).map(drop)
     }
 }

@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::sqlite::Age;
 use super::stated::{Audit, Replay, Tuning};
 use crate::Surroundings;
+use crate::args::LogFormat;
 use crate::connect::http_failure;
 use crate::exit::{Exit, Failure};
 
@@ -43,7 +44,13 @@ pub(crate) async fn open(
     around: &Surroundings,
 ) -> Result<Opened, Failure> {
     let database = settings.database.clone().claim(around).await?;
-    let founds = founds(&database)?;
+    if matches!(database, Claimed::Memory) {
+        tracing::warn!("a database in memory has no client that may administer; m2m serve --dev makes one");
+    }
+    let mut founds = founds(&database)?;
+    if let (Some(places), Some(own)) = (&mut founds, &settings.tls) {
+        places.ca_file = Some(around.directory.join(&own.cert));
+    }
     let mut builder = tuned(Server::builder(issuer), &settings.tuning)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
@@ -101,7 +108,8 @@ async fn sealing_key(
     match (&settings.sealing_key, database) {
         (Some(reference), _) => founding::kept_sealing_key(reference, around).await.map(Some),
         (None, Claimed::Sqlite(file)) => {
-            founding::sealing_key(&file.beside(".sealing-key"), around).await.map(Some)
+            let path = file.beside(".sealing-key");
+            founding::sealing_key(&path, database, settings.log, around).await.map(Some)
         }
         (None, Claimed::Memory) => Ok(None),
         (None, _) => Err(Failure::configuration("a database that several nodes share needs a sealing key")
@@ -143,7 +151,7 @@ impl Opened {
 
     /// Makes what must be there before the first request: keys, the admin API, and for a new SQLite file somebody who
     /// may administer.
-    pub(crate) async fn prepare(&self, around: &Surroundings) -> Result<(), Failure> {
+    pub(crate) async fn prepare(&self, log: LogFormat, around: &Surroundings) -> Result<(), Failure> {
         self.server.prepare().await.map_err(|error| failure(&error))?;
         let Some(places) = &self.founds else { return Ok(()) };
         let id = founding::admin_id()?;
@@ -152,8 +160,8 @@ impl Opened {
                 .write(self.server.issuer(), &id, &secret, around)
                 .map_err(|failure| failure.hint("m2m admin init gives the client another secret"))?;
             let path = places.profile.display();
-            around.output.note(&format!("the client {} is made, its profile is {path}", founding::ADMIN));
-            around.output.note(&format!("try: m2m --config {path} admin client list"));
+            founding::tell(&format!("the client {id} is made, its profile is {path}"), log, around);
+            founding::tell(&format!("try: m2m --config {path} admin client list"), log, around);
         }
         Ok(())
     }

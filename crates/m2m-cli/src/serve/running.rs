@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::listen::{Door, Listener, Signals};
 use crate::serve::exposition::Exposition;
 use crate::serve::forwarded::TrustedProxies;
+use crate::serve::founding;
 use crate::serve::open::Opened;
 use crate::serve::sockets::Sockets;
 
@@ -91,10 +92,7 @@ impl Running {
     ) -> Result<Exit, Failure> {
         signals.next().await;
         self.opened.stop_accepting();
-        match ending.log {
-            LogFormat::Text => around.output.note("stopping"),
-            LogFormat::Json => tracing::info!("stopping"),
-        }
+        founding::tell("stopping", ending.log, around);
         tokio::select! {
             ended = self.stop(ending.delay, around) => ended.map(|()| Exit::Ok),
             () = signals.next() => {

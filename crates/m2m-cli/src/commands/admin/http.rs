@@ -9,6 +9,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use m2m_authorization_server::admin::{ADMIN_PATH, SCOPE_READ, SCOPE_WRITE};
 use m2m_client::{Client, TokenOrigin, TokenSpec};
+use m2m_proto::error::ErrorCode;
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::Issuer;
@@ -67,6 +68,9 @@ pub(super) struct Caller {
     client: Client,
     /// Where the API is; also its audience.
     address: String,
+    /// The client that administers, and where its secret is.
+    who: String,
+    secret: Option<String>,
 }
 
 impl Caller {
@@ -80,12 +84,18 @@ impl Caller {
             Failure::configuration("the profile has no issuer, and the admin API is below it")
                 .hint("write issuer = \"https://…\" into the profile")
         })?;
-        let issuer = Issuer::parse(issuer).map_err(|error| settings.wrong(Field::Issuer, error))?;
+        let issuer = Issuer::parse(issuer).map_err(|error| {
+            settings
+                .wrong(Field::Issuer, error)
+                .hint("the server's URL, for example https://login.example.com")
+        })?;
         let address = format!("{}{ADMIN_PATH}", issuer.as_str().trim_end_matches('/'));
         let need = Need { keep: Keep::Encrypted, destination: Some(issuer.origin().clone()) };
         let client = connect::client(&settings, around, &need).await?;
         around.output.detail(&format!("the admin API is {address}"));
-        Ok(Self { client, address })
+        let who = settings.text(Field::ClientId).unwrap_or_default().to_owned();
+        let secret = settings.secret(Field::ClientSecret).map(ToString::to_string);
+        Ok(Self { client, address, who, secret })
     }
 
     /// One object.
@@ -151,19 +161,41 @@ impl Caller {
         let scope = Scope::parse(needed).map_err(|error| Failure::internal(error.to_string()))?;
         let spec = TokenSpec::new().scope(scope).audience(&self.address);
         let request = self.request(&call)?;
-        let mut executed = self.client.execute(&spec, request.clone()).await?;
+        let refused = |error| self.refused(error, needed);
+        let mut executed = self.client.execute(&spec, request.clone()).await.map_err(refused)?;
         if executed.response.status() == StatusCode::UNAUTHORIZED && self.uses_kept_token(&spec).await {
-            self.client.renew(&spec).await?;
-            executed = self.client.execute(&spec, request).await?;
+            self.client.renew(&spec).await.map_err(refused)?;
+            executed = self.client.execute(&spec, request).await.map_err(refused)?;
         }
         let response = executed.response;
         if !response.status().is_success() {
             if let Some(error) = executed.renewal_error {
                 return Err(error.into());
             }
-            return Err(problem::failure(&response, needed));
+            return Err(problem::failure(&response, (&call.path, needed)));
         }
         Ok(Answer { status: response.status(), object: object(&response)? })
+    }
+
+    /// No token: who asked whom for what.
+    fn refused(&self, error: m2m_client::Error, needed: &str) -> Failure {
+        let (who, address) = (&self.who, &self.address);
+        let hint = match (error.code(), &self.secret) {
+            (Some(ErrorCode::InvalidTarget | ErrorCode::InvalidScope), _) => Some(format!(
+                "the client {who} needs the grant {address}={needed}; another one that may administer gives it, or \
+                 m2m admin init makes one"
+            )),
+            (Some(ErrorCode::InvalidClient), Some(secret)) => Some(format!(
+                "the server behind {address} does not take {who} with the secret from {secret}; is it another \
+                 server's, or revoked? m2m admin init gives a new one"
+            )),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 
     /// Whether the token is one that another run got. The client takes a young token for good, and would not replace it

@@ -21,6 +21,7 @@ use m2m_proto::uri::Issuer;
 use serde_json::json;
 
 use crate::Surroundings;
+use crate::args::LogFormat;
 use crate::args::admin::AdminInit;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
@@ -42,10 +43,21 @@ pub(super) async fn run(typed: &AdminInit, around: &Surroundings) -> Result<Exit
     let database = database(&typed.database, around)?;
     let places = free(&typed.out, around)?;
     let database = database.claim(around).await?;
-    let key = founding::sealing_key(&around.directory.join(&typed.sealing_key_file), around).await?;
+    let key_file = around.directory.join(&typed.sealing_key_file);
+    let key = founding::sealing_key(&key_file, &database, LogFormat::Text, around).await?;
     let secret = prepare((&issuer, &id), &database, key, around).await?;
     places.write(&issuer, &id, &secret, around)?;
     report((&issuer, &id), &places, around)?;
+    if around.output.reader() == Reader::Person {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let lines = [
+            format!("issuer = {}", quoted(issuer.as_str())),
+            format!("database = {}", quoted(&absolute(&typed.database, around))),
+            format!("sealing_key = {{ file = {} }}", quoted(&key_file.display().to_string())),
+        ];
+        around.output.note("m2m serve --config FILE needs in its file:");
+        lines.iter().for_each(|line| around.output.note(&format!("  {line}")));
+    }
     Ok(Exit::Ok)
 }
 
@@ -117,6 +129,14 @@ fn database(typed: &str, around: &Surroundings) -> Result<Database, Failure> {
     match Database::parse(typed, &around.directory).map_err(|problem| wrong(&problem))? {
         Database::Memory => Err(wrong("what is in memory is gone when this command ends")),
         database => Ok(database),
+    }
+}
+
+/// The database as a file in any directory can name it.
+fn absolute(typed: &str, around: &Surroundings) -> String {
+    match Database::parse(typed, &around.directory) {
+        Ok(Database::Sqlite(path)) => format!("sqlite:{}", path.display()),
+        _ => typed.to_owned(),
     }
 }
 

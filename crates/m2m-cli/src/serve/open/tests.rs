@@ -28,7 +28,7 @@ async fn start(directory: &Path, database: &str) -> Result<Opened, Failure> {
     let settings = Settings::of(Stated { database, ..Stated::default() }).unwrap();
     let issuer = Issuer::parse("http://127.0.0.1:8400").unwrap();
     let opened = open(&settings, issuer, None, &around).await?;
-    opened.prepare(&around).await?;
+    opened.prepare(LogFormat::Text, &around).await?;
     Ok(opened)
 }
 
@@ -109,4 +109,18 @@ async fn a_sealing_key_that_everybody_reads_is_refused() {
     }
     allow(0o640);
     start(directory.path(), "m2m.db").await.unwrap();
+}
+
+/// A new key would open nothing in a database that is there, and look like the right one.
+#[tokio::test]
+async fn a_sealing_key_is_made_with_a_new_database_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(start(directory.path(), "m2m.db").await.unwrap());
+    let key = directory.path().join("m2m.db.sealing-key");
+    std::fs::remove_file(&key).unwrap();
+    let failure = start(directory.path(), "m2m.db").await.map(drop).unwrap_err();
+    assert_eq!(failure.exit(), Exit::Configuration);
+    assert!(failure.message().contains("the database is not new"), "{}", failure.message());
+    assert!(failure.advice().unwrap().contains("sealing_key = { file = "));
+    assert!(!key.exists());
 }

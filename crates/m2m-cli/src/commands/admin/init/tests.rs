@@ -66,7 +66,7 @@ async fn a_second_run_gives_one_more_secret_and_another_key_none() {
     let failure = run(&typed("third.toml", "other.key"), &around).await.unwrap_err();
     assert_eq!(failure.exit(), Exit::Configuration);
     assert!(failure.message().contains("another sealing key"), "{}", failure.message());
-    assert!(!place.path().join("third.toml").exists());
+    assert!(!place.path().join("third.toml").exists() && !place.path().join("other.key").exists());
     let database = Database::Sqlite("m2m.db".into()).claim(&around).await.unwrap();
     let store = open::store(&database, &Tuning::default(), Arc::new(SystemClock)).await.unwrap().unwrap();
     let registry = store.registry().unwrap();
@@ -141,7 +141,8 @@ async fn a_client_that_cannot_administer_gets_no_secret() {
 async fn server(around: &Surroundings) -> Server {
     let database = Database::Sqlite("m2m.db".into()).claim(around).await.unwrap();
     let store = open::store(&database, &Tuning::default(), Arc::new(SystemClock)).await.unwrap().unwrap();
-    let key = founding::sealing_key(&around.directory.join("sealing.key"), around).await.unwrap();
+    let path = around.directory.join("sealing.key");
+    let key = founding::sealing_key(&path, &database, LogFormat::Text, around).await.unwrap();
     let issuer = Issuer::parse("https://login.example.com").unwrap();
     Server::builder(issuer).sealing_key(key).store(store).build().unwrap()
 }
