@@ -167,9 +167,12 @@ impl Connection {
         let Some(acceptor) = self.tls.clone() else {
             return self.http(stream, None).await;
         };
+        let mut stopping = self.stopping.clone();
         let shaken = tokio::select! {
             shaken = acceptor.accept(stream) => shaken,
             () = self.clock.sleep(PATIENCE) => return,
+            // Nothing was asked yet.
+            _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         match shaken {
             Ok(stream) => {

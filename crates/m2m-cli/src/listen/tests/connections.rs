@@ -147,6 +147,33 @@ async fn whoever_asks_nothing_is_gone_after_10_s() {
     }
 }
 
+#[tokio::test]
+async fn whoever_asks_nothing_does_not_hold_up_the_end() {
+    let ca = Authority::generate(&wish(&[])).unwrap();
+    let leaf = ca.issue(&wish(&["127.0.0.1"])).unwrap();
+    let secure = server_config(Certificates {
+        chain: vec![CertificateDer::from(leaf.certificate_der.clone())],
+        key: PrivateKeyDer::from_pem_slice(leaf.key_pem.expose().as_bytes()).unwrap(),
+    });
+    let secure = secure.unwrap();
+    for config in [None, Some(secure)] {
+        let clock = StillClock::new();
+        let mut listener = listen_by(&clock).await;
+        if let Some(config) = config {
+            listener = listener.tls(config);
+        }
+        let address = listener.address();
+        let tasks = Tasks::new();
+        let serving = task::spawn_detached("listener", listener.serve(router(), tasks.stopping()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        clock.advance(1, Duration::ZERO).await;
+        tasks.shutdown().await;
+        // The clock stands still: nobody waits for anything.
+        serving.join().await;
+        assert_eq!(rest(&mut stream).await, b"");
+    }
+}
+
 /// Lets the tasks of this runtime and its sockets come as far as they can.
 async fn settle() {
     for _ in 0..200 {
