@@ -4,10 +4,14 @@
 //! whether the certificate means anything (a chain, a registration) is decided by the authorization server and the
 //! API, which receive it as [`PeerCertificate`].
 //!
-//! Limits: 1024 connections, 10 s for a TLS handshake, 10 s for request headers, 10 s for a graceful stop.
+//! Limits: 1024 connections, 256 of one address ([`places`]); 10 s for a TLS handshake, then 10 s for the first request,
+//! 10 s for each request's headers, 30 to 60 s without a request ([`activity`]); 10 s for a graceful stop.
 
+mod activity;
 mod certificate;
+mod places;
 mod renewal;
+mod signals;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -21,23 +25,27 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use m2m_authorization_server::ClientAddress;
-use m2m_io::{Clock, task};
+use m2m_io::{Clock, Network, task};
 use m2m_proto::client_auth::mutual_tls::PeerCertificate;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use activity::{Activity, Useless};
+use places::{Place, Places};
+
 pub use certificate::{Asks, Certificates, renewed_config, server_config};
 pub use renewal::{Look, RenewedCertificate, authorities};
+pub use signals::{Signals, interrupted};
 
-const MAX_CONNECTIONS: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often an HTTP/2 peer is asked whether it is still there, while nothing comes from it.
+const PING: Duration = Duration::from_secs(20);
 
 /// Looks at each request before the router, and may answer in its place. Not a layer: those cost allocations on the
 /// way of every token.
@@ -50,6 +58,7 @@ pub struct Listener {
     tls: Option<TlsAcceptor>,
     door: Option<Door>,
     clock: Arc<dyn Clock>,
+    places: Places,
 }
 
 impl std::fmt::Debug for Listener {
@@ -66,7 +75,7 @@ impl Listener {
     pub async fn bind(address: SocketAddr, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, tls: None, door: None, clock })
+        Ok(Self { socket, address, tls: None, door: None, clock, places: Places::new() })
     }
 
     /// Speaks TLS with this configuration.
@@ -83,6 +92,13 @@ impl Listener {
         self
     }
 
+    /// Lets peers in these networks have more connections than another address: proxies, which speak for many.
+    #[must_use]
+    pub fn except(mut self, networks: Vec<Network>) -> Self {
+        self.places.except(networks);
+        self
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -90,43 +106,41 @@ impl Listener {
 
     /// Serves until `stop` completes, then lets requests under way finish for at most 10 s.
     pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) {
-        let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (stopped, stopping) = watch::channel(false);
         let mut stop = pin!(stop);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut stop => break,
-                accepted = self.accept(&places) => accepted,
+                accepted = self.accept() => accepted,
             };
             let Some((stream, peer, place)) = accepted else { continue };
-            let watcher = graceful.watcher();
             let connection = Connection {
                 tls: self.tls.clone(),
                 door: self.door.clone(),
                 clock: Arc::clone(&self.clock),
                 router: router.clone(),
                 peer,
+                stopping: stopping.clone(),
             };
             task::spawn_detached("connection", async move {
-                connection.run(stream, watcher).await;
+                connection.run(stream).await;
                 drop(place);
             });
         }
         drop(self.socket);
+        stopped.send_replace(true);
         tokio::select! {
-            () = graceful.shutdown() => {}
+            () = self.places.all_free() => {}
             () = self.clock.sleep(PATIENCE) => tracing::warn!("connections were cut at shutdown"),
         }
     }
 
-    async fn accept(
-        &self,
-        places: &Arc<Semaphore>,
-    ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
+    /// Room first: whoever comes when there is none waits in the system's queue.
+    async fn accept(&self) -> Option<(TcpStream, SocketAddr, Place)> {
+        let room = self.places.room().await?;
         match self.socket.accept().await {
-            Ok((stream, peer)) => Some((stream, peer, place)),
+            Ok((stream, peer)) => Some((stream, peer, self.places.take(room, peer.ip())?)),
             Err(error) => {
                 // Out of file descriptors, say: accepting again at once would spin.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -143,23 +157,27 @@ struct Connection {
     clock: Arc<dyn Clock>,
     router: Router,
     peer: SocketAddr,
+    stopping: watch::Receiver<bool>,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, watcher: Watcher) {
+    async fn run(self, stream: TcpStream) {
         // Small answers must not wait for the peer's acknowledgement.
         let _best_effort = stream.set_nodelay(true);
         let Some(acceptor) = self.tls.clone() else {
-            return self.http(stream, None, watcher).await;
+            return self.http(stream, None).await;
         };
+        let mut stopping = self.stopping.clone();
         let shaken = tokio::select! {
             shaken = acceptor.accept(stream) => shaken,
             () = self.clock.sleep(PATIENCE) => return,
+            // Nothing was asked yet.
+            _ = stopping.wait_for(|stopping| *stopping) => return,
         };
         match shaken {
             Ok(stream) => {
                 let certificate = certificate::of_peer(stream.get_ref().1);
-                self.http(stream, certificate, watcher).await;
+                self.http(stream, certificate).await;
             }
             Err(error) => tracing::debug!(%error, "TLS handshake failed"),
         }
@@ -169,11 +187,12 @@ impl Connection {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         certificate: Option<PeerCertificate>,
-        watcher: Watcher,
     ) {
         let address = ClientAddress(self.peer.ip());
-        let (router, door) = (self.router, self.door);
+        let activity = Arc::new(Activity::default());
+        let (router, door, asked) = (self.router, self.door, Arc::clone(&activity));
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
+            let under_way = asked.begin();
             request.extensions_mut().insert(address);
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
@@ -181,21 +200,64 @@ impl Connection {
             let answered = door.as_ref().and_then(|door| door(&mut request));
             let router = router.clone();
             async move {
-                match answered {
+                let response = match answered {
                     Some(response) => Ok(response),
                     None => router.oneshot(request).await,
-                }
+                };
+                drop(under_way);
+                response
             }
         });
-        let mut builder = Builder::new(NamedTasks);
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-        builder.http2().timer(TokioTimer::new());
-        let service = TowerToHyperService::new(service);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
+        let builder = protocol();
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let (clock, mut stopping) = (self.clock, self.stopping);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            last = last_request(&activity, clock.as_ref(), &mut stopping) => match last {
+                // Nobody waits for an answer.
+                Last::Never => return tracing::debug!("a connection without a request is closed"),
+                Last::Begun => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection => ended,
+                        () = clock.sleep(PATIENCE) => return,
+                    }
+                }
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "connection ended early");
         }
     }
+}
+
+/// What is left of a connection that is to end.
+enum Last {
+    /// No request.
+    Never,
+    /// Whatever has begun.
+    Begun,
+}
+
+/// Completes when no further request is wanted.
+async fn last_request(activity: &Activity, clock: &dyn Clock, stopping: &mut watch::Receiver<bool>) -> Last {
+    tokio::select! {
+        useless = activity.useless(clock) => match useless {
+            Useless::Silent => Last::Never,
+            Useless::Idle => Last::Begun,
+        },
+        _ = stopping.wait_for(|stopping| *stopping) => Last::Begun,
+    }
+}
+
+/// HTTP/1.1 and HTTP/2, by what the peer's first bytes are.
+fn protocol() -> Builder<NamedTasks> {
+    let mut builder = Builder::new(NamedTasks);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PATIENCE);
+    builder
 }
 
 /// Runs the tasks of HTTP/2 connections under a name.
@@ -206,57 +268,6 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for NamedTasks {
     fn execute(&self, future: F) {
         task::spawn_detached("http2", future);
     }
-}
-
-/// SIGINT and SIGTERM, one after the other.
-#[derive(Debug)]
-pub struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// Hears them from now on; they no longer end the process by themselves.
-    ///
-    /// # Errors
-    /// As the system says when it will not tell us of signals.
-    pub fn listen() -> std::io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            Ok(Self {
-                interrupt: signal(SignalKind::interrupt())?,
-                terminate: signal(SignalKind::terminate())?,
-            })
-        }
-        #[cfg(not(unix))]
-        {
-            Ok(Self {})
-        }
-    }
-
-    /// Completes at the next one.
-    pub async fn next(&mut self) {
-        #[cfg(unix)]
-        {
-            tokio::select! { _ = self.interrupt.recv() => {} _ = self.terminate.recv() => {} }
-        }
-        #[cfg(not(unix))]
-        {
-            let _best_effort = tokio::signal::ctrl_c().await;
-        }
-    }
-}
-
-/// Completes at SIGINT or SIGTERM.
-///
-/// # Errors
-/// As [`Signals::listen`].
-pub fn interrupted() -> std::io::Result<impl Future<Output = ()> + Send> {
-    let mut signals = Signals::listen()?;
-    Ok(async move { signals.next().await })
 }
 
 #[cfg(test)]

@@ -31,13 +31,13 @@ pub struct Keygen {
     /// Path prefix of the files
     #[arg(long, value_name = "PREFIX")]
     pub out: PathBuf,
-    /// Algorithm that the key signs with
+    /// ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512 or EdDSA
     #[arg(long, value_name = "ALG", default_value = "ES256")]
     pub alg: String,
     /// Key id; default: the key's thumbprint
     #[arg(long, value_name = "KID")]
     pub key_id: Option<String>,
-    /// Certificate: the common name, also as DNS name where it is one
+    /// Certificate: the common name; also the host name or IP address, if it is one
     #[arg(long, value_name = "NAME", default_value = "m2m")]
     pub subject: String,
     /// Certificate: days until it expires

@@ -20,6 +20,11 @@ It prints `issuer URL` and, when it is ready, `ready URL`. Ctrl-C and SIGTERM
 stop it: /readyz answers 503, no connection is accepted any more, requests under
 way get 10 s, then exit 0. A second signal ends it at once with exit 130.";
 
+/// What was typed is not repeated: it may be a secret that stands where it should not.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port such as 127.0.0.1:8400 or [::]:443")
+}
+
 /// How a server writes its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -40,7 +45,7 @@ pub struct Serve {
     ])]
     pub dev: bool,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8400]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// The name of this server, as clients know it [default: where it listens]
     #[arg(long, value_name = "URL")]
@@ -55,7 +60,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// A second listener, which asks for client certificates
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub mtls_listen: Option<SocketAddr>,
     /// Authorities of client certificates (PEM)
     #[arg(long, value_name = "FILE")]
@@ -64,7 +69,7 @@ pub struct Serve {
     #[arg(long)]
     pub behind_tls_proxy: bool,
     /// Answer /metrics here instead of on the main listener
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics_listen: Option<SocketAddr>,
     /// How to write the log [default: text]
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -79,10 +79,15 @@ impl Plan<'_> {
 
     fn certificate(&self, around: &Surroundings) -> Result<(Vec<Planned>, Map<String, Value>), Failure> {
         let subject = self.typed.subject.clone();
-        let is_dns_name = subject.contains('.') && !subject.contains(char::is_whitespace);
+        let names = if is_host(&subject) { vec![subject.clone()] } else { Vec::new() };
+        if names.is_empty() {
+            around.output.warn(&format!(
+                "{subject:?} is no host name and no address: the certificate is good for a client, not for a server"
+            ));
+        }
         let certified = self_signed(
             &Wish {
-                names: if is_dns_name { vec![subject.clone()] } else { Vec::new() },
+                names,
                 subject,
                 // A peer whose clock is a little behind must not find it "not yet valid".
                 not_before: around.clock.wall().saturating_sub(Duration::from_secs(300)),
@@ -123,6 +128,16 @@ impl Plan<'_> {
     }
 }
 
+/// Whether a server could be reached by this name: an IP address, or a DNS name, of which `*` may be the first label.
+fn is_host(subject: &str) -> bool {
+    let is_label = |label: &str| {
+        let letters = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        !label.is_empty() && label.len() <= 63 && letters && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let labels = subject.strip_prefix("*.").unwrap_or(subject);
+    subject.parse::<std::net::IpAddr>().is_ok() || labels.split('.').all(is_label)
+}
+
 fn write_new(file: &Planned) -> Result<(), Failure> {
     let failed = |path: &Path, error: std::io::Error| {
         Failure::configuration(format!("cannot write {}: {error}", path.display()))
@@ -151,4 +166,29 @@ fn report(files: &[Planned], mut summary: Map<String, Value>, around: &Surroundi
         around.output.note(&format!("{name} {}", value.as_str().unwrap_or_default()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_can_be_called() {
+        for host in [
+            "localhost",
+            "m2m",
+            "login.example.com",
+            "*.example.com",
+            "127.0.0.1",
+            "::1",
+            "xn--bro-hoa.example",
+        ] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in
+            ["", "Billing service", "a..b", "-a.example", "a_b", "a.*.example", "büro.example", "CN=a"]
+        {
+            assert!(!is_host(other), "{other}");
+        }
+    }
 }

@@ -11,10 +11,14 @@ use crate::{Surroundings, log};
 
 pub(crate) async fn run(typed: &Serve, around: &Surroundings) -> Result<Exit, Failure> {
     let signals = Signals::listen().map_err(|error| Failure::internal(error.to_string()))?;
-    let settings = if typed.dev { Ok(None) } else { settings::read(typed, around).map(Some) };
+    let settings = contradiction(typed, around).and_then(|()| match typed.dev {
+        true => Ok(None),
+        false => settings::read(typed, around).map(Some),
+    });
     let format = match &settings {
         Ok(Some(settings)) => settings.log,
-        _ => typed.log.unwrap_or_default(),
+        Ok(None) => typed.log.unwrap_or_default(),
+        Err(_) => settings::log(typed, around),
     };
     match format {
         LogFormat::Text => log::start(around.global.verbose),
@@ -34,4 +38,18 @@ pub(crate) async fn run(typed: &Serve, around: &Surroundings) -> Result<Exit, Fa
         }
         ended => ended,
     }
+}
+
+/// What cannot be typed together, and the parser does not see: it lets `--env-file` pass without `--dev` where another
+/// flag excludes `--dev`.
+fn contradiction(typed: &Serve, around: &Surroundings) -> Result<(), Failure> {
+    if typed.env_file.is_some() && !typed.dev {
+        return Err(Failure::usage("--env-file is for --dev, which makes the client that it writes down")
+            .hint("m2m admin init writes a profile for another server"));
+    }
+    if typed.dev && around.global.config.is_some() {
+        return Err(Failure::usage("--dev takes no settings from a file")
+            .hint("leave --config out, or leave --dev out to serve what the file says"));
+    }
+    Ok(())
 }

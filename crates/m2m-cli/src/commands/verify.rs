@@ -29,7 +29,14 @@ pub(crate) async fn run(typed: &Verify, around: &Surroundings) -> Result<Exit, F
     let token = typed_token::read(&typed.token)?;
     let claims = match verifier.verify_token(token.expose()).await {
         Ok(claims) => claims,
-        Err(rejection) => return Err(refused(&rejection, &http, around)),
+        Err(rejection) => {
+            let failure = refused(&rejection, &http, around);
+            let is_jwt = token.expose().split('.').count() == 3;
+            return Err(match is_jwt {
+                true => failure,
+                false => failure.hint("an opaque token can only be introspected: m2m introspect"),
+            });
+        }
     };
     if !required.is_subset(claims.scope()) {
         let missing = required.difference(claims.scope());

@@ -17,6 +17,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::*;
 use crate::certificate::{Authority, Certified, Wish, self_signed};
 
+mod connections;
+
 fn wish(names: &[&str]) -> Wish {
     Wish {
         subject: "test".to_owned(),

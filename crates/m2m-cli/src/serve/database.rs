@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use m2m_proto::secret::SecretString;
 
+use super::sqlite::SqliteFile;
 use crate::Surroundings;
 use crate::exit::Failure;
 use crate::settings::secret::SecretReference;
@@ -67,16 +68,38 @@ impl Database {
         }
     }
 
-    /// The same with a kept URL read.
+    /// Reads a kept URL, and takes a file for this process alone. Blocks on the file system.
     ///
     /// # Errors
-    /// Exit 4: it cannot be read. Exit 3: it is no database.
-    pub(crate) async fn resolve(self, around: &Surroundings) -> Result<Self, Failure> {
-        let Self::Kept(reference) = self else { return Ok(self) };
-        let read = reference.read(&around.environment, around.clock.as_ref()).await?;
-        Self::with_secrets(read.secret.expose(), &around.directory)
-            .map_err(|problem| Failure::configuration(format!("database, from {reference}: {problem}")))
+    /// Exit 4: the URL cannot be read. Exit 3: it is no database; as [`SqliteFile::claim`].
+    pub(crate) async fn claim(self, around: &Surroundings) -> Result<Claimed, Failure> {
+        match self {
+            Self::Memory => Ok(Claimed::Memory),
+            Self::Postgres(url) => Ok(Claimed::Postgres(url)),
+            Self::Sqlite(path) => SqliteFile::claim(&around.directory.join(path)).map(Claimed::Sqlite),
+            Self::Kept(reference) => {
+                let read = reference.read(&around.environment, around.clock.as_ref()).await?;
+                let wrong =
+                    |problem| Failure::configuration(format!("database, from {reference}: {problem}"));
+                match Self::with_secrets(read.secret.expose(), &around.directory).map_err(wrong)? {
+                    Self::Sqlite(path) => SqliteFile::claim(&path).map(Claimed::Sqlite),
+                    Self::Postgres(url) => Ok(Claimed::Postgres(url)),
+                    Self::Memory | Self::Kept(_) => Ok(Claimed::Memory),
+                }
+            }
+        }
     }
+}
+
+/// A database that may be opened.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    /// Nothing to open.
+    Memory,
+    /// Ours until this is dropped.
+    Sqlite(SqliteFile),
+    /// Its URL; may hold a password.
+    Postgres(SecretString),
 }
 
 /// Whether the URL holds a password, before the host or as a parameter.

@@ -69,7 +69,7 @@ async fn register(server: &Server) -> Result<Made, Failure> {
     admin.create_api(api).await.map_err(wrong)?;
     let granted = Scope::parse(&SCOPES.map(|(token, _)| token).join(" ")).map_err(wrong)?;
     admin.create_client(Client::new(client_id).grant(identifier, granted)).await.map_err(wrong)?;
-    let made = founding::administrator(server).await?;
+    let made = founding::administrator(server, &founding::admin_id()?).await?;
     let admin = made.ok_or_else(|| Failure::internal("the administrator was there already"))?;
     Ok(Made { client: secret(server, CLIENT).await?, admin })
 }
@@ -94,7 +94,10 @@ fn announce(typed: &Serve, around: &Surroundings, issuer: &str, made: &Made) -> 
     around.output.result(&format!("client {CLIENT}"))?;
     around.output.result(&format!("ready {issuer}"))?;
     let next = typed.env_file.as_ref().map_or_else(
-        || "the client's secret is written by --env-file FILE".to_owned(),
+        || {
+            "the client's secret is in no file; for one: m2m serve --dev --env-file dev.env, then . ./dev.env"
+                .to_owned()
+        },
         |path| format!("try: . {}; m2m token --scope orders:read", sourced(path)),
     );
     around.output.note(&next);

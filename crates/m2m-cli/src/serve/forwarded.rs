@@ -74,6 +74,11 @@ impl TrustedProxies {
         Self { networks, certificates, said: Arc::default() }
     }
 
+    /// Whom they are: peers that speak for many.
+    pub(crate) fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }

@@ -3,23 +3,29 @@
 //! `m2m admin init` does it for any database; `m2m serve` does it for a SQLite file that it makes itself, beside that
 //! file.
 //!
-//! Enforces: nothing that is there is replaced. The sealing key is on the disk before anything is sealed under it.
+//! Enforces: nothing that is there is replaced. The sealing key is on the disk before anything is sealed under it, and
+//! not in a file that everybody on the machine can read.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use m2m_authorization_server::admin::{ADMIN_PATH, SCOPE_READ, SCOPE_WRITE};
 use m2m_authorization_server::registry::{Client, CredentialSpec, Proof, SecretUse};
 use m2m_authorization_server::{ErrorKind, Server};
 use m2m_io::Random;
+use m2m_io::file::Exposure;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::base64url;
 use m2m_proto::scope::Scope;
 use m2m_proto::secret::{SecretBytes, SecretString};
 use m2m_proto::uri::Issuer;
 
+use super::database::Claimed;
 use super::open::failure;
+use super::sqlite::Age;
 use crate::Surroundings;
+use crate::args::LogFormat;
 use crate::exit::Failure;
 use crate::settings::edit::Draft;
 use crate::settings::field::Field;
@@ -32,23 +38,38 @@ pub(crate) const ADMIN: &str = "admin";
 /// Bytes of a sealing key, at least.
 const SEALING_KEY_BYTES: usize = 32;
 
-/// Registers the client `admin` with a secret, for everything that the admin API can do.
+/// [`ADMIN`] as a client identifier.
+///
+/// # Errors
+/// None that can happen.
+pub(crate) fn admin_id() -> Result<ClientId, Failure> {
+    ClientId::parse(ADMIN).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// Everything that the admin API can do.
+///
+/// # Errors
+/// None that can happen.
+pub(crate) fn everything() -> Result<Scope, Failure> {
+    Scope::parse(&format!("{SCOPE_READ} {SCOPE_WRITE}")).map_err(|error| Failure::internal(error.to_string()))
+}
+
+/// Registers a client with a secret, for everything that the admin API can do.
 ///
 /// # Errors
 /// `None` when there is one already; what the server says.
-pub(crate) async fn administrator(server: &Server) -> Result<Option<SecretString>, Failure> {
+pub(crate) async fn administrator(server: &Server, id: &ClientId) -> Result<Option<SecretString>, Failure> {
     let wrong = |error: m2m_authorization_server::Error| failure(&error);
-    let id = ClientId::parse(ADMIN).map_err(|error| Failure::internal(error.to_string()))?;
-    let scope = Scope::parse("m2m:read m2m:write").map_err(|error| Failure::internal(error.to_string()))?;
     let api = server.admin_api().map_err(wrong)?;
     let admin = server.admin();
-    let client = Client::new(id.clone()).grant(api, scope);
+    let client = Client::new(id.clone()).grant(api, everything()?);
     match admin.create_client(client).await {
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(None),
         created => created.map_err(wrong)?,
     };
     let proof = Proof::ClientSecret(SecretUse::BasicOrPost);
-    let made = admin.create_credential(CredentialSpec::new(id, "first", proof)).await.map_err(wrong)?;
+    let made =
+        admin.create_credential(CredentialSpec::new(id.clone(), "first", proof)).await.map_err(wrong)?;
     made.client_secret.map(Some).ok_or_else(|| Failure::internal("the server made no secret"))
 }
 
@@ -56,20 +77,33 @@ pub(crate) async fn administrator(server: &Server) -> Result<Option<SecretString
 /// so what is made is text: 32 random bytes in base64url.
 ///
 /// # Errors
-/// Exit 3: the file cannot be written. Exit 4: it cannot be read, or is too short.
-pub(crate) async fn sealing_key(path: &Path, around: &Surroundings) -> Result<SecretBytes, Failure> {
+/// Exit 3: the file cannot be written, or it is not there and the database is not new: a new key would open nothing in
+/// it. Exit 4: it cannot be read, or is too short.
+pub(crate) async fn sealing_key(
+    path: &Path,
+    database: &Claimed,
+    log: LogFormat,
+    around: &Surroundings,
+) -> Result<SecretBytes, Failure> {
     if path.symlink_metadata().is_err() {
+        if matches!(database, Claimed::Sqlite(file) if file.age() == Age::Old) {
+            return Err(Failure::configuration(format!(
+                "{} is not there, and the database is not new: it was made under another sealing key",
+                path.display()
+            ))
+            .hint(
+                "name the file that was made with it: sealing_key = { file = \"/path\" } in the file that m2m serve \
+                 --config reads, --sealing-key-file for m2m admin init",
+            ));
+        }
         let text = random_text(around.random.as_ref());
         write_new(path, text.expose())?;
-        around.output.note(&format!("the sealing key is made: {} (mode 0600)", path.display()));
-        around
-            .output
-            .note("every node needs the same file; without it every secret and key in the database is lost");
+        tell(&format!("the sealing key is made: {} (mode 0600)", path.display()), log, around);
+        let keep = "every node needs the same file; without it every secret and key in the database is lost";
+        tell(keep, log, around);
         return Ok(SecretBytes::from(text.expose().as_bytes()));
     }
-    let read =
-        SecretReference::File(path.to_owned()).read(&around.environment, around.clock.as_ref()).await?;
-    let key = SecretBytes::from(read.secret.expose().as_bytes());
+    let key = kept_sealing_key(&SecretReference::File(path.to_owned()), around).await?;
     if key.expose().len() < SEALING_KEY_BYTES {
         return Err(Failure::secret(format!(
             "the sealing key {} has less than {SEALING_KEY_BYTES} bytes",
@@ -78,6 +112,41 @@ pub(crate) async fn sealing_key(path: &Path, around: &Surroundings) -> Result<Se
         .hint("name a file that is not there, to have one made"));
     }
     Ok(key)
+}
+
+/// The key that somebody keeps for us.
+///
+/// # Errors
+/// Exit 4: it cannot be read. Exit 3: it is in a file that everybody on this machine can read.
+pub(crate) async fn kept_sealing_key(
+    reference: &SecretReference,
+    around: &Surroundings,
+) -> Result<SecretBytes, Failure> {
+    let read = reference.read(&around.environment, around.clock.as_ref()).await?;
+    match read.exposure {
+        Exposure::Private => {}
+        Exposure::Group => {
+            tracing::warn!("the sealing key, {reference}, can be read by its group: chmod 600");
+        }
+        Exposure::Everybody => {
+            return Err(Failure::configuration(format!(
+                "the sealing key, {reference}, can be read by everybody on this machine"
+            ))
+            .hint(
+                "chmod 600 it, and replace it if others were there; of a mounted secret set the mode \
+                 (Kubernetes: defaultMode: 0400)",
+            ));
+        }
+    }
+    Ok(SecretBytes::from(read.secret.expose().as_bytes()))
+}
+
+/// Says something in the form that the log has.
+pub(crate) fn tell(text: &str, log: LogFormat, around: &Surroundings) {
+    match log {
+        LogFormat::Text => around.output.note(text),
+        LogFormat::Json => tracing::info!("{text}"),
+    }
 }
 
 fn random_text(random: &dyn Random) -> SecretString {
@@ -93,12 +162,22 @@ pub(crate) struct Places {
     pub(crate) profile: PathBuf,
     /// The secret, beside it.
     pub(crate) secret: PathBuf,
+    /// The certificates that the profile trusts besides the system's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Places {
     /// The profile, and beside it the secret.
     pub(crate) fn at(profile: &Path) -> Self {
-        Self { profile: profile.to_owned(), secret: profile.with_extension("secret") }
+        Self { profile: profile.to_owned(), secret: profile.with_extension("secret"), ca_file: None }
+    }
+
+    /// The first that is there already, if one is.
+    pub(crate) fn taken(&self) -> Option<&Path> {
+        [&self.profile, &self.secret]
+            .into_iter()
+            .find(|path| path.symlink_metadata().is_ok())
+            .map(PathBuf::as_path)
     }
 
     /// Writes both, 0600.
@@ -108,21 +187,27 @@ impl Places {
     pub(crate) fn write(
         &self,
         issuer: &Issuer,
+        id: &ClientId,
         client_secret: &SecretString,
         around: &Surroundings,
     ) -> Result<(), Failure> {
         write_new(&self.secret, client_secret.expose())?;
         let mut draft = Draft::open(&self.profile)?;
-        draft.put(ADMIN, &profile(issuer, &self.secret))?;
+        let mut profile = profile(issuer, id, &self.secret);
+        if let Some(path) = &self.ca_file {
+            let value = Value::Text(path.display().to_string());
+            profile.insert(Field::CaFile, Sourced { value, origin: Origin::Default });
+        }
+        draft.put(ADMIN, &profile)?;
         draft.save(around.random.as_ref()).map(drop)
     }
 }
 
-fn profile(issuer: &Issuer, secret: &Path) -> Profile {
-    let audience = format!("{}/admin/v1", issuer.as_str().trim_end_matches('/'));
+fn profile(issuer: &Issuer, id: &ClientId, secret: &Path) -> Profile {
+    let audience = format!("{}{ADMIN_PATH}", issuer.as_str().trim_end_matches('/'));
     let values = [
         (Field::Issuer, Value::Text(issuer.as_str().to_owned())),
-        (Field::ClientId, Value::Text(ADMIN.to_owned())),
+        (Field::ClientId, Value::Text(id.as_str().to_owned())),
         (Field::ClientSecret, Value::Secret(SecretReference::File(secret.to_owned()))),
         (Field::Audience, Value::Text(audience)),
     ];

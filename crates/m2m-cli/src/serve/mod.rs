@@ -17,6 +17,7 @@ pub(crate) mod open;
 mod running;
 pub(crate) mod settings;
 mod sockets;
+pub(crate) mod sqlite;
 pub(crate) mod stated;
 
 use m2m_authorization_server::MutualTls;
@@ -62,7 +63,7 @@ async fn start(settings: &Settings, around: &Surroundings) -> Result<(Running, I
         .map(|certificates| mutual_tls(certificates, &issuer, sockets.mutual_tls_port()))
         .transpose()?;
     let opened = open::open(settings, issuer.clone(), mutual_tls, around).await?;
-    opened.prepare(around).await?;
+    opened.prepare(settings.log, around).await?;
     let header = certificates.map_or(CertificateHeader::Ignored, |certificates| certificates.header);
     let proxies = TrustedProxies::new(settings.trusted_proxies.clone(), header);
     Ok((Running::start(opened, sockets, proxies, exposition, around), issuer))

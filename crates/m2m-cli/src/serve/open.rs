@@ -1,25 +1,26 @@
 //! Opens the store and builds the server on it: the one place that knows how the two are put together.
 //!
-//! Enforces: one process for each SQLite file, by a lock on `PATH.lock` that ends with the process; a database that
-//! others read is opened under the sealing key that it was made with.
+//! Enforces: one process for each SQLite file ([`sqlite`](super::sqlite)); a database that others read is opened under
+//! the sealing key that it was made with; somebody who may administer is made for a new SQLite file alone, so that a
+//! client that was deleted stays away, and only where profile and secret have a place.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
 use m2m_authorization_server::store::sql::{SqlOptions, SqlStore};
 use m2m_authorization_server::store::{ReplayScope, Store, StoreError};
 use m2m_authorization_server::{AuditMode, ErrorKind, MutualTls, Server, ServerBuilder, ServerNonce};
-use m2m_io::file::FileLock;
 use m2m_io::{Clock, EgressRules, ReqwestHttp};
 use m2m_proto::secret::SecretBytes;
 use m2m_proto::uri::Issuer;
 
-use super::database::Database;
+use super::database::Claimed;
 use super::founding::{self, Places};
 use super::settings::Settings;
+use super::sqlite::Age;
 use super::stated::{Audit, Replay, Tuning};
 use crate::Surroundings;
+use crate::args::LogFormat;
 use crate::connect::http_failure;
 use crate::exit::{Exit, Failure};
 
@@ -27,8 +28,8 @@ use crate::exit::{Exit, Failure};
 pub(crate) struct Opened {
     server: Server,
     /// Where the administrator of a new SQLite file is written to.
-    beside: Option<PathBuf>,
-    _lock: Option<FileLock>,
+    founds: Option<Places>,
+    _held: Claimed,
 }
 
 /// Opens what the settings name.
@@ -42,12 +43,14 @@ pub(crate) async fn open(
     mutual_tls: Option<MutualTls>,
     around: &Surroundings,
 ) -> Result<Opened, Failure> {
-    let database = settings.database.clone().resolve(around).await?;
-    let (lock, beside) = match &database {
-        // Absolute, because the profile beside it will be read from other directories.
-        Database::Sqlite(path) => (Some(lock(path)?), Some(around.directory.join(path))),
-        _ => (None, None),
-    };
+    let database = settings.database.clone().claim(around).await?;
+    if matches!(database, Claimed::Memory) {
+        tracing::warn!("a database in memory has no client that may administer; m2m serve --dev makes one");
+    }
+    let mut founds = founds(&database)?;
+    if let (Some(places), Some(own)) = (&mut founds, &settings.tls) {
+        places.ca_file = Some(around.directory.join(&own.cert));
+    }
     let mut builder = tuned(Server::builder(issuer), &settings.tuning)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
@@ -63,7 +66,27 @@ pub(crate) async fn open(
         builder = builder.mutual_tls(mutual_tls);
     }
     let server = builder.build().map_err(|error| failure(&error))?;
-    Ok(Opened { server, beside, _lock: lock })
+    Ok(Opened { server, founds, _held: database })
+}
+
+/// Where the administrator goes, if one is to be made.
+///
+/// # Errors
+/// Exit 3: a file is in the way. Nothing is in the database by then.
+fn founds(database: &Claimed) -> Result<Option<Places>, Failure> {
+    let Claimed::Sqlite(file) = database else { return Ok(None) };
+    if file.age() == Age::Old {
+        return Ok(None);
+    }
+    let places = Places::at(&file.beside(".admin.toml"));
+    match places.taken() {
+        None => Ok(Some(places)),
+        Some(path) => Err(Failure::configuration(format!(
+            "{} is of another database and is not replaced",
+            path.display()
+        ))
+        .hint("the database is new: move the file away, or name another database; nothing was made")),
+    }
 }
 
 fn tuned(mut builder: ServerBuilder, tuning: &Tuning) -> ServerBuilder {
@@ -79,18 +102,16 @@ fn tuned(mut builder: ServerBuilder, tuning: &Tuning) -> ServerBuilder {
 /// The configured key; beside a SQLite file, one that is made with it.
 async fn sealing_key(
     settings: &Settings,
-    database: &Database,
+    database: &Claimed,
     around: &Surroundings,
 ) -> Result<Option<SecretBytes>, Failure> {
     match (&settings.sealing_key, database) {
-        (Some(reference), _) => {
-            let read = reference.read(&around.environment, around.clock.as_ref()).await?;
-            Ok(Some(SecretBytes::from(read.secret.expose().as_bytes())))
+        (Some(reference), _) => founding::kept_sealing_key(reference, around).await.map(Some),
+        (None, Claimed::Sqlite(file)) => {
+            let path = file.beside(".sealing-key");
+            founding::sealing_key(&path, database, settings.log, around).await.map(Some)
         }
-        (None, Database::Sqlite(path)) => {
-            founding::sealing_key(&suffixed(path, ".sealing-key"), around).await.map(Some)
-        }
-        (None, Database::Memory) => Ok(None),
+        (None, Claimed::Memory) => Ok(None),
         (None, _) => Err(Failure::configuration("a database that several nodes share needs a sealing key")
             .hint("m2m admin init makes one; then write sealing_key = { file = \"/path\" } into m2m-server.toml")),
     }
@@ -101,19 +122,16 @@ async fn sealing_key(
 /// # Errors
 /// Exit 3 and 5, as [`open`].
 pub(crate) async fn store(
-    database: &Database,
+    database: &Claimed,
     tuning: &Tuning,
     clock: Arc<dyn Clock>,
 ) -> Result<Option<Arc<dyn Store>>, Failure> {
     let url = match database {
-        Database::Memory | Database::Kept(_) => return Ok(None),
-        Database::Sqlite(path) => {
-            private(path)?;
-            format!("sqlite:{}", path.display())
-        }
-        Database::Postgres(url) => url.expose().clone(),
+        Claimed::Memory => return Ok(None),
+        Claimed::Sqlite(file) => file.url(),
+        Claimed::Postgres(url) => url.expose(),
     };
-    let mut options = SqlOptions::new(&url);
+    let mut options = SqlOptions::new(url);
     options.replay = tuning.replay.map(|replay| match replay {
         Replay::Node => ReplayScope::Node,
         Replay::Shared => ReplayScope::Shared,
@@ -125,45 +143,25 @@ pub(crate) async fn store(
     Ok(Some(Arc::new(store)))
 }
 
-/// Makes an empty file for us alone: SQLite itself would let others read it.
-fn private(path: &Path) -> Result<(), Failure> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-        .open(path)
-        .map(drop)
-        .map_err(|error| Failure::configuration(format!("cannot open {}: {error}", path.display())))
-}
-
-/// `PATH` with something at its end.
-fn suffixed(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 impl Opened {
     /// A server that is in memory, ready as it is.
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, beside: None, _lock: None }
+        Self { server, founds: None, _held: Claimed::Memory }
     }
 
     /// Makes what must be there before the first request: keys, the admin API, and for a new SQLite file somebody who
     /// may administer.
-    pub(crate) async fn prepare(&self, around: &Surroundings) -> Result<(), Failure> {
+    pub(crate) async fn prepare(&self, log: LogFormat, around: &Surroundings) -> Result<(), Failure> {
         self.server.prepare().await.map_err(|error| failure(&error))?;
-        let Some(database) = &self.beside else { return Ok(()) };
-        let places = Places::at(&suffixed(database, ".admin.toml"));
-        if let Some(secret) = founding::administrator(&self.server).await? {
-            places.write(self.server.issuer(), &secret, around)?;
+        let Some(places) = &self.founds else { return Ok(()) };
+        let id = founding::admin_id()?;
+        if let Some(secret) = founding::administrator(&self.server, &id).await? {
+            places
+                .write(self.server.issuer(), &id, &secret, around)
+                .map_err(|failure| failure.hint("m2m admin init gives the client another secret"))?;
             let path = places.profile.display();
-            around.output.note(&format!("the client {} is made, its profile is {path}", founding::ADMIN));
-            around.output.note(&format!("try: m2m --config {path} admin client list"));
+            founding::tell(&format!("the client {id} is made, its profile is {path}"), log, around);
+            founding::tell(&format!("try: m2m --config {path} admin client list"), log, around);
         }
         Ok(())
     }
@@ -199,23 +197,6 @@ fn http(settings: &Settings) -> Result<ReqwestHttp, Failure> {
     ReqwestHttp::builder().egress(egress).build().map_err(|error| http_failure(&error))
 }
 
-/// Keeps a second process away from the file.
-///
-/// # Errors
-/// Exit 3: another process uses it.
-pub(crate) fn lock(path: &Path) -> Result<FileLock, Failure> {
-    let beside = suffixed(path, ".lock");
-    match FileLock::try_acquire(&beside) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(Failure::configuration(format!("another `m2m serve` uses {}", path.display())).hint(
-            "one process for each SQLite file: stop the other one, or name another file; several nodes share a \
-             postgres:// database",
-        )),
-        Err(error) => Err(Failure::configuration(format!("cannot lock {}: {error}", beside.display()))
-            .hint("the directory of the database must exist and be writable")),
-    }
-}
-
 /// What the store says, as an end of the command.
 fn store_failure(error: &StoreError) -> Failure {
     let message = format!("the database cannot be opened: {error}");
@@ -237,21 +218,4 @@ pub(crate) fn failure(error: &m2m_authorization_server::Error) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_process_for_each_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("m2m.db");
-        let held = lock(&path).unwrap();
-        assert!(directory.path().join("m2m.db.lock").exists());
-        let failure = lock(&path).unwrap_err();
-        assert_eq!(failure.exit(), Exit::Configuration);
-        assert!(failure.message().starts_with("another `m2m serve` uses "), "{}", failure.message());
-        drop(held);
-        assert!(lock(&path).is_ok());
-        let nowhere = lock(&directory.path().join("nowhere/m2m.db")).unwrap_err();
-        assert!(nowhere.advice().unwrap().contains("must exist"), "{nowhere:?}");
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::listen::{Door, Listener, Signals};
 use crate::serve::exposition::Exposition;
 use crate::serve::forwarded::TrustedProxies;
+use crate::serve::founding;
 use crate::serve::open::Opened;
 use crate::serve::sockets::Sockets;
 
@@ -53,10 +54,12 @@ impl Running {
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
+        let crowds = proxies.networks().to_vec();
         let door = door(proxies);
-        running.serve("listener", sockets.main.door(Arc::clone(&door)), router.clone());
+        let main = sockets.main.door(Arc::clone(&door)).except(crowds.clone());
+        running.serve("listener", main, router.clone());
         if let Some(listener) = sockets.mutual_tls {
-            running.serve("listener, mutual TLS", listener.door(door), router);
+            running.serve("listener, mutual TLS", listener.door(door).except(crowds), router);
         }
         if let Some(listener) = sockets.metrics {
             running.serve("listener, metrics", listener, metrics);
@@ -89,10 +92,7 @@ impl Running {
     ) -> Result<Exit, Failure> {
         signals.next().await;
         self.opened.stop_accepting();
-        match ending.log {
-            LogFormat::Text => around.output.note("stopping"),
-            LogFormat::Json => tracing::info!("stopping"),
-        }
+        founding::tell("stopping", ending.log, around);
         tokio::select! {
             ended = self.stop(ending.delay, around) => ended.map(|()| Exit::Ok),
             () = signals.next() => {

@@ -12,7 +12,7 @@ use m2m_proto::uri::{EndpointUri, Issuer};
 use super::database::Database;
 use super::forwarded::CertificateHeader;
 use super::stated::{Stated, Tuning};
-use super::{check, file};
+use super::{check, file, stated};
 use crate::Surroundings;
 use crate::args::{LogFormat, Serve};
 use crate::exit::Failure;
@@ -78,6 +78,17 @@ pub(crate) fn read(typed: &Serve, around: &Surroundings) -> Result<Settings, Fai
         }
     };
     Settings::of(Stated::typed_over(typed, file)?)
+}
+
+/// How failures are written where settings could not be read: as typed, else as the file says, if so much of it can be
+/// understood.
+pub(crate) fn log(typed: &Serve, around: &Surroundings) -> LogFormat {
+    let of_file = || {
+        let text = search::read(around.global.config.as_ref()?).ok()?;
+        let table: toml::Table = std::str::from_utf8(&text).ok()?.parse().ok()?;
+        stated::log(table.get("log")?.as_str()?).ok()
+    };
+    typed.log.or_else(of_file).unwrap_or_default()
 }
 
 impl Settings {

@@ -22,21 +22,22 @@ const SECRET: &str = "M2M_ADMIN_CLIENT_SECRET";
 const SECRET_FILE: &str = "M2M_ADMIN_CLIENT_SECRET_FILE";
 
 impl Settings {
-    /// The settings for the admin API: the profile that was typed; else `M2M_ADMIN_*`, as soon as one of them is set;
-    /// else the profile `admin`. Opens `m2m.toml` files, and no secret.
+    /// The settings for the admin API: the profile that was typed, or `admin` of the file that was; else `M2M_ADMIN_*`,
+    /// as soon as one of them is set; else the profile `admin`. Opens `m2m.toml` files, and no secret.
     ///
     /// # Errors
     /// Exit 3: one of `M2M_ADMIN_*` is missing, or there is no such profile; and as [`Settings::resolve`].
     pub fn resolve_admin(inputs: Inputs<'_>) -> Result<Self, Failure> {
-        let typed = inputs.global.profile.is_some();
+        let typed = inputs.global.profile.is_some() || inputs.global.config.is_some();
         if !typed && let Some(profile) = of_environment(inputs.environment)? {
             return Self::of(profile);
         }
         let profile = inputs.global.profile.clone().or_else(|| Some(PROFILE.to_owned()));
         let global = Global { profile, ..inputs.global.clone() };
         let resolved = Self::resolve_without_variables(Inputs { global: &global, ..inputs });
-        match resolved {
-            Err(failure) if !typed && failure.message() == no_profile() => {
+        let environment = inputs.environment;
+        match resolved.and_then(|settings| settings.with_surroundings(environment)) {
+            Err(failure) if inputs.global.profile.is_none() && failure.message() == no_profile() => {
                 Err(Failure::configuration("nobody is named who may administer").hint(format!(
                     "set {URL} (the issuer), {CLIENT_ID} and {SECRET}, or write a profile {PROFILE}; \
                      m2m admin init makes one, and --config names its file"
@@ -45,6 +46,29 @@ impl Settings {
             resolved => resolved,
         }
     }
+
+    /// The same with what belongs to the machine and not to whoever administers, where the profile does not say it.
+    fn with_surroundings(mut self, environment: &Environment) -> Result<Self, Failure> {
+        for (field, sourced) in surroundings(environment)? {
+            self.values.entry(field).or_insert(sourced);
+        }
+        Ok(self)
+    }
+}
+
+fn surroundings(environment: &Environment) -> Result<Profile, Failure> {
+    let mut profile = Profile::new();
+    let mut put = |field: Field, value: Value| {
+        profile.insert(field, Sourced { value, origin: Origin::Env(field.env()) });
+    };
+    if let Some(path) = environment.text(Field::CaFile.env()) {
+        put(Field::CaFile, Value::Text(path.to_owned()));
+    }
+    if let Some(time) = environment.text(Field::Timeout.env()) {
+        let wrong = |problem| Failure::configuration(format!("{}: {problem}", Field::Timeout.env()));
+        put(Field::Timeout, Value::Time(parse_time(time).map_err(wrong)?));
+    }
+    Ok(profile)
 }
 
 fn no_profile() -> String {
@@ -80,13 +104,7 @@ fn of_environment(environment: &Environment) -> Result<Option<Profile>, Failure>
             put(Field::ClientSecret, SECRET_FILE, Value::Secret(SecretReference::File(path.into())));
         }
     }
-    if let Some(path) = environment.text(Field::CaFile.env()) {
-        put(Field::CaFile, Field::CaFile.env(), Value::Text(path.to_owned()));
-    }
-    if let Some(time) = environment.text(Field::Timeout.env()) {
-        let wrong = |problem| Failure::configuration(format!("{}: {problem}", Field::Timeout.env()));
-        put(Field::Timeout, Field::Timeout.env(), Value::Time(parse_time(time).map_err(wrong)?));
-    }
+    profile.extend(surroundings(environment)?);
     Ok(Some(profile))
 }
 
@@ -118,7 +136,9 @@ mod tests {
         .unwrap();
         let config = Some(file);
         let typed = Global { profile: Some("admin".to_owned()), config: config.clone(), ..Global::default() };
-        let default = Global { config, ..Global::default() };
+        let named = Global { config, ..Global::default() };
+        std::fs::copy(named.config.as_ref().unwrap(), place.path().join("m2m.toml")).unwrap();
+        let default = Global::default();
         let check = |global: &Global, environment: &Environment, issuer: &str, client: &str| {
             let settings = resolve(global, environment, place.path()).unwrap();
             assert_eq!(settings.text(Field::Issuer), Some(issuer));
@@ -126,9 +146,27 @@ mod tests {
         };
         check(&default, &Environment::of(ALL), "https://as.example", "root");
         check(&typed, &Environment::of(ALL), "https://file.example", "a");
+        check(&named, &Environment::of(ALL), "https://file.example", "a");
         // What applications are set up with changes nothing.
         let other = Environment::of([("M2M_ISSUER", "https://other.example"), ("M2M_CLIENT_ID", "svc")]);
         check(&default, &other, "https://file.example", "a");
+    }
+
+    #[test]
+    fn the_authorities_of_the_machine_are_trusted_with_a_profile_too() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("admin.toml");
+        let check = |more: &str, expect: &str| {
+            let text =
+                format!("[profiles.admin]\nissuer = \"https://file.example\"\nclient_id = \"a\"\n{more}");
+            std::fs::write(&file, text).unwrap();
+            let global = Global { config: Some(file.clone()), ..Global::default() };
+            let environment = Environment::of([("M2M_CA_FILE", "/etc/ca.pem")]);
+            let settings = resolve(&global, &environment, place.path()).unwrap();
+            assert_eq!(settings.text(Field::CaFile), Some(expect));
+        };
+        check("", "/etc/ca.pem");
+        check("ca_file = \"/own.pem\"\n", "/own.pem");
     }
 
     #[test]

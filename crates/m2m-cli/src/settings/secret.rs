@@ -10,7 +10,7 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use m2m_io::Clock;
-use m2m_io::file::{MAX_SECRET_BYTES, TrailingNewline, read_secret_file};
+use m2m_io::file::{Exposure, MAX_SECRET_BYTES, TrailingNewline, read_secret_file};
 use m2m_proto::secret::SecretString;
 
 use super::env::Environment;
@@ -78,6 +78,8 @@ pub struct ReadSecret {
     pub secret: SecretString,
     /// Whether a final line end was removed from a file or a variable.
     pub trailing_newline: TrailingNewline,
+    /// Who else may read the file that it is in; what is in no file is private.
+    pub exposure: Exposure,
 }
 
 impl SecretReference {
@@ -86,7 +88,11 @@ impl SecretReference {
     /// # Errors
     /// Exit 4: it is not there, empty, not text, or too long. The message names the reference.
     pub async fn read(&self, environment: &Environment, clock: &dyn Clock) -> Result<ReadSecret, Failure> {
-        let plain = |secret| ReadSecret { secret, trailing_newline: TrailingNewline::Absent };
+        let plain = |secret| ReadSecret {
+            secret,
+            trailing_newline: TrailingNewline::Absent,
+            exposure: Exposure::Private,
+        };
         match self {
             Self::Env(name) => match environment.text(name) {
                 // A variable filled from a file by other means than a shell keeps its line end.
@@ -118,7 +124,11 @@ impl SecretReference {
         let read = read_secret_file(path).map_err(|error| self.unavailable(&reason(&error)))?;
         let text = String::from_utf8(read.secret.expose().clone())
             .map_err(|_| self.unavailable("it is not UTF-8 text"))?;
-        Ok(ReadSecret { secret: SecretString::new(text), trailing_newline: read.trailing_newline })
+        Ok(ReadSecret {
+            secret: SecretString::new(text),
+            trailing_newline: read.trailing_newline,
+            exposure: read.exposure,
+        })
     }
 
     async fn command(&self, argv: &[String], clock: &dyn Clock) -> Result<SecretString, Failure> {
@@ -164,7 +174,8 @@ impl SecretReference {
 fn without_line_end(value: &str) -> ReadSecret {
     let line = value.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let trailing_newline = if line.is_some() { TrailingNewline::Removed } else { TrailingNewline::Absent };
-    ReadSecret { secret: SecretString::from(line.unwrap_or(value)), trailing_newline }
+    let secret = SecretString::from(line.unwrap_or(value));
+    ReadSecret { secret, trailing_newline, exposure: Exposure::Private }
 }
 
 /// Splits a typed command as a shell would split plain words and quotes, and nothing else: no variables, no

@@ -277,6 +277,34 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn the_first_profile_works_with_a_certificate_that_nobody_else_trusts() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let made = Command::new(binary())
+        .args(["keygen", "certificate", "--subject", "127.0.0.1", "--out", text(&at("server"))])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let database = format!("sqlite:{}", text(&at("m2m.db")));
+    let (cert, key) = (at("server.cert.pem"), at("server.key.pem"));
+    let files = ["--database", &database, "--tls-cert", text(&cert), "--tls-key", text(&key)];
+    // In JSON every line is, those of the first start too.
+    let serving = Serving::start(&files);
+    let listed = Command::new(binary())
+        .args(["--config", text(&at("m2m.db.admin.toml")), "admin", "client", "list", "--json"])
+        .env_clear()
+        .env("HOME", directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&listed.stderr);
+    assert!(listed.status.success(), "{said}");
+    assert!(String::from_utf8(listed.stdout).unwrap().contains(r#""id":"admin""#));
+    let (exit, log) = serving.stop();
+    assert_eq!(exit, 0);
+    assert!(log.iter().any(|line| line["message"].as_str().unwrap().starts_with("the sealing key is made")));
+}
+
+#[test]
 fn one_sqlite_file_has_one_server() {
     let directory = tempfile::tempdir().unwrap();
     let held = FileLock::try_acquire(&directory.path().join("m2m.db.lock")).unwrap().unwrap();

@@ -127,6 +127,8 @@ Example:
   m2m --config admin.toml admin client list
 
 It works on the database itself, before a server does; on PostgreSQL also later.
+A client that is there gets one more secret, if it is enabled and may
+administer; otherwise --client-id makes another one.
 The sealing key is made where the file is not there: every node needs the same
 one, and without it all secrets and keys in the database are lost.")]
 pub struct AdminInit {
@@ -142,4 +144,7 @@ pub struct AdminInit {
     /// Where the profile admin goes; its secret goes beside it
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// The client that may administer; made when absent
+    #[arg(long, value_name = "ID", default_value = "admin")]
+    pub client_id: String,
 }

@@ -2,6 +2,7 @@
 //!
 //! On a pipe and with `--json` one object a line, as many as there are; on a terminal one short line each.
 
+use m2m_authorization_server::audit::Event;
 use serde_json::{Map, Value};
 
 use super::http::{Caller, PAGE};
@@ -42,6 +43,12 @@ pub(super) async fn run(typed: &Audit, around: &Surroundings) -> Result<Exit, Fa
 
 fn query(typed: &Audit, around: &Surroundings) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut query = Vec::new();
+    if let Some(event) = typed.event.as_deref().filter(|event| Event::parse(event).is_none()) {
+        let names = Event::ALL.map(|(_, name)| name).join(", ");
+        return Err(
+            Failure::usage(format!("--event: there is no event {event:?}")).hint(format!("one of {names}"))
+        );
+    }
     for (name, value) in [
         ("jti", &typed.jti),
         ("client_id", &typed.client),

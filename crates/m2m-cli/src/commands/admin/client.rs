@@ -273,15 +273,16 @@ fn api_of(grant: &Value) -> &str {
     grant.as_object().map(|grant| text(grant, "api")).unwrap_or_default()
 }
 
-/// Defaults that were all scopes are all of the changed ones too; others keep what is still granted.
+/// Defaults that were all scopes are all of the changed ones too; others keep what is still granted, be it nothing: to
+/// the server a grant without the member gives everything unasked, one with an empty list gives nothing.
 fn replace_scopes(grant: &mut Map<String, Value>, scopes: &[String]) {
     let before = typed::texts_of(grant.get("scopes"));
-    let mut defaults = typed::texts_of(grant.get("default_scopes"));
-    let all = defaults.len() == before.len() && defaults.iter().all(|scope| before.contains(scope));
-    defaults.retain(|scope| scopes.contains(scope));
-    match all || defaults.is_empty() {
-        true => drop(grant.remove("default_scopes")),
-        false => drop(grant.insert("default_scopes".to_owned(), typed::list(&defaults))),
+    if let Some(member) = grant.remove("default_scopes") {
+        let mut defaults = typed::texts_of(Some(&member));
+        if !before.iter().all(|scope| defaults.contains(scope)) {
+            defaults.retain(|scope| scopes.contains(scope));
+            grant.insert("default_scopes".to_owned(), typed::list(&defaults));
+        }
     }
     grant.insert("scopes".to_owned(), typed::list(scopes));
 }

@@ -7,7 +7,9 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use m2m_authorization_server::admin::{ADMIN_PATH, SCOPE_READ, SCOPE_WRITE};
 use m2m_client::{Client, TokenOrigin, TokenSpec};
+use m2m_proto::error::ErrorCode;
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::Issuer;
@@ -19,9 +21,6 @@ use crate::connect::{self, Keep, Need};
 use crate::exit::{Exit, Failure};
 use crate::settings::field::Field;
 
-/// The path of the admin API below the issuer; with the issuer before it, the audience of its tokens.
-const PATH: &str = "/admin/v1";
-
 /// How many objects a page of a list may have.
 pub(super) const PAGE: u64 = 1000;
 
@@ -32,7 +31,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) method: Method,
-    /// Below `/admin/v1`, percent-encoded.
+    /// Below [`ADMIN_PATH`], percent-encoded.
     pub(super) path: String,
     pub(super) body: Option<Value>,
     /// Only if the object has this version.
@@ -69,6 +68,9 @@ pub(super) struct Caller {
     client: Client,
     /// Where the API is; also its audience.
     address: String,
+    /// The client that administers, and where its secret is.
+    who: String,
+    secret: Option<String>,
 }
 
 impl Caller {
@@ -82,12 +84,18 @@ impl Caller {
             Failure::configuration("the profile has no issuer, and the admin API is below it")
                 .hint("write issuer = \"https://…\" into the profile")
         })?;
-        let issuer = Issuer::parse(issuer).map_err(|error| settings.wrong(Field::Issuer, error))?;
-        let address = format!("{}{PATH}", issuer.as_str().trim_end_matches('/'));
+        let issuer = Issuer::parse(issuer).map_err(|error| {
+            settings
+                .wrong(Field::Issuer, error)
+                .hint("the server's URL, for example https://login.example.com")
+        })?;
+        let address = format!("{}{ADMIN_PATH}", issuer.as_str().trim_end_matches('/'));
         let need = Need { keep: Keep::Encrypted, destination: Some(issuer.origin().clone()) };
         let client = connect::client(&settings, around, &need).await?;
         around.output.detail(&format!("the admin API is {address}"));
-        Ok(Self { client, address })
+        let who = settings.text(Field::ClientId).unwrap_or_default().to_owned();
+        let secret = settings.secret(Field::ClientSecret).map(ToString::to_string);
+        Ok(Self { client, address, who, secret })
     }
 
     /// One object.
@@ -149,23 +157,45 @@ impl Caller {
     /// What [`Client::token`] says, and then nothing is sent; exit 5, 6 or 10 of the connection; and what the answer's
     /// problem means ([`problem::failure`]).
     pub(super) async fn send(&self, call: Call) -> Result<Answer, Failure> {
-        let needed = if call.method == Method::GET { "m2m:read" } else { "m2m:write" };
+        let needed = if call.method == Method::GET { SCOPE_READ } else { SCOPE_WRITE };
         let scope = Scope::parse(needed).map_err(|error| Failure::internal(error.to_string()))?;
         let spec = TokenSpec::new().scope(scope).audience(&self.address);
         let request = self.request(&call)?;
-        let mut executed = self.client.execute(&spec, request.clone()).await?;
+        let refused = |error| self.refused(error, needed);
+        let mut executed = self.client.execute(&spec, request.clone()).await.map_err(refused)?;
         if executed.response.status() == StatusCode::UNAUTHORIZED && self.uses_kept_token(&spec).await {
-            self.client.renew(&spec).await?;
-            executed = self.client.execute(&spec, request).await?;
+            self.client.renew(&spec).await.map_err(refused)?;
+            executed = self.client.execute(&spec, request).await.map_err(refused)?;
         }
         let response = executed.response;
         if !response.status().is_success() {
             if let Some(error) = executed.renewal_error {
                 return Err(error.into());
             }
-            return Err(problem::failure(&response, needed));
+            return Err(problem::failure(&response, (&call.path, needed)));
         }
         Ok(Answer { status: response.status(), object: object(&response)? })
+    }
+
+    /// No token: who asked whom for what.
+    fn refused(&self, error: m2m_client::Error, needed: &str) -> Failure {
+        let (who, address) = (&self.who, &self.address);
+        let hint = match (error.code(), &self.secret) {
+            (Some(ErrorCode::InvalidTarget | ErrorCode::InvalidScope), _) => Some(format!(
+                "the client {who} needs the grant {address}={needed}; another one that may administer gives it, or \
+                 m2m admin init makes one"
+            )),
+            (Some(ErrorCode::InvalidClient), Some(secret)) => Some(format!(
+                "the server behind {address} does not take {who} with the secret from {secret}; is it another \
+                 server's, or revoked? m2m admin init gives a new one"
+            )),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 
     /// Whether the token is one that another run got. The client takes a young token for good, and would not replace it

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use m2m_authorization_server::admin::ADMIN_PATH;
 use m2m_proto::error::Challenge;
 use m2m_proto::json::{JsonLimits, parse_object};
 use serde_json::{Map, Value};
@@ -14,8 +15,8 @@ use crate::exit::{Exit, Failure};
 /// More of a server's text than this is no sentence.
 const MAX_DETAIL: usize = 500;
 
-/// What an answer that is no success means, where the call needed a token with the scope `needed`.
-pub(super) fn failure(response: &Response<Bytes>, needed: &str) -> Failure {
+/// What an answer that is no success means, where the call of `path` needed a token with the scope `needed`.
+pub(super) fn failure(response: &Response<Bytes>, (path, needed): (&str, &str)) -> Failure {
     let status = response.status();
     let document = parse_object(response.body(), &JsonLimits::DOCUMENT).unwrap_or_default();
     let (exit, kind) = class(status);
@@ -25,7 +26,7 @@ pub(super) fn failure(response: &Response<Bytes>, needed: &str) -> Failure {
         None => format!("the admin API answered {status}"),
     };
     let code = code(&document, response.headers());
-    let hint = hint((status, code.as_deref()), response.headers(), needed);
+    let hint = hint((status, code.as_deref()), response.headers(), (path, needed));
     let failure = Failure::of(exit, kind, message).hint(hint);
     match code {
         Some(code) => failure.code(code),
@@ -55,7 +56,11 @@ fn code(document: &Map<String, Value>, headers: &HeaderMap) -> Option<String> {
     text(document, "code").map(str::to_owned).or_else(|| challenged().map(|code| code.as_str().to_owned()))
 }
 
-fn hint((status, code): (StatusCode, Option<&str>), headers: &HeaderMap, needed: &str) -> String {
+fn hint(
+    (status, code): (StatusCode, Option<&str>),
+    headers: &HeaderMap,
+    (path, needed): (&str, &str),
+) -> String {
     let again = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let seconds = again.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     let wait = |what: &str| match seconds {
@@ -66,8 +71,8 @@ fn hint((status, code): (StatusCode, Option<&str>), headers: &HeaderMap, needed:
         401 => "the token is not of this server, or was revoked: M2M_ADMIN_URL, or the profile's issuer, must be \
                 the server that knows the client"
             .to_owned(),
-        403 => format!("the client that administers needs the scope {needed} at ISSUER/admin/v1"),
-        404 => "list shows what there is, such as m2m admin client list".to_owned(),
+        403 => format!("the client that administers needs the scope {needed} at ISSUER{ADMIN_PATH}"),
+        404 => format!("list shows what there is: m2m admin {} list", noun(path)),
         409 if code == Some("exists") => "show tells what is there; update changes it".to_owned(),
         412 => "somebody changed it since: look at it with show, and give the version that it tells to --if-version"
             .to_owned(),
@@ -76,6 +81,12 @@ fn hint((status, code): (StatusCode, Option<&str>), headers: &HeaderMap, needed:
         503 => wait("tokens go on meanwhile, but nothing can be changed"),
         _ => String::new(),
     }
+}
+
+/// The command for the objects of a path below the API: `client` for `/clients/a/credentials`.
+fn noun(path: &str) -> &str {
+    let collection = path.split(['/', '?']).nth(1).unwrap_or_default();
+    collection.strip_suffix('s').unwrap_or(collection)
 }
 
 #[cfg(test)]
@@ -87,7 +98,7 @@ mod tests {
         for (name, value) in headers {
             response = response.header(*name, *value);
         }
-        failure(&response.body(Bytes::from(body.to_owned())).unwrap(), "m2m:write")
+        failure(&response.body(Bytes::from(body.to_owned())).unwrap(), ("/apis/a", "m2m:write"))
     }
 
     #[test]
@@ -134,6 +145,15 @@ mod tests {
             told.advice(),
             Some("the client that administers needs the scope m2m:write at ISSUER/admin/v1")
         );
+    }
+
+    #[test]
+    fn what_is_missing_is_listed_by_its_own_command() {
+        assert_eq!(answer(404, &[], "").advice(), Some("list shows what there is: m2m admin api list"));
+        let check = |path: &str, expect: &str| assert_eq!(noun(path), expect);
+        check("/clients/a/credentials", "client");
+        check("/credentials/x/rotate", "credential");
+        check("/tokens?limit=1", "token");
     }
 
     #[test]

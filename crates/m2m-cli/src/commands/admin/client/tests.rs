@@ -86,7 +86,7 @@ fn an_update_of_one_grant_keeps_the_others() {
     let b = json!({"api": "b", "scopes": ["x", "y"], "default_scopes": ["x"]});
     check(&["--grant=a=r"], json!([{"api": "a", "scopes": ["r"], "roles": ["clerk"], "permissions": []}, b]));
     check(&["--grant=b=x,z"], json!([a, {"api": "b", "scopes": ["x", "z"], "default_scopes": ["x"]}]));
-    check(&["--grant=b=z"], json!([a, {"api": "b", "scopes": ["z"]}]));
+    check(&["--grant=b=z"], json!([a, {"api": "b", "scopes": ["z"], "default_scopes": []}]));
     check(&["--grant=c=q"], json!([a, b, {"api": "c", "scopes": ["q"]}]));
     check(&["--no-grant=a"], json!([b]));
     let mut without_roles = a.clone();
@@ -97,6 +97,30 @@ fn an_update_of_one_grant_keeps_the_others() {
     check(&["--permission=b=p"], json!([a, with_permission]));
     assert!(change(&["--no-grant=z"]).is_err());
     assert!(change(&["--role=z=x"]).is_err());
+}
+
+/// Without the member, a grant that gave nothing unasked would give every scope.
+#[test]
+fn a_grant_without_defaults_stays_without() {
+    let check = |before: Value, expect: Value| {
+        let ClientCommand::Update(typed) = parse(&["update", "billing", "--grant=a=r,z"]) else {
+            unreachable!()
+        };
+        assert_eq!(changed_grants(&typed.fields, &[], vec![before]).unwrap(), [expect]);
+    };
+    check(
+        json!({"api": "a", "scopes": ["r", "w"], "default_scopes": []}),
+        json!({"api": "a", "scopes": ["r", "z"], "default_scopes": []}),
+    );
+    check(
+        json!({"api": "a", "scopes": ["r", "w"], "default_scopes": ["w"]}),
+        json!({"api": "a", "scopes": ["r", "z"], "default_scopes": []}),
+    );
+    check(
+        json!({"api": "a", "scopes": ["r", "w"], "default_scopes": ["w", "r"]}),
+        json!({"api": "a", "scopes": ["r", "z"]}),
+    );
+    check(json!({"api": "a", "scopes": ["r"]}), json!({"api": "a", "scopes": ["r", "z"]}));
 }
 
 #[test]

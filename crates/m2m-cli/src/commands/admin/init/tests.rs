@@ -1,3 +1,5 @@
+use m2m_authorization_server::registry::Client;
+use m2m_io::file::FileLock;
 use m2m_io::{OsRandom, SystemClock};
 
 use super::*;
@@ -26,6 +28,7 @@ fn typed(out: &str, key: &str) -> AdminInit {
         database: "sqlite:m2m.db".to_owned(),
         sealing_key_file: key.into(),
         out: out.into(),
+        client_id: ADMIN.to_owned(),
     }
 }
 
@@ -63,8 +66,8 @@ async fn a_second_run_gives_one_more_secret_and_another_key_none() {
     let failure = run(&typed("third.toml", "other.key"), &around).await.unwrap_err();
     assert_eq!(failure.exit(), Exit::Configuration);
     assert!(failure.message().contains("another sealing key"), "{}", failure.message());
-    assert!(!place.path().join("third.toml").exists());
-    let database = Database::Sqlite(place.path().join("m2m.db"));
+    assert!(!place.path().join("third.toml").exists() && !place.path().join("other.key").exists());
+    let database = Database::Sqlite("m2m.db".into()).claim(&around).await.unwrap();
     let store = open::store(&database, &Tuning::default(), Arc::new(SystemClock)).await.unwrap().unwrap();
     let registry = store.registry().unwrap();
     let admin = registry.registration(&ClientId::parse(ADMIN).unwrap()).unwrap();
@@ -78,7 +81,7 @@ async fn a_second_run_gives_one_more_secret_and_another_key_none() {
 async fn a_file_that_a_server_uses_is_left_alone() {
     let place = tempfile::tempdir().unwrap();
     let around = around(place.path(), &Kept::default());
-    let held = open::lock(&place.path().join("m2m.db")).unwrap();
+    let held = FileLock::try_acquire(&place.path().join("m2m.db.lock")).unwrap().unwrap();
     let failure = run(&typed("admin.toml", "sealing.key"), &around).await.unwrap_err();
     assert_eq!(failure.exit(), Exit::Configuration);
     assert!(!place.path().join("m2m.db").exists() && !place.path().join("sealing.key").exists());
@@ -97,4 +100,49 @@ fn a_database_outlives_the_command() {
         assert_eq!(failure.exit(), Exit::Usage);
         assert!(!failure.to_json().to_string().contains("hunter2"), "{failure:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_administer_gets_no_secret() {
+    let place = tempfile::tempdir().unwrap();
+    let around = around(place.path(), &Kept::default());
+    run(&typed("first.toml", "sealing.key"), &around).await.unwrap();
+    let admin = founding::admin_id().unwrap();
+    let change = async |change: fn(&mut Client)| {
+        let server = server(&around).await;
+        let registration = server.admin().registry().unwrap().registration(&admin).unwrap().clone();
+        let mut client = registration.client().clone();
+        change(&mut client);
+        server.admin().update_client(client, None).await.unwrap();
+        server.drain().await.unwrap();
+    };
+    let check = async |expect: &str| {
+        let failure = run(&typed("second.toml", "sealing.key"), &around).await.unwrap_err();
+        assert_eq!(failure.exit(), Exit::Configuration);
+        assert!(failure.message().contains(expect), "{}", failure.message());
+        assert!(failure.advice().unwrap().contains("--client-id"), "{failure:?}");
+        assert!(!place.path().join("second.toml").exists());
+    };
+    change(|client| client.grants.clear()).await;
+    check("admin is not granted m2m:read m2m:write at https://login.example.com/admin/v1").await;
+    server(&around).await.admin().set_client_status(&admin, Status::Disabled).await.unwrap();
+    check("admin is disabled").await;
+    server(&around).await.admin().set_client_status(&admin, Status::Revoked).await.unwrap();
+    check("admin is revoked").await;
+    let another = AdminInit { client_id: "admin2".to_owned(), ..typed("second.toml", "sealing.key") };
+    run(&another, &around).await.unwrap();
+    let profile = std::fs::read_to_string(place.path().join("second.toml")).unwrap();
+    assert!(profile.contains("[profiles.admin]") && profile.contains("client_id = \"admin2\""), "{profile}");
+    let bad = AdminInit { client_id: "no id\n".to_owned(), ..typed("third.toml", "sealing.key") };
+    assert_eq!(run(&bad, &around).await.unwrap_err().exit(), Exit::Usage);
+}
+
+/// A server on the database of the test. The lock is given back at once: nobody else is here.
+async fn server(around: &Surroundings) -> Server {
+    let database = Database::Sqlite("m2m.db".into()).claim(around).await.unwrap();
+    let store = open::store(&database, &Tuning::default(), Arc::new(SystemClock)).await.unwrap().unwrap();
+    let path = around.directory.join("sealing.key");
+    let key = founding::sealing_key(&path, &database, LogFormat::Text, around).await.unwrap();
+    let issuer = Issuer::parse("https://login.example.com").unwrap();
+    Server::builder(issuer).sealing_key(key).store(store).build().unwrap()
 }
