@@ -45,7 +45,7 @@ pub use signals::{Signals, interrupted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often an HTTP/2 peer is asked whether it is still there, while nothing comes from it.
-const PING: Duration = Duration::from_secs(20);
+const LIFE_SIGN: Duration = Duration::from_secs(20);
 
 /// Looks at each request before the router, and may answer in its place. Not a layer: those cost allocations on the
 /// way of every token.
@@ -256,7 +256,7 @@ async fn last_request(activity: &Activity, clock: &dyn Clock, stopping: &mut wat
 fn protocol() -> Builder<NamedTasks> {
     let mut builder = Builder::new(NamedTasks);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).keep_alive_timeout(PATIENCE);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(LIFE_SIGN).keep_alive_timeout(PATIENCE);
     builder
 }
 
