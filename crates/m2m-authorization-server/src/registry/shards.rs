@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
-/// Parts of the map. A change copies one part and the list of all.
-const SHARDS: usize = 1024;
+/// Groups of the map, and parts of a group. A change copies one part and two short lists: a list of all parts
+/// would leave holes in the heap with every change.
+const SIDE: usize = 32;
+
+/// Some parts of the map.
+type Group<K, V> = Vec<Arc<HashMap<K, V>>>;
 
 /// A hash map in parts; cloning it copies references only.
 #[derive(Debug, Clone)]
 pub(crate) struct Shards<K, V> {
-    parts: Vec<Arc<HashMap<K, V>>>,
+    groups: Vec<Arc<Group<K, V>>>,
     hasher: RandomState,
     len: usize,
 }
@@ -19,18 +23,32 @@ pub(crate) struct Shards<K, V> {
 impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         let empty = Arc::new(HashMap::new());
-        Self { parts: vec![empty; SHARDS], hasher: RandomState::new(), len: 0 }
+        let group = Arc::new(vec![empty; SIDE]);
+        Self { groups: vec![group; SIDE], hasher: RandomState::new(), len: 0 }
     }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
-    fn place(&self, key: &K) -> usize {
-        // The remainder is below 1024.
-        usize::try_from(self.hasher.hash_one(key) % (SHARDS as u64)).unwrap_or_default()
+    /// The group, and the part in it.
+    fn place(&self, key: &K) -> (usize, usize) {
+        let below_side = |number: u64| usize::try_from(number % (SIDE as u64)).unwrap_or_default();
+        let hash = self.hasher.hash_one(key);
+        (below_side(hash / (SIDE as u64)), below_side(hash))
+    }
+
+    fn part(&self, key: &K) -> Option<&HashMap<K, V>> {
+        let (group, part) = self.place(key);
+        Some(self.groups.get(group)?.get(part)?)
+    }
+
+    /// The part to change in place, copied first where another snapshot holds it too.
+    fn part_mut(&mut self, key: &K) -> Option<&mut HashMap<K, V>> {
+        let (group, part) = self.place(key);
+        Some(Arc::make_mut(Arc::make_mut(self.groups.get_mut(group)?).get_mut(part)?))
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.parts.get(self.place(key))?.get(key)
+        self.part(key)?.get(key)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -39,33 +57,27 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
 
     /// The value to change in place, copied first where another snapshot holds it too.
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let place = self.place(key);
-        let part = self.parts.get_mut(place)?;
-        if !part.contains_key(key) {
-            return None;
-        }
-        Arc::make_mut(part).get_mut(key)
+        self.get(key)?;
+        self.part_mut(key)?.get_mut(key)
     }
 
     /// The value that was there before.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let place = self.place(&key);
-        let before = self.parts.get_mut(place).and_then(|part| Arc::make_mut(part).insert(key, value));
+        let before = self.part_mut(&key).and_then(|part| part.insert(key, value));
         self.len += usize::from(before.is_none());
         before
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let place = self.place(key);
-        let part = self.parts.get_mut(place).filter(|part| part.contains_key(key))?;
-        let removed = Arc::make_mut(part).remove(key);
+        self.get(key)?;
+        let removed = self.part_mut(key)?.remove(key);
         self.len -= usize::from(removed.is_some());
         removed
     }
 
     /// Every value, in no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.parts.iter().flat_map(|part| part.values())
+        self.groups.iter().flat_map(|group| group.iter()).flat_map(|part| part.values())
     }
 }
 
