@@ -297,7 +297,7 @@ impl Server {
 
     /// The work besides requests, for as long as it is polled: makes and forgets keys when they are due,
     /// stores audit records, follows the changes of other nodes. Spawn it as a task, and drop it at
-    /// shutdown before [`Server::drain`].
+    /// shutdown after [`Server::drain`], which needs it no more than it is hindered by it.
     pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
         let state = Arc::clone(&self.state);
         async move {
