@@ -296,8 +296,8 @@ impl Server {
     }
 
     /// The work besides requests, for as long as it is polled: makes and forgets keys when they are due,
-    /// stores audit records, follows the changes of other nodes. Spawn it as a task, and drop it at
-    /// shutdown after [`Server::drain`], which needs it no more than it is hindered by it.
+    /// stores audit records, follows the changes of other nodes. Spawn it as a task; at
+    /// shutdown [`Server::drain`] writes what is left, whether it still runs or not.
     pub fn background(&self) -> impl Future<Output = ()> + Send + 'static {
         let state = Arc::clone(&self.state);
         async move {
