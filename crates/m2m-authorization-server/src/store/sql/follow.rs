@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::SqlStore;
-use super::database::{Database, Dialect};
+use super::database::Database;
+#[cfg(feature = "postgres")]
+use super::database::Dialect;
 use crate::store::StoreError;
 
 /// How often old records are looked for.
