@@ -4,8 +4,8 @@
 //! whether the certificate means anything (a chain, a registration) is decided by the authorization server and the
 //! API, which receive it as [`PeerCertificate`].
 //!
-//! Limits: 1024 connections, 256 of one address ([`places`]); 10 s for a TLS handshake, then 10 s for the first request,
-//! 10 s for each request's headers, 30 to 60 s without a request ([`activity`]); 10 s for a graceful stop.
+//! Limits: 1024 connections, 256 of one address (`places`); 10 s for a TLS handshake, then 10 s for the first request,
+//! 10 s for each request's headers, 30 to 60 s without a request (`activity`); 10 s for a graceful stop.
 
 mod activity;
 mod certificate;

@@ -1,4 +1,4 @@
-//! What the server is to do: flags over the file over defaults, put together and judged by [`check`](super::check).
+//! What the server is to do: flags over the file over defaults, put together and judged by [`check`].
 //!
 //! Nothing is opened here but the file of settings itself.
 
