@@ -104,8 +104,8 @@ impl Waiting {
     }
 
     fn push(&mut self, record: Record) {
+        // Not lost but left out: the counter of refusals has it, and nobody shall be woken for a flood.
         if record.event == Event::RequestRefused && !self.bears(record.at.seconds()) {
-            observe::count(observe::AUDIT_LOST);
             return;
         }
         let number = self.appended;
