@@ -136,8 +136,7 @@ pub(super) async fn disable(
     Path(name): Segment,
     headers: HeaderMap,
 ) -> Answer {
-    check_match(&headers, &name, found(&admin, &name)?.client().version)?;
-    set_status(&admin, &state, &name, Status::Disabled).await
+    set_status(&admin, &state, (&name, &headers), Status::Disabled).await
 }
 
 pub(super) async fn enable(
@@ -146,8 +145,7 @@ pub(super) async fn enable(
     Path(name): Segment,
     headers: HeaderMap,
 ) -> Answer {
-    check_match(&headers, &name, found(&admin, &name)?.client().version)?;
-    set_status(&admin, &state, &name, Status::Active).await
+    set_status(&admin, &state, (&name, &headers), Status::Active).await
 }
 
 pub(super) async fn revoke(
@@ -156,11 +154,17 @@ pub(super) async fn revoke(
     Path(name): Segment,
     headers: HeaderMap,
 ) -> Answer {
-    check_match(&headers, &name, found(&admin, &name)?.client().version)?;
-    set_status(&admin, &state, &name, Status::Revoked).await
+    set_status(&admin, &state, (&name, &headers), Status::Revoked).await
 }
 
-async fn set_status(admin: &Admin, state: &Served, name: &str, status: Status) -> Answer {
+/// Of the client of that name, if it is still as the caller saw it.
+async fn set_status(
+    admin: &Admin,
+    state: &Served,
+    (name, headers): (&str, &HeaderMap),
+    status: Status,
+) -> Answer {
+    check_match(headers, name, found(admin, name)?.client().version)?;
     let registration = admin.set_client_status(&known(name)?, status).await?;
     let mut client = ShownClient::of(registration.client(), state.clock.wall());
     client.effective = (status != Status::Active).then(|| admin.effective().into());
