@@ -158,12 +158,12 @@ pub struct CredentialRotate {
     /// How long the current one goes on working
     #[arg(long, value_name = "TIME", default_value = "24h")]
     pub overlap: String,
-    /// Where it is a key: the next public key, PEM, JWK or JWK set
-    #[arg(long, value_name = "FILE", group = "next-material")]
-    pub public_key_file: Option<PathBuf>,
-    /// Where it is a certificate: the next one, PEM
-    #[arg(long, value_name = "FILE", group = "next-material")]
-    pub certificate_file: Option<PathBuf>,
+    /// How long the next one is valid: 90d; default: as long as the current one was
+    #[arg(long, value_name = "TIME")]
+    pub expires_in: Option<String>,
+    /// What the next one proves itself with.
+    #[command(flatten)]
+    pub material: MaterialFlags,
 }
 
 impl CredentialMethod {

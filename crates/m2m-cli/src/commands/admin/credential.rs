@@ -4,8 +4,6 @@
 //! ours; on a pipe it stands alone on its line, so that `> FILE` keeps just that. A repeat under the same idempotency
 //! key has no secret to print, and that is a failure on a pipe: an empty file would look like one.
 
-use std::path::Path;
-
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -82,7 +80,8 @@ async fn rotate(typed: &CredentialRotate, around: &Surroundings) -> Result<(), F
     let overlap = moment::seconds("--overlap", &typed.overlap, "24h")?;
     let mut body = Members::new();
     body.insert("overlap".to_owned(), Value::from(overlap));
-    put_files(&mut body, typed.public_key_file.as_deref(), typed.certificate_file.as_deref())?;
+    put_material(&mut body, &typed.material)?;
+    put_life(&mut body, typed.expires_in.as_deref())?;
     let answer = Caller::open(around).await?.send(Call::post(path, Value::Object(body))).await?;
     made(&answer, around)?;
     if around.output.reader() == Reader::Person {
@@ -165,9 +164,7 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
     members.insert("label".to_owned(), Value::from(typed.label.as_str()));
     members.insert("method".to_owned(), Value::from(method.as_str()));
     put_material(&mut members, &typed.material)?;
-    if let Some(span) = &typed.expires_in {
-        members.insert("expires_in".to_owned(), Value::from(moment::seconds("--expires-in", span, "90d")?));
-    }
+    put_life(&mut members, typed.expires_in.as_deref())?;
     if let Some(time) = &typed.not_before {
         members.insert("not_before".to_owned(), Value::from(moment::at("--not-before", time)?));
     }
@@ -185,18 +182,20 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
     Ok(members)
 }
 
-fn put_files(members: &mut Members, key: Option<&Path>, certificate: Option<&Path>) -> Result<(), Failure> {
-    if let Some(path) = key {
-        members.insert("jwks".to_owned(), material::public_keys(path)?);
-    }
-    if let Some(path) = certificate {
-        members.insert("certificate".to_owned(), Value::from(material::certificate(path)?));
+fn put_life(members: &mut Members, span: Option<&str>) -> Result<(), Failure> {
+    if let Some(span) = span {
+        members.insert("expires_in".to_owned(), Value::from(moment::seconds("--expires-in", span, "90d")?));
     }
     Ok(())
 }
 
 fn put_material(members: &mut Members, typed: &MaterialFlags) -> Result<(), Failure> {
-    put_files(members, typed.public_key_file.as_deref(), typed.certificate_file.as_deref())?;
+    if let Some(path) = &typed.public_key_file {
+        members.insert("jwks".to_owned(), material::public_keys(path)?);
+    }
+    if let Some(path) = &typed.certificate_file {
+        members.insert("certificate".to_owned(), Value::from(material::certificate(path)?));
+    }
     for (name, text) in [
         ("jwks_uri", &typed.jwks_url),
         ("subject", &typed.subject),
