@@ -329,6 +329,8 @@ async fn maintain_keys(state: &State) {
         let now = state.clock.wall();
         let wait = match state.keys.maintain(state.workshop(), now).await {
             Ok(next) => next.since(now).max(LEAST_WAIT),
+            // A key that was being made when the process ended is nobody's fault.
+            Err(_) if state.is_stopping() => LEAST_WAIT,
             Err(error) => {
                 tracing::error!(%error, "cannot maintain the signing keys");
                 LEAST_WAIT
