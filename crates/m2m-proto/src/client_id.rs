@@ -1,12 +1,13 @@
 //! Client identifiers (RFC 6749 section 2.2).
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The public name of a client at one authorization server: one to 256
 /// `VSCHAR` characters (RFC 6749 appendix A.1). Compared code point for code
 /// point. Not a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(String);
+pub struct ClientId(Arc<str>);
 
 /// Why a text is not a client identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,7 @@ impl ClientId {
         if !text.bytes().all(crate::text::is_vschar) {
             return Err(ClientIdError::Character);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The identifier as it goes on the wire, before any encoding.

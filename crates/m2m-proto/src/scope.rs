@@ -8,12 +8,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::text;
 
 /// One scope token: `NQCHAR` characters, 1 to 256 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeToken(String);
+pub struct ScopeToken(Arc<str>);
 
 /// Why a text is not a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,7 @@ impl ScopeToken {
         if !text.bytes().all(text::is_nqchar) {
             return Err(ScopeError::Character);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The token as it goes on the wire.
@@ -134,12 +135,12 @@ impl Scope {
             let token = ScopeToken::parse(text)?;
             // Few tokens, as almost always: comparing them beats building a tree.
             let fresh = if list.len() < 8 {
-                list.iter().all(|known| known.0 != text)
+                list.iter().all(|known| *known.0 != *text)
             } else {
                 if seen.is_empty() {
-                    seen.extend(list.iter().map(|known| known.0.clone()));
+                    seen.extend(list.iter().map(|known| Arc::clone(&known.0)));
                 }
-                seen.insert(text.to_owned())
+                seen.insert(Arc::clone(&token.0))
             };
             if fresh {
                 list.push(token);
@@ -154,7 +155,7 @@ impl Scope {
     /// Whether `token` is in the set. Case counts.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.0.iter().any(|t| t.0 == token)
+        self.0.iter().any(|t| *t.0 == *token)
     }
 
     /// Whether every token of this scope is in `other`.
@@ -218,7 +219,8 @@ impl Scope {
     /// want a comma where RFC 6749 section 3.3 has a space.
     #[must_use]
     pub fn joined(&self, separator: char) -> String {
-        let mut text = String::new();
+        let bytes: usize = self.0.iter().map(|token| token.0.len() + 1).sum();
+        let mut text = String::with_capacity(bytes);
         for token in &self.0 {
             if !text.is_empty() {
                 text.push(separator);

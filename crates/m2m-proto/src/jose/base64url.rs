@@ -19,9 +19,14 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     ENGINE.encode(bytes)
 }
 
-/// Appends the text of `bytes` to `out`.
-pub fn encode_into(bytes: impl AsRef<[u8]>, out: &mut String) {
-    ENGINE.encode_string(bytes, out);
+/// Appends the text of `bytes` to `out`, in one piece: the library's own way to a `String` goes through a
+/// small buffer.
+pub fn encode_into(bytes: impl AsRef<[u8]>, out: &mut Vec<u8>) {
+    let (bytes, start) = (bytes.as_ref(), out.len());
+    let length = base64::encoded_len(bytes.len(), false).unwrap_or_default();
+    out.resize(start.saturating_add(length), 0);
+    let written = out.get_mut(start..).map(|room| ENGINE.encode_slice(bytes, room));
+    debug_assert!(matches!(written, Some(Ok(written)) if written == length), "the room was measured");
 }
 
 /// The bytes of `text`.
