@@ -128,7 +128,7 @@ impl Admin {
     }
 
     fn about_api(&self, event: Event, identifier: &ApiIdentifier) -> Record {
-        Record { api: Some(identifier.as_str().to_owned()), ..self.record(event) }
+        Record { api: Some(identifier.clone()), ..self.record(event) }
     }
 
     fn about_client(&self, event: Event, id: &ClientId) -> Record {
@@ -305,7 +305,7 @@ impl Admin {
     /// `Unavailable`.
     pub fn is_withdrawn(&self, issued: &Record) -> Result<bool, Error> {
         let (registry, now) = (self.registry()?, self.now());
-        let api = issued.api.as_deref().and_then(|name| registry.api(name));
+        let api = issued.api.as_ref().and_then(|name| registry.api(name.as_str()));
         let registration = issued.client_id.as_ref().and_then(|id| registry.registration(id));
         let standing = registration.filter(|found| found.client().status == Status::Active);
         let credential = standing

@@ -30,7 +30,7 @@ use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
 use crate::lists::Lists;
-use crate::observe::Issued;
+use crate::observe::{Introspected, Issued};
 use crate::own_token::Recent;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
@@ -115,6 +115,7 @@ pub(crate) struct State {
     pub(crate) lists: Lists,
     pub(crate) recent: Recent,
     pub(crate) issued: Issued,
+    pub(crate) introspected: Introspected,
     pub(crate) seal: TokenSeal,
     stopping: AtomicBool,
     /// When this process began to remember what is used once.
@@ -227,6 +228,7 @@ impl Server {
             lists: Lists::default(),
             recent: Recent::default(),
             issued: Issued::default(),
+            introspected: Introspected::default(),
             seal,
             stopping: AtomicBool::new(false),
             started: now,

@@ -14,7 +14,7 @@ use m2m_proto::time::UnixTime;
 pub(crate) use trail::Trail;
 pub use trail::{AuditMode, Batch, LastUse};
 
-use crate::registry::CredentialId;
+use crate::registry::{ApiIdentifier, CredentialId};
 
 /// Characters kept of why a request was refused: some reasons repeat what a stranger sent.
 const MAX_REASON_CHARS: usize = 256;
@@ -112,7 +112,7 @@ pub struct Record {
     /// The credential.
     pub credential: Option<CredentialId>,
     /// The identifier of the API.
-    pub api: Option<String>,
+    pub api: Option<ApiIdentifier>,
     /// The scopes, as the token has them.
     pub scope: Option<String>,
     /// The claim `exp` of the token.

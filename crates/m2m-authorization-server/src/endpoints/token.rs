@@ -33,16 +33,19 @@ use crate::registry::TokenFormat;
 use crate::server::State;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Token, request, issue).await
+    super::serve(&state, Endpoint::Token, request, |state, incoming, now| {
+        Box::pin(issue(state, incoming, now))
+    })
+    .await
 }
 
 // spec: 6749-AS11, 6749-AS10, 7523-AS3b, 9449-AS5
-async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = TokenRequest::decode(&form)?;
     let registry = state.store.registry()?;
-    let client = super::authenticate(state, &incoming, &form, &registry, now).await?;
-    let proof = check_proof(state, &incoming, now.wall)?;
+    let client = super::authenticate(state, incoming, &form, &registry, now).await?;
+    let proof = check_proof(state, incoming, now.wall)?;
     let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
@@ -133,7 +136,7 @@ fn record(admitted: &Admitted, minted: Minted, scope: String, address: Option<Ip
         jti: Some(minted.jti),
         client_id: Some(caller.client().id.clone()),
         credential: Some(caller.credential().id.clone()),
-        api: Some(grant.api().identifier.as_str().to_owned()),
+        api: Some(grant.api().identifier.clone()),
         scope: Some(scope),
         expires_at: Some(minted.expires_at),
         address,

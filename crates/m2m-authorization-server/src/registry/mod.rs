@@ -7,6 +7,7 @@ pub mod api;
 pub mod change;
 pub mod client;
 pub mod credential;
+pub mod grants;
 pub mod key;
 pub(crate) mod secret;
 pub(crate) mod shards;
@@ -19,10 +20,11 @@ use m2m_proto::client_id::ClientId;
 
 pub use api::{Api, ApiIdentifier, ApiScope, SenderConstraint, TokenFormat};
 pub use change::{Applied, Change, Conflict, Entity, IfVersion};
-pub use client::{ApiGrant, Client, Status};
+pub use client::{Client, Status};
 pub use credential::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, SecretUse,
 };
+pub use grants::{ApiGrant, Grants};
 pub use key::KeyRecord;
 pub use secret::SECRET_PREFIX;
 
@@ -104,6 +106,12 @@ impl Registry {
         self.clients.get(id)
     }
 
+    /// The client of that id, which may be any text.
+    #[must_use]
+    pub fn registration_named(&self, id: &str) -> Option<&Arc<Registration>> {
+        self.clients.get(id)
+    }
+
     /// The API of that identifier.
     #[must_use]
     pub fn api(&self, identifier: &str) -> Option<&Arc<Api>> {
@@ -174,6 +182,7 @@ impl Registry {
     }
 
     fn restore_client(&mut self, client: Client) {
+        let client = self.sharing(client);
         match self.registration_mut(&client.id) {
             Some(registration) => registration.client = client,
             None => {
@@ -185,8 +194,8 @@ impl Registry {
 
     fn restore_credential(&mut self, credential: Credential) {
         let Some(registration) = self.registration_mut(&credential.client_id) else { return };
-        let (id, client_id) = (credential.id.clone(), credential.client_id.clone());
-        let credential = Arc::new(credential);
+        let (id, client_id) = (credential.id.clone(), registration.client.id.clone());
+        let credential = Arc::new(Credential { client_id: client_id.clone(), ..credential });
         match registration.credentials.iter_mut().find(|own| own.id == id) {
             Some(own) => *own = credential,
             None => {
@@ -220,6 +229,11 @@ impl Registry {
             }
             Entity::StatusIndexes => {}
         }
+    }
+
+    /// The same client, its names shared with those of the APIs.
+    fn sharing(&self, client: Client) -> Client {
+        Client { grants: client.grants.sharing(|api| self.api(api)), ..client }
     }
 
     fn registration_mut(&mut self, id: &ClientId) -> Option<&mut Registration> {

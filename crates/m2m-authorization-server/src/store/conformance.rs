@@ -12,7 +12,9 @@ use m2m_proto::time::UnixTime;
 
 use super::{Consumption, Store, StoreError, TokenRef, TokenStatus};
 use crate::audit::{Batch, Event, LastUse, Place, Query, Record};
-use crate::registry::{Change, Client, Conflict, Credential, CredentialId, Material, SecretUse, Status};
+use crate::registry::{
+    ApiIdentifier, Change, Client, Conflict, Credential, CredentialId, Material, SecretUse, Status,
+};
 use crate::replay::ReplayKey;
 
 /// Makes an empty store.
@@ -172,7 +174,7 @@ fn issued(jti: &str, second: u64, scope: &str) -> Record {
         jti: Some(jti.to_owned()),
         client_id: Some(client("app")),
         credential: Some(id("one")),
-        api: Some("https://orders.example".to_owned()),
+        api: ApiIdentifier::parse("https://orders.example").ok(),
         scope: Some(scope.to_owned()),
         expires_at: Some(at(second + 600)),
         address: "192.0.2.7".parse().ok(),

@@ -110,7 +110,7 @@ fn shown(entry: Entry) -> Shown {
         jti: record.jti,
         client_id: record.client_id.map(client),
         credential_id: record.credential.map(|id| id.as_str().to_owned()),
-        api: record.api,
+        api: record.api.as_ref().map(ToString::to_string),
         scope: record.scope,
         expires_at: record.expires_at.map(UnixTime::seconds),
         address: record.address.map(|address| address.to_string()),

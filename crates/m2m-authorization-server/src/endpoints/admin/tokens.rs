@@ -48,7 +48,7 @@ fn shown(entry: Entry) -> Option<Shown> {
         jti: record.jti?,
         client_id: record.client_id?.as_str().to_owned(),
         credential_id: record.credential.map(|id| id.as_str().to_owned()),
-        api: record.api?,
+        api: record.api?.to_string(),
         scope: record.scope.unwrap_or_default(),
         issued_at: record.at.seconds(),
         expires_at: record.expires_at?.seconds(),
