@@ -11,7 +11,8 @@ use http::request::Parts;
 
 use crate::error::Rejection;
 use crate::require::Required;
-use crate::verifier::{VerifiedAccessToken, Verifier};
+use crate::verified::VerifiedAccessToken;
+use crate::verifier::Verifier;
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {

@@ -11,12 +11,16 @@ use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
 use m2m_proto::dpop::{DpopNonce, DpopProof};
 use m2m_proto::jose::{Algorithm, HeaderFields, JwkSet, SigningKey, jws};
 use m2m_proto::names::{header, typ};
+use m2m_proto::time::Skew;
 use m2m_proto::time::UnixTime;
-use m2m_proto::token::AccessToken;
+use m2m_proto::token::{AccessToken, access_token};
 use m2m_proto::uri::Issuer;
 use serde_json::{Map, Value, json};
 
 use crate::config::VerifierBuilder;
+use crate::issuers::Issuers;
+use crate::keys::IssuerKeys;
+use crate::verified::Checked;
 use crate::verifier::{RequestParts, Verifier};
 use crate::{KeysFrom, TrustedIssuer};
 
@@ -35,6 +39,10 @@ pub(crate) struct FixedClock(Mutex<UnixTime>);
 impl FixedClock {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(NOW)))
+    }
+
+    pub(crate) fn set(&self, now: UnixTime) {
+        *self.0.lock().unwrap() = now;
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
@@ -93,6 +101,28 @@ pub(crate) fn token_with(key: &SigningKey, name: &str, value: Value) -> String {
 
 pub(crate) fn token(key: &SigningKey) -> String {
     signed(key, typ::AT_JWT, &claims())
+}
+
+/// A good token as it is remembered.
+pub(crate) fn checked(key: &SigningKey) -> Checked {
+    let trusted = TrustedIssuer::new(issuer()).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])));
+    let issuers = Issuers::new(vec![trusted], |_, from, _| match from {
+        KeysFrom::Fixed(set) => Ok(IssuerKeys::Fixed(set)),
+        _ => unreachable!(),
+    });
+    let trust = Arc::clone(issuers.unwrap().find(ISSUER).unwrap());
+    let expect = access_token::Expect {
+        issuer: &trust.issuer,
+        audience: AUDIENCE,
+        algorithms: &trust.algorithms,
+        now: NOW,
+        skew: Skew::DEFAULT,
+    };
+    let (text, verifying) = (token(key), Arc::new(key.verifying_key().as_ref().clone()));
+    let unverified = access_token::parse(&text).unwrap();
+    let claims = access_token::verify(unverified, &verifying, &trust.profile, &expect).unwrap();
+    let kid = key.key_id().map(str::to_owned);
+    Checked { claims, trust, kid, algorithm: key.algorithm(), key: verifying }
 }
 
 /// A verifier that knows `key` and fetches nothing.

@@ -120,7 +120,12 @@ pub(crate) fn check(
         None => issuers.sole(),
     };
     let trust = trust.ok_or(Reason::UnknownIssuer)?;
-    let expect = Expect { issuer: &trust.issuer, audience: &trust.audience, now, skew };
+    let expect = Expect {
+        issuer: &trust.issuer,
+        audience: trust.audiences.first().map_or("", String::as_str),
+        now,
+        skew,
+    };
     answer.check(&expect).map_err(Reason::from)
 }
 

@@ -1,7 +1,11 @@
 //! Whom to believe, about what: one entry per issuer, found by the exact `iss`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use m2m_io::remote::Knobs;
 use m2m_proto::jose::{Algorithm, JwkSet};
-use m2m_proto::token::access_token::DEFAULT_ALGORITHMS;
+use m2m_proto::token::access_token::{self, DEFAULT_ALGORITHMS};
 use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
 
@@ -25,11 +29,12 @@ pub enum KeysFrom {
 #[derive(Debug, Clone)]
 pub struct TrustedIssuer {
     pub(crate) issuer: Issuer,
-    pub(crate) audience: Option<String>,
+    pub(crate) audiences: Vec<String>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) keys: KeysFrom,
     pub(crate) profile: TokenProfile,
     pub(crate) plain_http: PlainHttp,
+    pub(crate) key_times: Knobs,
 }
 
 impl TrustedIssuer {
@@ -38,18 +43,26 @@ impl TrustedIssuer {
     pub fn new(issuer: Issuer) -> Self {
         Self {
             issuer,
-            audience: None,
+            audiences: Vec::new(),
             algorithms: DEFAULT_ALGORITHMS.to_vec(),
             keys: KeysFrom::Discovery,
             profile: TokenProfile::rfc9068(),
             plain_http: PlainHttp::LoopbackOnly,
+            key_times: Knobs::default(),
         }
     }
 
     /// Sets what `aud` must contain: the identifier of this API.
     #[must_use]
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = Some(audience.into());
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.audiences([audience])
+    }
+
+    /// Sets several identifiers, one of which `aud` must contain; which one a route is for is the route's own
+    /// demand ([`Required::audience`](crate::Required::audience)).
+    #[must_use]
+    pub fn audiences(mut self, audiences: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.audiences = audiences.into_iter().map(Into::into).collect();
         self
     }
 
@@ -83,6 +96,15 @@ impl TrustedIssuer {
         self
     }
 
+    /// Sets for how long fetched keys are used: `max_age` at most before they are fetched again (default 10 min; the
+    /// issuer may say less, not below 30 s), and `outage` beyond that while they cannot be fetched (default 1 h).
+    /// Their sum bounds how long a key that the issuer withdrew is accepted.
+    #[must_use]
+    pub fn keys_kept(mut self, max_age: Duration, outage: Duration) -> Self {
+        self.key_times = Knobs { max_age, stale_if_error: outage, ..self.key_times };
+        self
+    }
+
     /// Keys travel encrypted, or not beyond this machine.
     fn check_transport(&self) -> Result<(), Error> {
         let source = match &self.keys {
@@ -98,28 +120,37 @@ impl TrustedIssuer {
 #[derive(Debug)]
 pub(crate) struct Trust {
     pub(crate) issuer: Issuer,
-    pub(crate) audience: String,
+    pub(crate) audiences: Vec<String>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) profile: TokenProfile,
     pub(crate) keys: IssuerKeys,
 }
 
+impl Trust {
+    /// The identifier of ours that the token names, or any of them, for it to be refused by.
+    pub(crate) fn audience_of(&self, token: &access_token::Unverified<'_>) -> &str {
+        let named = self.audiences.iter().find(|audience| token.names(audience));
+        named.or(self.audiences.first()).map_or("", String::as_str)
+    }
+}
+
 /// All of them.
 #[derive(Debug)]
-pub(crate) struct Issuers(Vec<Trust>);
+pub(crate) struct Issuers(Vec<Arc<Trust>>);
 
 impl Issuers {
     /// Checks what must not be left open.
     // spec: JWT-V1, JWT-V2
     pub(crate) fn new(
         trusted: Vec<TrustedIssuer>,
-        mut keys: impl FnMut(&Issuer, KeysFrom) -> Result<IssuerKeys, Error>,
+        mut keys: impl FnMut(&Issuer, KeysFrom, Knobs) -> Result<IssuerKeys, Error>,
     ) -> Result<Self, Error> {
-        let mut issuers: Vec<Trust> = Vec::with_capacity(trusted.len());
+        let mut issuers: Vec<Arc<Trust>> = Vec::with_capacity(trusted.len());
         for one in trusted {
             let name = || one.issuer.as_str().to_owned();
-            let audience = one.audience.clone().filter(|audience| !audience.is_empty());
-            let audience = audience.ok_or_else(|| Error::NoAudience(name()))?;
+            if one.audiences.is_empty() || one.audiences.iter().any(String::is_empty) {
+                return Err(Error::NoAudience(name()));
+            }
             if one.algorithms.is_empty() || one.algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
                 return Err(Error::Algorithms(name()));
             }
@@ -127,22 +158,21 @@ impl Issuers {
             if issuers.iter().any(|other| other.issuer == one.issuer) {
                 return Err(Error::IssuerTwice(name()));
             }
-            let keys = keys(&one.issuer, one.keys)?;
-            let TrustedIssuer { issuer, algorithms, profile, .. } =
-                TrustedIssuer { keys: KeysFrom::Discovery, ..one };
-            issuers.push(Trust { issuer, audience, algorithms, profile, keys });
+            let TrustedIssuer { issuer, audiences, algorithms, keys: from, profile, key_times, .. } = one;
+            let keys = keys(&issuer, from, key_times)?;
+            issuers.push(Arc::new(Trust { issuer, audiences, algorithms, profile, keys }));
         }
         if issuers.is_empty() { Err(Error::NoIssuer) } else { Ok(Self(issuers)) }
     }
 
     /// The one whose tokens carry exactly this `iss`.
-    pub(crate) fn find(&self, iss: &str) -> Option<&Trust> {
+    pub(crate) fn find(&self, iss: &str) -> Option<&Arc<Trust>> {
         self.0.iter().find(|trust| trust.issuer.as_str() == iss)
     }
 
     /// The only one, where there is only one.
     #[cfg(feature = "introspection")]
-    pub(crate) fn sole(&self) -> Option<&Trust> {
+    pub(crate) fn sole(&self) -> Option<&Arc<Trust>> {
         match self.0.as_slice() {
             [only] => Some(only),
             _ => None,

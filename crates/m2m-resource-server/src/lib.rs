@@ -8,7 +8,9 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod cache;
 pub mod config;
+mod dpop;
 pub mod error;
 #[cfg(test)]
 mod fixture;
@@ -21,14 +23,17 @@ pub mod layer;
 pub mod observe;
 pub mod replay;
 pub mod require;
+mod verified;
 mod verifier;
 
 #[cfg(feature = "axum")]
 pub use crate::axum::RequireScope;
 #[cfg(feature = "introspection")]
 pub use crate::config::Introspect;
-pub use crate::config::{Dpop, Nonce, VerifierBuilder};
+pub use crate::config::VerifierBuilder;
+pub use crate::dpop::{Dpop, Nonce};
 pub use crate::error::{Error, Reason, Rejection};
 pub use crate::issuers::{KeysFrom, TrustedIssuer};
 pub use crate::require::Required;
-pub use crate::verifier::{RequestParts, VerifiedAccessToken, Verifier};
+pub use crate::verified::VerifiedAccessToken;
+pub use crate::verifier::{RequestParts, Verifier};

@@ -3,7 +3,7 @@
 use m2m_proto::scope::{Scope, ScopeError};
 
 use crate::error::{Reason, Rejection};
-use crate::verifier::VerifiedAccessToken;
+use crate::verified::VerifiedAccessToken;
 
 /// Scopes that a token must have, all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

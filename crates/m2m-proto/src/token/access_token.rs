@@ -264,6 +264,13 @@ impl<'a> Unverified<'a> {
         self.claims.aud.as_ref()?.sole()
     }
 
+    /// Whether `audience` is among the claimed ones: for a caller with several identifiers, to say
+    /// which of them is to be checked.
+    #[must_use]
+    pub fn names(&self, audience: &str) -> bool {
+        self.claims.aud.as_ref().is_some_and(|named| named.contains(audience))
+    }
+
     /// The header's key id, a hint and no more.
     #[must_use]
     pub fn key_hint(&self) -> Option<&str> {
@@ -426,6 +433,14 @@ impl VerifiedClaims {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
+    }
+
+    /// Checks `exp`, `nbf` and `iat` again, for whoever keeps the claims.
+    ///
+    /// # Errors
+    /// `Kind`.
+    pub fn check_times(&self, now: UnixTime, skew: Skew) -> Result<(), AccessTokenError> {
+        Ok(kind::check_times(&self.claims, &kind::Expect::at(now).skew(skew))?)
     }
 
     /// `iat`; `None` only where the profile does not require it.

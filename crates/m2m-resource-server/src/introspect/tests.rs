@@ -11,7 +11,7 @@ use super::*;
 use crate::Verifier;
 use crate::error::Rejection;
 use crate::fixture::*;
-use crate::verifier::VerifiedAccessToken;
+use crate::verified::VerifiedAccessToken;
 
 const INTROSPECT: &str = "https://as.example/introspect";
 const TOKEN: &str = "https://as.example/token";

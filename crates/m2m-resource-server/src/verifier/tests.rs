@@ -1,5 +1,5 @@
 use m2m_proto::client_auth::mutual_tls::CertificateThumbprint;
-use m2m_proto::jose::{SigningKey, base64url};
+use m2m_proto::jose::{Algorithm, SigningKey, base64url};
 use m2m_proto::secret::Secret;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp};
 use serde_json::{Value, json};
@@ -493,6 +493,8 @@ mod bound {
         assert!(verifier.verify_token("garbage").await.is_err());
     }
 }
+
+mod again;
 
 #[tokio::test]
 async fn a_route_demands_scopes() {
