@@ -88,10 +88,9 @@ impl Generations {
             self.previous = std::mem::take(&mut self.current);
             self.bytes = 0;
         }
-        match self.current.insert(hash, kept) {
-            None => self.bytes = self.bytes.saturating_add(bytes),
-            // Two requests verified it at once.
-            Some(_) => {}
+        // It may be there already: two requests verified it at once.
+        if self.current.insert(hash, kept).is_none() {
+            self.bytes = self.bytes.saturating_add(bytes);
         }
     }
 }

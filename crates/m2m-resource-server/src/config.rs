@@ -4,7 +4,7 @@ use std::sync::Arc;
 #[cfg(feature = "introspection")]
 use std::time::Duration;
 
-use m2m_io::{Clock, HttpClient, OsRandom, Random, ReqwestHttp, SystemClock};
+use m2m_io::{Clock, HttpClient, OsRandom, Random, SystemClock};
 use m2m_proto::time::Skew;
 use m2m_proto::token::confirmation::SenderConstraint;
 use m2m_proto::uri::{EndpointUri, Issuer};
@@ -12,8 +12,8 @@ use m2m_proto::uri::{EndpointUri, Issuer};
 use crate::cache::{DEFAULT_CAPACITY, Recent};
 use crate::dpop::Dpop;
 use crate::error::{ChallengeTemplate, Error};
-use crate::issuers::{Issuers, KeysFrom, TrustedIssuer};
-use crate::keys::IssuerKeys;
+use crate::issuers::{Issuers, Outside};
+use crate::trusted::TrustedIssuer;
 use crate::verifier::{Parts, Verifier};
 
 /// Which tokens are asked about at the authorization server (RFC 7662).
@@ -143,17 +143,9 @@ impl VerifierBuilder {
     /// # Errors
     /// [`Error`], for the first setting that leaves a check open.
     pub fn build(self) -> Result<Verifier, Error> {
-        let (mut http, clock) = (self.http, self.clock);
-        let issuers = Issuers::new(self.trusted, |issuer, from, knobs| {
-            if let KeysFrom::Fixed(set) = from {
-                return Ok(IssuerKeys::Fixed(set));
-            }
-            let client = match &http {
-                Some(given) => Arc::clone(given),
-                None => Arc::clone(http.insert(default_http()?)),
-            };
-            Ok(IssuerKeys::remote(issuer, from, knobs, &client, &clock))
-        })?;
+        let clock = self.clock;
+        let outside = Outside { http: self.http, clock: Arc::clone(&clock), skew: self.skew };
+        let issuers = Issuers::new(self.trusted, outside)?;
         let template = ChallengeTemplate {
             resource_metadata: self.resource_metadata,
             dpop_algorithms: self.dpop.as_ref().map(|dpop| dpop.accepted().to_vec()),
@@ -170,9 +162,4 @@ impl VerifierBuilder {
             clock,
         }))
     }
-}
-
-fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
-    let client = ReqwestHttp::builder().build().map_err(|error| Error::Http(error.to_string()))?;
-    Ok(Arc::new(client))
 }

@@ -63,6 +63,15 @@ pub enum Reason {
     /// Its issuer has no such key.
     #[error("the issuer has no key of this id for this algorithm")]
     UnknownKey,
+    /// Its issuer withdrew it: its place in the status list is invalid, or the revocation feed names it.
+    #[error("the token was withdrawn by its issuer")]
+    Withdrawn,
+    /// Its place in the status list is suspended.
+    #[error("the token is suspended")]
+    Suspended,
+    /// Its place in the status list cannot be known, by its own fault or its issuer's.
+    #[error("{0}")]
+    UnknownStatus(&'static str),
     /// Introspection says that it is not active, or nothing that counts as active.
     #[error("the token is not active")]
     Inactive,
@@ -107,9 +116,13 @@ impl Reason {
             Self::Token(fact) => fact.code(),
             Self::Proof(fact) => fact.code(),
             Self::Possession(fact) => fact.code(),
-            Self::UnknownIssuer | Self::UnknownKey | Self::Inactive | Self::DpopNotAccepted => {
-                ErrorCode::InvalidToken
-            }
+            Self::UnknownIssuer
+            | Self::UnknownKey
+            | Self::Withdrawn
+            | Self::Suspended
+            | Self::UnknownStatus(_)
+            | Self::Inactive
+            | Self::DpopNotAccepted => ErrorCode::InvalidToken,
             Self::ProofReplayed => ErrorCode::InvalidDpopProof,
             Self::InsufficientScope { .. } => ErrorCode::InsufficientScope,
         })
@@ -124,6 +137,9 @@ impl Reason {
             Self::Possession(fact) => fact.description(),
             Self::UnknownIssuer
             | Self::UnknownKey
+            | Self::Withdrawn
+            | Self::Suspended
+            | Self::UnknownStatus(_)
             | Self::Inactive
             | Self::DpopNotAccepted
             | Self::ProofReplayed

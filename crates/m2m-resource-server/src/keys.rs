@@ -9,7 +9,7 @@ use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
 use m2m_proto::uri::Issuer;
 
 use crate::error::Reason;
-use crate::issuers::KeysFrom;
+use crate::trusted::KeysFrom;
 
 /// The keys of one issuer.
 #[derive(Debug)]

@@ -23,8 +23,11 @@ pub mod layer;
 pub mod observe;
 pub mod replay;
 pub mod require;
+mod trusted;
 mod verified;
 mod verifier;
+mod window;
+mod withdrawals;
 
 #[cfg(feature = "axum")]
 pub use crate::axum::RequireScope;
@@ -33,7 +36,9 @@ pub use crate::config::Introspect;
 pub use crate::config::VerifierBuilder;
 pub use crate::dpop::{Dpop, Nonce};
 pub use crate::error::{Error, Reason, Rejection};
-pub use crate::issuers::{KeysFrom, TrustedIssuer};
 pub use crate::require::Required;
+pub use crate::trusted::{KeysFrom, TrustedIssuer};
 pub use crate::verified::VerifiedAccessToken;
 pub use crate::verifier::{RequestParts, Verifier};
+pub use crate::window::RevocationWindow;
+pub use crate::withdrawals::StatusCheck;

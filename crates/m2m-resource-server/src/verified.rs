@@ -13,6 +13,7 @@ use m2m_proto::token::presentation::PresentationScheme;
 
 use crate::error::{ChallengeTemplate, Reason, Rejection};
 use crate::issuers::Trust;
+use crate::withdrawals::Place;
 
 /// A JWT that was good when it was checked, with what is needed to see whether it still is.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Checked {
     pub(crate) algorithm: Algorithm,
     /// What signed it.
     pub(crate) key: Arc<VerifyingKey>,
+    /// In a status list.
+    pub(crate) place: Option<Place>,
 }
 
 impl Checked {

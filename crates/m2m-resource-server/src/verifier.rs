@@ -5,8 +5,8 @@
 //! - one token, in the header
 //! - a token's shape; the issuer is trusted, by exact `iss`
 //! - everything in header and claims that needs no key
-//! - the signature
-//! - not withdrawn, where introspection is set
+//! - the signature, unless this very token was verified before ([`crate::cache`])
+//! - not withdrawn: status list, revocation feed, introspection, whichever are set
 //! - the proof for this request, where the token came with DPoP
 //! - possession of what the token is bound to
 //! - the proof was not used before
@@ -16,6 +16,7 @@
 //! cause a fetch, only a correctly signed one can fill the replay memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri};
 use m2m_io::Clock;
@@ -32,9 +33,10 @@ use crate::cache::Recent;
 use crate::config::VerifierBuilder;
 use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Trust};
 use crate::observe;
 use crate::verified::{Checked, Source, VerifiedAccessToken};
+use crate::window::RevocationWindow;
 
 /// What a verifier needs to know of a request.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,13 @@ pub(crate) struct Parts {
     pub(crate) template: Arc<ChallengeTemplate>,
     #[cfg(feature = "introspection")]
     pub(crate) introspection: Option<crate::introspect::Introspection>,
+}
+
+impl Parts {
+    /// How long a withdrawn token of this issuer is accepted at most; `None`: until it expires.
+    pub(crate) fn withdrawn_token(&self, trust: &Trust) -> Option<Duration> {
+        trust.withdrawals.seen_within()
+    }
 }
 
 /// Checks access tokens for one API. Cheap to clone: all clones are one verifier.
@@ -185,15 +194,18 @@ impl Verifier {
         if let Some(known) = hash.as_ref().and_then(|hash| recent.get(hash)) {
             known.claims.check_times(now, self.parts.skew)?;
             if known.has_its_key().await? {
-                observe::verified(true);
+                known.trust.withdrawals.check(&known, now).await?;
+                observe::remembered();
                 return Ok(known);
             }
         }
         let checked = Arc::new(self.check_jwt(token, now).await?);
-        observe::verified(false);
+        observe::signature_checked();
         if let Some(hash) = hash {
             recent.put(hash, Arc::clone(&checked), token.len());
         }
+        // Remembered or not: one that was withdrawn is refused without its signature the next time.
+        checked.trust.withdrawals.check(&checked, now).await?;
         Ok(checked)
     }
 
@@ -213,7 +225,8 @@ impl Verifier {
         let plausible = unverified.check(&trust.profile, &expect)?;
         let key = trust.keys.find(kid.as_deref(), algorithm).await?;
         let claims = plausible.verify(&key)?;
-        Ok(Checked { claims, trust: Arc::clone(trust), kid, algorithm, key })
+        let place = trust.withdrawals.place(&claims)?;
+        Ok(Checked { claims, trust: Arc::clone(trust), kid, algorithm, key, place })
     }
 
     fn reject(&self, reason: Reason, scheme: Option<PresentationScheme>, now: UnixTime) -> Rejection {
@@ -222,11 +235,22 @@ impl Verifier {
         Rejection::new(reason, scheme, &self.parts.template).with_nonce(nonce)
     }
 
+    /// For how long a token that its issuer withdrew, or whose key it withdrew, may still be accepted here.
+    #[must_use]
+    pub fn revocation_window(&self) -> RevocationWindow {
+        RevocationWindow::of(&self.parts)
+    }
+
     /// The nonce to send along with an answer, where proofs must carry one (RFC 9449 §8.2).
     #[must_use]
     pub fn next_nonce(&self) -> Option<DpopNonce> {
         let dpop = self.parts.dpop.as_ref().filter(|dpop| dpop.nonce == Nonce::Required)?;
         Some(dpop.nonce_key.issue(self.parts.clock.wall()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn held_status_lists(&self) -> usize {
+        self.parts.issuers.iter().map(|trust| trust.withdrawals.held_lists()).sum()
     }
 
     /// A refusal where there is no verifier to refuse.
