@@ -12,21 +12,11 @@ use m2m_proto::uri::{EndpointUri, Issuer};
 use crate::cache::{DEFAULT_CAPACITY, Recent};
 use crate::dpop::Dpop;
 use crate::error::{ChallengeTemplate, Error};
+#[cfg(feature = "introspection")]
+use crate::introspect::Introspect;
 use crate::issuers::{Issuers, Outside};
 use crate::trusted::TrustedIssuer;
 use crate::verifier::{Parts, Verifier};
-
-/// Which tokens are asked about at the authorization server (RFC 7662).
-#[cfg(feature = "introspection")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Introspect {
-    /// Only those that are no JWT. Answers are kept for 10 s.
-    Opaque,
-    /// Every token, so that revocation is seen at once. A JWT is checked here first, so garbage
-    /// causes no request. Answers are not kept.
-    Always,
-}
 
 /// Settings of a verifier; [`Verifier::builder`] begins one.
 #[derive(Debug)]
@@ -74,15 +64,16 @@ impl VerifierBuilder {
         self
     }
 
-    /// Asks the authorization server about tokens, as the client given.
+    /// Asks the authorization server about tokens, as the client given: for every issuer that has no client of its own
+    /// ([`TrustedIssuer::introspection`]).
     #[cfg(feature = "introspection")]
     pub fn introspection(mut self, client: m2m_client::Client, which: Introspect) -> Self {
         self.introspection = Some(crate::introspect::Settings::new(client, which));
         self
     }
 
-    /// Sets for how long an introspection answer is used again. Default: 10 s for
-    /// [`Introspect::Opaque`], not at all for [`Introspect::Always`]. `exp` is checked on every use.
+    /// Sets for how long an answer to the client of [`VerifierBuilder::introspection`] is used again. Default: 10 s for
+    /// [`Introspect::Opaque`], not at all for the others. `exp` is checked on every use.
     #[cfg(feature = "introspection")]
     pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
         self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
@@ -144,7 +135,13 @@ impl VerifierBuilder {
     /// [`Error`], for the first setting that leaves a check open.
     pub fn build(self) -> Result<Verifier, Error> {
         let clock = self.clock;
-        let outside = Outside { http: self.http, clock: Arc::clone(&clock), skew: self.skew };
+        let outside = Outside {
+            http: self.http,
+            clock: Arc::clone(&clock),
+            skew: self.skew,
+            #[cfg(feature = "introspection")]
+            introspection: self.introspection.map(|settings| Arc::new(settings.build(Arc::clone(&clock)))),
+        };
         let issuers = Issuers::new(self.trusted, outside)?;
         let template = ChallengeTemplate {
             resource_metadata: self.resource_metadata,
@@ -157,8 +154,6 @@ impl VerifierBuilder {
             constraint: self.constraint,
             recent: Recent::new(self.verified_cache),
             template: Arc::new(template),
-            #[cfg(feature = "introspection")]
-            introspection: self.introspection.map(|settings| settings.build(Arc::clone(&clock))),
             clock,
         }))
     }

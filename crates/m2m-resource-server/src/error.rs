@@ -36,6 +36,9 @@ pub enum Error {
     /// Keys would travel unencrypted beyond this machine.
     #[error("keys must come over https, not from {0}")]
     PlainHttp(String),
+    /// Opaque tokens could be of this issuer and of another one, and may be shown to one only.
+    #[error("opaque tokens could be of {0} and of another issuer; set how they begin (opaque_prefix)")]
+    OpaqueTwice(String),
     /// The given key for DPoP nonces is too short.
     #[error("the key for DPoP nonces is too short")]
     NonceKey,

@@ -1,7 +1,7 @@
 //! What the unit tests of this crate share: fixed time, an issuer, a server for its keys.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -112,7 +112,13 @@ pub(crate) fn token(key: &SigningKey) -> String {
 /// A good token as it is remembered.
 pub(crate) fn checked(key: &SigningKey) -> Checked {
     let trusted = TrustedIssuer::new(issuer()).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])));
-    let outside = Outside { http: None, clock: FixedClock::new(), skew: Skew::DEFAULT };
+    let outside = Outside {
+        http: None,
+        clock: FixedClock::new(),
+        skew: Skew::DEFAULT,
+        #[cfg(feature = "introspection")]
+        introspection: None,
+    };
     let issuers = Issuers::new(vec![trusted], outside);
     let trust = Arc::clone(issuers.unwrap().find(ISSUER).unwrap());
     let expect = access_token::Expect {
@@ -201,6 +207,7 @@ impl<'a> Proved<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
     documents: Mutex<HashMap<String, String>>,
+    hanging: AtomicBool,
     pub(crate) fetches: AtomicUsize,
 }
 
@@ -223,6 +230,11 @@ impl Documents {
         self.documents.lock().unwrap().insert(url.to_owned(), body.to_owned());
     }
 
+    /// Leaves requests without an answer, or no longer.
+    pub(crate) fn toggle_hanging(&self) {
+        self.hanging.fetch_not(Ordering::SeqCst);
+    }
+
     pub(crate) fn remove(&self, url: &str) {
         self.documents.lock().unwrap().remove(url);
     }
@@ -241,7 +253,13 @@ impl HttpClient for Documents {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let url = request.uri().to_string();
         let body = self.documents.lock().unwrap().get(&url).cloned();
+        let hanging = self.hanging.load(Ordering::SeqCst);
         Box::pin(async move {
+            // An exchange takes a turn, so that others come in between.
+            tokio::task::yield_now().await;
+            if hanging {
+                std::future::pending::<()>().await;
+            }
             let body = body.ok_or_else(|| HttpError::Connect("refused".to_owned()))?;
             let mut response = Response::new(Bytes::from(body));
             *response.status_mut() = StatusCode::OK;

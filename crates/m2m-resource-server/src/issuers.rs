@@ -10,6 +10,8 @@ use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::Issuer;
 
 use crate::error::Error;
+#[cfg(feature = "introspection")]
+use crate::introspect::Introspection;
 use crate::keys::IssuerKeys;
 use crate::trusted::{KeysFrom, TrustedIssuer};
 use crate::withdrawals::{DocumentSigner, StatusCheck, Withdrawals};
@@ -21,6 +23,9 @@ pub(crate) struct Outside {
     pub(crate) http: Option<Arc<dyn HttpClient>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) skew: Skew,
+    /// For issuers without a client of their own.
+    #[cfg(feature = "introspection")]
+    pub(crate) introspection: Option<Arc<Introspection>>,
 }
 
 impl Outside {
@@ -42,6 +47,9 @@ pub(crate) struct Trust {
     pub(crate) profile: TokenProfile,
     pub(crate) keys: Arc<IssuerKeys>,
     pub(crate) withdrawals: Withdrawals,
+    /// Its own, or the one for all.
+    #[cfg(feature = "introspection")]
+    pub(crate) introspection: Option<Arc<Introspection>>,
 }
 
 impl Trust {
@@ -66,20 +74,54 @@ impl Trust {
         } else {
             Withdrawals::ignored()
         };
-        let (issuer, audiences, profile) = (one.issuer, one.audiences, one.profile);
-        Ok(Self { issuer, audiences, algorithms, profile, keys, withdrawals })
+        Ok(Self {
+            issuer: one.issuer,
+            audiences: one.audiences,
+            algorithms,
+            profile: one.profile,
+            keys,
+            withdrawals,
+            #[cfg(feature = "introspection")]
+            introspection: match one.introspection {
+                Some(own) => Some(Arc::new(own.build(Arc::clone(&outside.clock)))),
+                None => outside.introspection.clone(),
+            },
+        })
     }
 
     /// The identifier of ours that the token names, or any of them, for it to be refused by.
     pub(crate) fn audience_of(&self, token: &access_token::Unverified<'_>) -> &str {
-        let named = self.audiences.iter().find(|audience| token.names(audience));
+        self.audience_where(|audience| token.names(audience))
+    }
+
+    /// The same for what an introspection answer names.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn audience_among(&self, named: Option<&m2m_proto::jose::Audience>) -> &str {
+        self.audience_where(|audience| named.is_some_and(|named| named.contains(audience)))
+    }
+
+    fn audience_where(&self, is_named: impl Fn(&str) -> bool) -> &str {
+        let named = self.audiences.iter().find(|audience| is_named(audience));
         named.or(self.audiences.first()).map_or("", String::as_str)
     }
 }
 
 /// All of them.
 #[derive(Debug)]
-pub(crate) struct Issuers(Vec<Arc<Trust>>);
+pub(crate) struct Issuers {
+    all: Vec<Arc<Trust>>,
+    #[cfg(feature = "introspection")]
+    opaque: Vec<Opaque>,
+}
+
+/// Who answers for opaque tokens that begin in some way.
+#[cfg(feature = "introspection")]
+#[derive(Debug)]
+pub(crate) struct Opaque {
+    pub(crate) introspection: Arc<Introspection>,
+    /// Whose server it is; `None` for that of several.
+    pub(crate) trust: Option<Arc<Trust>>,
+}
 
 impl Issuers {
     /// Checks what must not be left open.
@@ -100,24 +142,57 @@ impl Issuers {
             }
             issuers.push(Arc::new(Trust::new(one, &mut outside)?));
         }
-        if issuers.is_empty() { Err(Error::NoIssuer) } else { Ok(Self(issuers)) }
+        if issuers.is_empty() {
+            return Err(Error::NoIssuer);
+        }
+        Ok(Self {
+            #[cfg(feature = "introspection")]
+            opaque: opaque(&issuers)?,
+            all: issuers,
+        })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Trust> {
-        self.0.iter().map(Arc::as_ref)
+        self.all.iter().map(Arc::as_ref)
     }
 
     /// The one whose tokens carry exactly this `iss`.
     pub(crate) fn find(&self, iss: &str) -> Option<&Arc<Trust>> {
-        self.0.iter().find(|trust| trust.issuer.as_str() == iss)
+        self.all.iter().find(|trust| trust.issuer.as_str() == iss)
     }
 
     /// The only one, where there is only one.
     #[cfg(feature = "introspection")]
-    pub(crate) fn sole(&self) -> Option<&Arc<Trust>> {
-        match self.0.as_slice() {
+    pub(crate) fn sole(&self) -> Option<&Trust> {
+        match self.all.as_slice() {
             [only] => Some(only),
             _ => None,
         }
     }
+
+    /// Who is asked about this opaque token: the one with the longest beginning that fits.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn opaque(&self, token: &str) -> Option<&Opaque> {
+        let fits = |one: &&Opaque| one.introspection.opaque().is_some_and(|prefix| token.starts_with(prefix));
+        self.opaque.iter().filter(fits).max_by_key(|one| one.introspection.opaque().map(str::len))
+    }
+}
+
+/// An opaque token does not say who issued it, and must not be shown to anybody else: its beginning decides.
+#[cfg(feature = "introspection")]
+fn opaque(issuers: &[Arc<Trust>]) -> Result<Vec<Opaque>, Error> {
+    let mut found: Vec<Opaque> = Vec::new();
+    for trust in issuers {
+        let Some(introspection) = trust.introspection.as_ref() else { continue };
+        let Some(prefix) = introspection.opaque() else { continue };
+        if let Some(known) = found.iter_mut().find(|one| Arc::ptr_eq(&one.introspection, introspection)) {
+            known.trust = None;
+        } else if found.iter().any(|one| one.introspection.opaque() == Some(prefix)) {
+            return Err(Error::OpaqueTwice(trust.issuer.as_str().to_owned()));
+        } else {
+            let (introspection, trust) = (Arc::clone(introspection), Some(Arc::clone(trust)));
+            found.push(Opaque { introspection, trust });
+        }
+    }
+    Ok(found)
 }

@@ -31,11 +31,11 @@ mod withdrawals;
 
 #[cfg(feature = "axum")]
 pub use crate::axum::RequireScope;
-#[cfg(feature = "introspection")]
-pub use crate::config::Introspect;
 pub use crate::config::VerifierBuilder;
 pub use crate::dpop::{Dpop, Nonce};
 pub use crate::error::{Error, Reason, Rejection};
+#[cfg(feature = "introspection")]
+pub use crate::introspect::Introspect;
 pub use crate::require::Required;
 pub use crate::trusted::{KeysFrom, TrustedIssuer};
 pub use crate::verified::VerifiedAccessToken;

@@ -29,6 +29,11 @@ pub(crate) fn remembered() {
 }
 
 #[cfg(feature = "introspection")]
-pub(crate) fn introspection(source: &'static str) {
-    metrics::counter!(INTROSPECTIONS, "source" => source).increment(1);
+pub(crate) fn introspected() {
+    metrics::counter!(INTROSPECTIONS, "source" => "server").increment(1);
+}
+
+#[cfg(feature = "introspection")]
+pub(crate) fn introspection_kept() {
+    metrics::counter!(INTROSPECTIONS, "source" => "cache").increment(1);
 }

@@ -37,6 +37,8 @@ pub struct TrustedIssuer {
     pub(crate) profile: TokenProfile,
     pub(crate) key_times: Knobs,
     pub(crate) withdrawals: withdrawals::Settings,
+    #[cfg(feature = "introspection")]
+    pub(crate) introspection: Option<crate::introspect::Settings>,
 }
 
 impl TrustedIssuer {
@@ -57,6 +59,8 @@ impl TrustedIssuer {
                 times: withdrawals::TIMES,
                 plain_http: PlainHttp::LoopbackOnly,
             },
+            #[cfg(feature = "introspection")]
+            introspection: None,
         }
     }
 
@@ -144,6 +148,36 @@ impl TrustedIssuer {
     pub fn withdrawals_kept(mut self, max_age: Duration, outage: Duration) -> Self {
         let times = &mut self.withdrawals.times;
         *times = Knobs { max_age, stale_if_error: outage, ..*times };
+        self
+    }
+
+    /// Asks this issuer about tokens, as the client given (RFC 7662). Default: as
+    /// [`VerifierBuilder::introspection`](crate::VerifierBuilder::introspection) says.
+    ///
+    /// Where several issuers have opaque tokens, all but one need an
+    /// [`opaque_prefix`](TrustedIssuer::opaque_prefix), because a token is sent to the server that it is of and to no
+    /// other.
+    #[cfg(feature = "introspection")]
+    #[must_use]
+    pub fn introspection(mut self, client: m2m_client::Client, which: crate::Introspect) -> Self {
+        self.introspection = Some(crate::introspect::Settings::new(client, which));
+        self
+    }
+
+    /// Sets for how long an answer to the client of [`TrustedIssuer::introspection`] is used again. Default: 10 s for
+    /// [`Introspect::Opaque`](crate::Introspect::Opaque), not at all for the others. `exp` is checked on every use.
+    #[cfg(feature = "introspection")]
+    #[must_use]
+    pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
+        self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
+        self
+    }
+
+    /// Says how the issuer's opaque tokens begin: only those are shown to its server. Default: in any way.
+    #[cfg(feature = "introspection")]
+    #[must_use]
+    pub fn opaque_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.introspection = self.introspection.map(|settings| settings.prefix(prefix.into()));
         self
     }
 

@@ -61,14 +61,20 @@ pub(crate) struct Parts {
     pub(crate) constraint: SenderConstraint,
     pub(crate) recent: Recent,
     pub(crate) template: Arc<ChallengeTemplate>,
-    #[cfg(feature = "introspection")]
-    pub(crate) introspection: Option<crate::introspect::Introspection>,
 }
 
 impl Parts {
     /// How long a withdrawn token of this issuer is accepted at most; `None`: until it expires.
     pub(crate) fn withdrawn_token(&self, trust: &Trust) -> Option<Duration> {
-        trust.withdrawals.seen_within()
+        let lists = trust.withdrawals.seen_within();
+        #[cfg(feature = "introspection")]
+        if let Some(introspection) = &trust.introspection {
+            let answers = introspection.max_age();
+            // Asked about every token, or about those only that no list speaks of.
+            let all = introspection.asks_about_jwt();
+            return if all { Some(answers) } else { lists.map(|lists| lists.max(answers)) };
+        }
+        lists
     }
 }
 
@@ -170,21 +176,20 @@ impl Verifier {
 
     #[cfg(feature = "introspection")]
     async fn source(&self, token: &AccessToken, now: UnixTime) -> Result<Source, Reason> {
-        let parts = &self.parts;
-        let Some(introspection) = &parts.introspection else {
-            return self.jwt(token.expose(), now).await.map(Source::Jwt);
-        };
-        if is_opaque(token) {
-            let answer = introspection.ask(token).await?;
-            let checked = crate::introspect::check(answer, &parts.issuers, parts.skew, now)?;
-            return Ok(Source::Introspected(Arc::new(checked)));
+        if let Some(opaque) = self.parts.issuers.opaque(token.expose()).filter(|_| is_opaque(token)) {
+            let told = opaque.introspection.ask(token).await?;
+            let asked = opaque.trust.as_deref();
+            let checked = told.check(asked, &self.parts.issuers, self.parts.skew, now)?;
+            return Ok(Source::Introspected(checked));
         }
-        let claims = self.jwt(token.expose(), now).await?;
-        if introspection.asks_about_jwt() {
+        let checked = self.jwt(token.expose(), now).await?;
+        if let Some(introspection) = checked.trust.introspection.as_ref().filter(|one| one.asks_about_jwt()) {
             // The claims are those that were signed; only whether the token stands is asked.
-            introspection.ask(token).await?;
+            if !introspection.ask(token).await?.is_of(&checked.trust) {
+                return Err(Reason::UnknownIssuer);
+            }
         }
-        Ok(Source::Jwt(claims))
+        Ok(Source::Jwt(checked))
     }
 
     /// A JWT that is good now, possession apart: remembered and looked at again, or checked from the start.
