@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::{Clock, HttpClient, OsRandom, Random, SystemClock};
+use m2m_proto::metadata::ResourceMetadata;
 use m2m_proto::time::Skew;
 use m2m_proto::token::confirmation::SenderConstraint;
 use m2m_proto::uri::{EndpointUri, Issuer};
@@ -15,6 +16,7 @@ use crate::error::{ChallengeTemplate, Error};
 #[cfg(feature = "introspection")]
 use crate::introspect::Introspect;
 use crate::issuers::{Issuers, Outside};
+use crate::metadata::Described;
 use crate::trusted::TrustedIssuer;
 use crate::verifier::{Parts, Verifier};
 
@@ -30,6 +32,7 @@ pub struct VerifierBuilder {
     dpop: Option<Dpop>,
     constraint: SenderConstraint,
     resource_metadata: Option<EndpointUri>,
+    resource: Option<ResourceMetadata>,
     verified_cache: usize,
     #[cfg(feature = "introspection")]
     introspection: Option<crate::introspect::Settings>,
@@ -46,6 +49,7 @@ impl VerifierBuilder {
             dpop: None,
             constraint: SenderConstraint::WhenBound,
             resource_metadata: None,
+            resource: None,
             verified_cache: DEFAULT_CAPACITY,
             #[cfg(feature = "introspection")]
             introspection: None,
@@ -116,7 +120,15 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets where this API describes itself, for challenges (RFC 9728 §5.1). Default: not said.
+    /// Describes this API (RFC 9728): the layer answers with the document at its well-known path, and challenges lead
+    /// there. Only `resource`, the identifier, must be set; issuers and algorithms are filled in. Default: no document.
+    pub fn resource(mut self, document: ResourceMetadata) -> Self {
+        self.resource = Some(document);
+        self
+    }
+
+    /// Sets where this API describes itself, for challenges (RFC 9728 §5.1), if something else serves the document.
+    /// Default: where [`VerifierBuilder::resource`] is, or not said.
     pub fn resource_metadata(mut self, url: EndpointUri) -> Self {
         self.resource_metadata = Some(url);
         self
@@ -143,15 +155,19 @@ impl VerifierBuilder {
             introspection: self.introspection.map(|settings| Arc::new(settings.build(Arc::clone(&clock)))),
         };
         let issuers = Issuers::new(self.trusted, outside)?;
+        let dpop = self.dpop.as_ref().map(Dpop::accepted);
+        let described = self.resource.map(|document| Described::new(document, &issuers, dpop)).transpose()?;
+        let own_place = described.as_ref().map(|described| described.url().clone());
         let template = ChallengeTemplate {
-            resource_metadata: self.resource_metadata,
-            dpop_algorithms: self.dpop.as_ref().map(|dpop| dpop.accepted().to_vec()),
+            resource_metadata: self.resource_metadata.or(own_place),
+            dpop_algorithms: dpop.map(<[_]>::to_vec),
         };
         Ok(Verifier::from_parts(Parts {
             issuers,
             skew: self.skew,
             dpop: self.dpop.map(|dpop| dpop.checks(self.random.as_ref())).transpose()?,
             constraint: self.constraint,
+            described,
             recent: Recent::new(self.verified_cache),
             template: Arc::new(template),
             clock,

@@ -231,6 +231,7 @@ impl Documents {
     }
 
     /// Leaves requests without an answer, or no longer.
+    #[cfg(feature = "introspection")]
     pub(crate) fn toggle_hanging(&self) {
         self.hanging.fetch_not(Ordering::SeqCst);
     }

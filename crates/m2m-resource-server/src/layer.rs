@@ -1,5 +1,7 @@
 //! A tower layer that lets only verified requests through, with their token in the extensions.
 //!
+//! A request for the description of the API ([`Verifier::resource_metadata`]) is answered here, without a token.
+//!
 //! Enforces: no request reaches the inner service without a [`VerifiedAccessToken`](crate::VerifiedAccessToken); one that a
 //! caller's own code put into the extensions before is replaced.
 //! Does not enforce: scopes ([`crate::require`]).
@@ -73,6 +75,11 @@ where
         let verifier = self.verifier.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
+            // spec: 9728-RS1
+            let path = asked_for(&parts).path();
+            if let Some(document) = verifier.resource_metadata_response(&parts.method, path) {
+                return Ok(document.map(R::from));
+            }
             let asked = RequestParts {
                 method: &parts.method,
                 uri: asked_for(&parts),

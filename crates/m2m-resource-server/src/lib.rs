@@ -20,6 +20,7 @@ mod issuers;
 mod keys;
 #[cfg(feature = "tower")]
 pub mod layer;
+mod metadata;
 pub mod observe;
 pub mod replay;
 pub mod require;

@@ -13,6 +13,7 @@ use m2m_proto::token::presentation::PresentationScheme;
 
 use crate::error::{ChallengeTemplate, Reason, Rejection};
 use crate::issuers::Trust;
+use crate::require::Required;
 use crate::withdrawals::Place;
 
 /// A JWT that was good when it was checked, with what is needed to see whether it still is.
@@ -105,6 +106,20 @@ impl VerifiedAccessToken {
             #[cfg(feature = "introspection")]
             Source::Introspected(token) => token.client_id(),
         }
+    }
+
+    /// Whether it names `audience`. That it names one of those that the verifier is for was checked.
+    #[must_use]
+    pub fn is_for(&self, audience: &str) -> bool {
+        self.claims().aud.as_ref().is_some_and(|named| named.contains(audience))
+    }
+
+    /// Whether it has what a route demands.
+    ///
+    /// # Errors
+    /// As [`Required::check`].
+    pub fn require(&self, required: &Required) -> Result<(), Rejection> {
+        required.check(self)
     }
 
     /// Whom it speaks for; with client credentials, the client.

@@ -34,6 +34,7 @@ use crate::config::VerifierBuilder;
 use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
 use crate::issuers::{Issuers, Trust};
+use crate::metadata::Described;
 use crate::observe;
 use crate::verified::{Checked, Source, VerifiedAccessToken};
 use crate::window::RevocationWindow;
@@ -59,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) skew: Skew,
     pub(crate) dpop: Option<DpopChecks>,
     pub(crate) constraint: SenderConstraint,
+    pub(crate) described: Option<Described>,
     pub(crate) recent: Recent,
     pub(crate) template: Arc<ChallengeTemplate>,
 }
@@ -104,6 +106,10 @@ impl Verifier {
 
     pub(crate) fn from_parts(parts: Parts) -> Self {
         Self { parts: Arc::new(parts) }
+    }
+
+    pub(crate) fn described(&self) -> Option<&Described> {
+        self.parts.described.as_ref()
     }
 
     /// Checks the token of a request, and that the sender may use it.

@@ -89,3 +89,22 @@ async fn an_answer_brings_the_next_nonce_along() {
     assert_eq!(calls, 1);
     assert_eq!(response.headers().get_all("dpop-nonce").iter().count(), 1);
 }
+
+// spec-test: 9728-RS1
+#[tokio::test]
+async fn the_description_is_served_to_everybody_and_goes_no_further() {
+    let key = key(Algorithm::Es256, "k1");
+    let resource = m2m_proto::uri::ResourceUri::parse("https://orders.example").unwrap();
+    let document = m2m_proto::metadata::ResourceMetadata::new(resource);
+    let verifier = verifier(&key, |builder| builder.resource(document));
+    for (path, status) in [
+        ("/.well-known/oauth-protected-resource", 200),
+        ("/.well-known/oauth-protected-resource?x=y", 200),
+        ("/.well-known/oauth-protected-resource/", 401),
+        ("/orders/.well-known/oauth-protected-resource", 401),
+    ] {
+        let asked = Request::get(path).body(()).unwrap();
+        let (response, calls) = through(&verifier, asked).await;
+        assert_eq!((response.status().as_u16(), calls), (status, 0), "{path}");
+    }
+}
