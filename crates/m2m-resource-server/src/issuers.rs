@@ -54,7 +54,7 @@ pub(crate) struct Trust {
 
 impl Trust {
     fn new(one: TrustedIssuer, outside: &mut Outside) -> Result<Self, Error> {
-        let status = one.status_check();
+        let status = one.withdrawals.status;
         let algorithms: Arc<[Algorithm]> = one.algorithms.into();
         let keys = Arc::new(match one.keys {
             KeysFrom::Fixed(set) => IssuerKeys::Fixed(set),
@@ -70,7 +70,7 @@ impl Trust {
                 clock: Arc::clone(&outside.clock),
                 skew: outside.skew,
             };
-            Withdrawals::new(one.withdrawals, status, signer)
+            Withdrawals::new(one.withdrawals, signer)
         } else {
             Withdrawals::ignored()
         };
@@ -91,7 +91,7 @@ impl Trust {
 
     /// The identifier of ours that the token names, or any of them, for it to be refused by.
     pub(crate) fn audience_of(&self, token: &access_token::Unverified<'_>) -> &str {
-        self.audience_where(|audience| token.names(audience))
+        self.audience_where(|audience| token.names(audience, &self.profile))
     }
 
     /// The same for what an introspection answer names.

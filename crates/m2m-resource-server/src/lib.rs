@@ -24,6 +24,7 @@ mod metadata;
 pub mod observe;
 pub mod replay;
 pub mod require;
+pub mod token_profiles;
 mod trusted;
 mod verified;
 mod verifier;

@@ -1,6 +1,6 @@
 //! An issuer whose tokens are accepted, as it is configured.
 //!
-//! Defaults: RFC 9068, all asymmetric algorithms, keys by discovery, status lists where tokens name them, no
+//! Defaults: RFC 9068, all asymmetric algorithms, keys by discovery, neither status lists nor a
 //! revocation feed. The audience has no default.
 
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl TrustedIssuer {
             profile: TokenProfile::rfc9068(),
             key_times: Knobs::default(),
             withdrawals: withdrawals::Settings {
-                status: None,
+                status: StatusCheck::Ignore,
                 origins: Vec::new(),
                 feed: None,
                 times: withdrawals::TIMES,
@@ -93,7 +93,7 @@ impl TrustedIssuer {
         self
     }
 
-    /// Sets how its tokens look. Default: RFC 9068.
+    /// Sets how its tokens look: one of [`token_profiles`](crate::token_profiles), or one of your own. Default: RFC 9068.
     #[must_use]
     pub fn profile(mut self, profile: TokenProfile) -> Self {
         self.profile = profile;
@@ -118,10 +118,12 @@ impl TrustedIssuer {
     }
 
     /// Sets whether the place that a token names in a Token Status List is looked up. Default:
-    /// [`StatusCheck::Follow`]; with [`KeysFrom::Fixed`], where nothing is fetched, [`StatusCheck::Ignore`].
+    /// [`StatusCheck::Ignore`], so that an issuer that is down for longer than its lists are good takes no API along; a
+    /// withdrawn token is then good until it expires, as [`Verifier::revocation_window`](crate::Verifier::revocation_window)
+    /// says.
     #[must_use]
     pub fn status_list(mut self, check: StatusCheck) -> Self {
-        self.withdrawals.status = Some(check);
+        self.withdrawals.status = check;
         self
     }
 
@@ -193,14 +195,5 @@ impl TrustedIssuer {
             url.check_transport(plain).map_err(|_| Error::PlainHttp(url.to_string()))?;
         }
         Ok(())
-    }
-
-    /// What was set, or what follows from where the keys are.
-    pub(crate) fn status_check(&self) -> StatusCheck {
-        let default = match &self.keys {
-            KeysFrom::Fixed(_) => StatusCheck::Ignore,
-            _ => StatusCheck::Follow,
-        };
-        self.withdrawals.status.unwrap_or(default)
     }
 }

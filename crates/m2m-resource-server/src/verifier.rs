@@ -116,7 +116,7 @@ impl Verifier {
     ///
     /// # Errors
     /// A [`Rejection`], which is the answer to give.
-    // spec: 9700-RS1
+    // spec: 9700-RS1, FAPI-RS1
     pub async fn verify(&self, request: &RequestParts<'_>) -> Result<VerifiedAccessToken, Rejection> {
         let now = self.parts.clock.wall();
         let presentation = match Presentation::from_headers(request.headers) {

@@ -7,7 +7,7 @@
 //! | What was withdrawn | Seconds, by default |
 //! | --- | --- |
 //! | a key | 600 + 3600 + 5 = 4205 ([`TrustedIssuer::keys_kept`](crate::TrustedIssuer::keys_kept)) |
-//! | a token, by status list or feed | 60 + 240 + 5 = 305 ([`TrustedIssuer::withdrawals_kept`](crate::TrustedIssuer::withdrawals_kept)) |
+//! | a token, by status list or feed, where they are read | 60 + 240 + 5 = 305 ([`TrustedIssuer::withdrawals_kept`](crate::TrustedIssuer::withdrawals_kept)) |
 //! | a token, by introspection | for how long an answer is used: 10 for opaque tokens, 0 where every token is asked about |
 //! | a token, where none of these is read | until it expires |
 //!

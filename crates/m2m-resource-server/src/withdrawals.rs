@@ -52,8 +52,7 @@ pub(crate) const TIMES: Knobs = Knobs {
 /// What was configured of an issuer.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// `None`: followed where keys are fetched, too.
-    pub(crate) status: Option<StatusCheck>,
+    pub(crate) status: StatusCheck,
     /// Where lists may be besides the issuer's own origin.
     pub(crate) origins: Vec<Origin>,
     pub(crate) feed: Option<EndpointUri>,
@@ -84,8 +83,8 @@ impl Withdrawals {
         Self { status: StatusCheck::Ignore, lists: None, feed: None, times: TIMES, skew: Skew::NONE }
     }
 
-    pub(crate) fn new(settings: Settings, status: StatusCheck, signer: Signer) -> Self {
-        let (times, skew) = (settings.times, signer.skew);
+    pub(crate) fn new(settings: Settings, signer: Signer) -> Self {
+        let (status, times, skew) = (settings.status, settings.times, signer.skew);
         let feed = settings.feed.map(|url| {
             let (clock, fetch) =
                 (Arc::clone(&signer.clock), FeedDocument::new(url, signer.clone(), times.timeout));
@@ -128,7 +127,7 @@ impl Withdrawals {
     ///
     /// # Errors
     /// It was withdrawn, or that cannot be told.
-    // spec: TSL-RS1
+    // spec: TSL-RS1, FAPI-RS1
     pub(crate) async fn check(&self, checked: &Checked, now: UnixTime) -> Result<(), Reason> {
         if let Some(feed) = &self.feed
             && let Some(jti) = checked.claims.jti()

@@ -59,6 +59,7 @@ async fn without_a_token_the_challenge_is_bare() {
     answers(&refusal(&verifier, &Asked::with("Basic", "YTpi")).await, 401, "Bearer");
 }
 
+// spec-test: FAPI-RS1
 #[tokio::test]
 async fn a_token_in_the_query_is_not_looked_at() {
     let key = key(Algorithm::Es256, "k1");
@@ -495,6 +496,7 @@ mod bound {
 }
 
 mod again;
+mod profiles;
 
 #[tokio::test]
 async fn a_route_demands_scopes() {

@@ -86,14 +86,14 @@ impl Reading {
 }
 
 fn followed(trusted: TrustedIssuer) -> TrustedIssuer {
-    trusted
+    trusted.status_list(StatusCheck::Follow)
 }
 
 fn fed(trusted: TrustedIssuer) -> TrustedIssuer {
     trusted.revocation_feed(EndpointUri::parse(FEED).unwrap())
 }
 
-// spec-test: TSL-RS1
+// spec-test: TSL-RS1, FAPI-RS1
 #[tokio::test]
 async fn a_place_that_is_not_valid_lets_nobody_in() {
     let reading = Reading::new(followed);
@@ -185,7 +185,7 @@ async fn lists_are_read_where_the_issuers_are_and_nowhere_else() {
         }
     }
     let allowed = m2m_proto::uri::Origin::parse("https://lists.example").unwrap();
-    let reading = Reading::new(|trusted| trusted.status_list_origin(allowed));
+    let reading = Reading::new(|trusted| followed(trusted).status_list_origin(allowed));
     let list = StatusList::new(8).unwrap();
     reading.issuer.put(elsewhere, &reading.signed_list(&list, &reading.key, elsewhere));
     reading.ask(&reading.token(json!({ "status_list": { "idx": 1, "uri": elsewhere } }))).await.unwrap();
@@ -288,11 +288,7 @@ async fn nothing_is_fetched_where_nothing_is_to_be() {
     let keys = || KeysFrom::Fixed(set(&[&key]));
     let text = token_with(&key, "status", json!({ "status_list": { "idx": 1, "uri": LIST } }));
     let trusted = TrustedIssuer::new(issuer()).audience(AUDIENCE);
-    for trusted in [
-        trusted.clone().keys(keys()),
-        trusted.clone().status_list(StatusCheck::Ignore).keys(keys()),
-        trusted.clone().status_list(StatusCheck::Ignore),
-    ] {
+    for trusted in [trusted.clone().keys(keys()), trusted.clone()] {
         let builder = Verifier::builder().trust_with(trusted).clock(FixedClock::new());
         let verifier = builder.http(Arc::clone(&documents) as _).build().unwrap();
         verifier.verify(&Asked::bearer(&text).parts()).await.unwrap();
@@ -343,7 +339,7 @@ mod window {
         assert_eq!((seconds(window.token), seconds(window.key)), (Some(305), Some(4205)));
         assert_eq!(seconds(window.longest()), Some(4205));
         let shorter = Reading::new(|trusted| {
-            trusted.keys_kept(minutes(2), minutes(3)).withdrawals_kept(minutes(1), Duration::ZERO)
+            followed(trusted).keys_kept(minutes(2), minutes(3)).withdrawals_kept(minutes(1), Duration::ZERO)
         });
         let window = shorter.verifier.revocation_window();
         assert_eq!((seconds(window.token), seconds(window.key)), (Some(65), Some(305)));
@@ -351,10 +347,10 @@ mod window {
             window.to_string(),
             "a withdrawn token is accepted for 65 s at most, one under a withdrawn key for 305 s"
         );
-        let blind = Reading::new(|trusted| trusted.status_list(StatusCheck::Ignore));
+        let blind = Reading::new(|trusted| trusted);
         let window = blind.verifier.revocation_window();
         assert_eq!((window.token, window.longest()), (None, None));
-        let feed = Reading::new(|trusted| fed(trusted).status_list(StatusCheck::Ignore));
+        let feed = Reading::new(fed);
         assert_eq!(seconds(feed.verifier.revocation_window().token), Some(305));
     }
 
@@ -376,7 +372,7 @@ mod window {
             for what in ["list", "feed", "key"] {
                 let times = |trusted: TrustedIssuer| {
                     let (age, outage) = (Duration::from_secs(40), Duration::from_secs(20));
-                    fed(trusted).keys_kept(age, outage).withdrawals_kept(age, outage)
+                    fed(followed(trusted)).keys_kept(age, outage).withdrawals_kept(age, outage)
                 };
                 let reading = Reading::new(times);
                 let text = reading.placed(3);
