@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use m2m_proto::client_auth::PeerCertificate;
 use m2m_proto::names::header;
 use tower_layer::Layer;
@@ -94,6 +94,9 @@ where
             // spec: 9449-AS3
             if let Some(value) = verifier.next_nonce().and_then(|nonce| nonce.to_header().ok()) {
                 response.headers_mut().insert(header::DPOP_NONCE, value);
+                // A nonce out of a cache would be an old one (§8.2).
+                let no_store = HeaderValue::from_static("no-store");
+                response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_store);
             }
             Ok(response)
         })

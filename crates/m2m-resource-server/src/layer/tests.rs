@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::HeaderValue;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::token::confirmation::SenderConstraint;
 use m2m_proto::uri::Origin;
@@ -88,6 +87,7 @@ async fn an_answer_brings_the_next_nonce_along() {
     let (response, calls) = through(&verifier, request(Asked::bearer(&token(&key)))).await;
     assert_eq!(calls, 1);
     assert_eq!(response.headers().get_all("dpop-nonce").iter().count(), 1);
+    assert_eq!(response.headers()["cache-control"], "no-store");
 }
 
 // spec-test: 9728-RS1
