@@ -175,6 +175,7 @@ impl Asked {
 /// A DPoP proof as a client would make it, with one thing changed.
 pub(crate) struct Proved<'a> {
     pub(crate) key: &'a SigningKey,
+    pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) jti: &'a str,
     pub(crate) age: u64,
@@ -185,13 +186,13 @@ pub(crate) struct Proved<'a> {
 impl<'a> Proved<'a> {
     pub(crate) fn by(key: &'a SigningKey, token: &'a str) -> Self {
         let url = "https://orders.example/orders";
-        Self { key, url, jti: "p1", age: 0, nonce: None, token: Some(token) }
+        Self { key, method: Method::GET, url, jti: "p1", age: 0, nonce: None, token: Some(token) }
     }
 
     pub(crate) fn onto(&self, mut asked: Asked) -> Asked {
         let token = self.token.map(|token| AccessToken::parse(token).unwrap());
         let proof = DpopProof {
-            method: &Method::GET,
+            method: &self.method,
             uri: &self.url.parse().unwrap(),
             now: NOW.saturating_sub(Duration::from_secs(self.age)),
             jti: self.jti,

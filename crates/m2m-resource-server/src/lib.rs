@@ -14,6 +14,8 @@ mod dpop;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+#[cfg(feature = "tonic")]
+pub mod grpc;
 #[cfg(feature = "introspection")]
 mod introspect;
 mod issuers;
