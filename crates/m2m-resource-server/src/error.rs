@@ -269,7 +269,7 @@ impl Rejection {
 }
 
 fn observe_outcome(reason: &Reason) {
-    crate::observe::outcome(&reason.label());
+    crate::observe::refused(&reason.label(), reason.cause());
     match reason {
         Reason::Misconfigured(_) => tracing::error!(%reason, "request refused"),
         Reason::Unavailable(_) => tracing::warn!(%reason, "request refused"),
