@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::remote::Knobs;
-use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys, RemoteMetadata};
+use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteError, RemoteKeys, RemoteMetadata};
 use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
 use m2m_proto::uri::Issuer;
 
@@ -52,6 +52,14 @@ impl IssuerKeys {
         }
     }
 
+    /// Fetches the keys, unless they are held.
+    pub(crate) async fn prepare(&self) -> Result<(), Reason> {
+        match self {
+            Self::Fixed(_) => Ok(()),
+            Self::Remote { keys, .. } => keys.set().await.map(drop).map_err(|error| unavailable(&error)),
+        }
+    }
+
     /// The key that may have signed, if that can be told without waiting.
     pub(crate) fn peek(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<VerifyingKey>> {
         match self {
@@ -71,10 +79,14 @@ impl IssuerKeys {
         }
         let Self::Remote { keys, .. } = self else { return Err(Reason::UnknownKey) };
         keys.find(kid, algorithm).await.map_err(|error| match error {
-            KeysError::Unavailable(error) => Reason::Unavailable(format!("the keys of the issuer: {error}")),
+            KeysError::Unavailable(error) => unavailable(&error),
             _ => Reason::UnknownKey,
         })
     }
+}
+
+fn unavailable(error: &RemoteError) -> Reason {
+    Reason::Unavailable(format!("the keys of the issuer: {error}"))
 }
 
 /// How old a document of these times can be when it is used: fresh, then unreachable, and the last fetch under

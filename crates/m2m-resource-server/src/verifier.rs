@@ -246,6 +246,20 @@ impl Verifier {
         Rejection::new(reason, scheme, &self.parts.template).with_nonce(nonce)
     }
 
+    /// Fetches the keys and the feeds of all issuers ahead of the first token, so that a program can wait for them before
+    /// it says that it is ready. Not needed: what is not held is fetched when a token asks for it.
+    ///
+    /// # Errors
+    /// [`Reason::Unavailable`] for the first issuer of which something cannot be had; the others are asked all the same.
+    pub async fn prepare(&self) -> Result<(), Reason> {
+        let mut prepared = Ok(());
+        for trust in self.parts.issuers.iter() {
+            let keys = trust.keys.prepare().await;
+            prepared = prepared.and(keys).and(trust.withdrawals.prepare().await);
+        }
+        prepared
+    }
+
     /// For how long a token that its issuer withdrew, or whose key it withdrew, may still be accepted here.
     #[must_use]
     pub fn revocation_window(&self) -> RevocationWindow {

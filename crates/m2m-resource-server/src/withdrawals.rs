@@ -100,6 +100,16 @@ impl Withdrawals {
         (self.lists.is_some() || self.feed.is_some()).then(|| longest_use(&self.times))
     }
 
+    /// Fetches the feed, unless it is held. Which lists there are, only tokens say.
+    pub(crate) async fn prepare(&self) -> Result<(), Reason> {
+        match &self.feed {
+            Some(feed) => {
+                feed.get().await.map(drop).map_err(|error| unavailable("the revocation feed", &error))
+            }
+            None => Ok(()),
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn held_lists(&self) -> usize {
         self.lists.as_ref().map_or(0, StatusLists::len)

@@ -224,6 +224,21 @@ mod fetched {
     }
 
     #[tokio::test]
+    async fn keys_can_be_had_before_the_first_token() {
+        let key = key(Algorithm::Es256, "k1");
+        let documents = Documents::of(&[&key]);
+        let (verifier, clock) = verifier(&documents);
+        verifier.prepare().await.unwrap();
+        assert_eq!(documents.fetched(), 2, "metadata and key set");
+        verifier.verify(&Asked::bearer(&token(&key)).parts()).await.unwrap();
+        verifier.prepare().await.unwrap();
+        assert_eq!(documents.fetched(), 0);
+        documents.fail();
+        clock.advance(10_000);
+        assert!(matches!(verifier.prepare().await, Err(Reason::Unavailable(_))));
+    }
+
+    #[tokio::test]
     async fn implausible_tokens_cause_no_fetch() {
         let key = key(Algorithm::Es256, "k1");
         let documents = Documents::of(&[&key]);
