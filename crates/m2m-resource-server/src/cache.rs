@@ -80,18 +80,21 @@ struct Generations {
 }
 
 impl Generations {
-    /// The older generation goes when the younger one is full.
-    fn put(&mut self, hash: TokenHash, kept: Kept, size: usize) {
+    /// The older generation goes when the younger one is full; it is returned, to be dropped by whoever has given the
+    /// lock back.
+    fn put(&mut self, hash: TokenHash, kept: Kept, size: usize) -> Generation {
         let bytes = kept.1;
         let full = self.bytes.saturating_add(bytes) > size.saturating_mul(AVERAGE_TOKEN_BYTES);
+        let mut old = Generation::default();
         if self.current.len() >= size || (full && !self.current.is_empty()) {
-            self.previous = std::mem::take(&mut self.current);
+            old = std::mem::replace(&mut self.previous, std::mem::take(&mut self.current));
             self.bytes = 0;
         }
         // It may be there already: two requests verified it at once.
         if self.current.insert(hash, kept).is_none() {
             self.bytes = self.bytes.saturating_add(bytes);
         }
+        old
     }
 }
 
@@ -127,14 +130,18 @@ impl Recent {
         }
         let kept = part.previous.remove(hash)?;
         let token = Arc::clone(&kept.0);
-        part.put(*hash, kept, self.size);
+        let old = part.put(*hash, kept, self.size);
+        drop(part);
+        drop(old);
         Some(token)
     }
 
     pub(crate) fn put(&self, hash: TokenHash, token: Arc<Checked>, bytes: usize) {
         if let Some(part) = self.part(&hash) {
             let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            part.put(hash, (token, bytes), self.size);
+            let old = part.put(hash, (token, bytes), self.size);
+            drop(part);
+            drop(old);
         }
     }
 

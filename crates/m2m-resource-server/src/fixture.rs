@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::VerifierBuilder;
 use crate::issuers::{Issuers, Outside};
-use crate::verified::Checked;
+use crate::verified::{Checked, HeaderKid};
 use crate::verifier::{RequestParts, Verifier};
 use crate::{KeysFrom, TrustedIssuer};
 
@@ -131,7 +131,7 @@ pub(crate) fn checked(key: &SigningKey) -> Checked {
     let (text, verifying) = (token(key), Arc::new(key.verifying_key().as_ref().clone()));
     let unverified = access_token::parse(&text).unwrap();
     let claims = access_token::verify(unverified, &verifying, &trust.profile, &expect).unwrap();
-    let kid = key.key_id().map(str::to_owned);
+    let kid = HeaderKid::of(key.key_id(), &verifying);
     Checked { claims, trust, kid, algorithm: key.algorithm(), key: verifying, place: None }
 }
 

@@ -16,13 +16,38 @@ use crate::issuers::Trust;
 use crate::require::Required;
 use crate::withdrawals::Place;
 
+/// The key id of a token's header, without a copy where it is that of the key.
+#[derive(Debug)]
+pub(crate) enum HeaderKid {
+    Absent,
+    OfKey,
+    Other(String),
+}
+
+impl HeaderKid {
+    pub(crate) fn of(kid: Option<&str>, key: &VerifyingKey) -> Self {
+        match kid {
+            None => Self::Absent,
+            Some(_) if kid == key.key_id() => Self::OfKey,
+            Some(other) => Self::Other(other.to_owned()),
+        }
+    }
+
+    fn get<'a>(&'a self, key: &'a VerifyingKey) -> Option<&'a str> {
+        match self {
+            Self::Absent => None,
+            Self::OfKey => key.key_id(),
+            Self::Other(kid) => Some(kid),
+        }
+    }
+}
+
 /// A JWT that was good when it was checked, with what is needed to see whether it still is.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) claims: VerifiedClaims,
     pub(crate) trust: Arc<Trust>,
-    /// As in the header.
-    pub(crate) kid: Option<String>,
+    pub(crate) kid: HeaderKid,
     pub(crate) algorithm: Algorithm,
     /// What signed it.
     pub(crate) key: Arc<VerifyingKey>,
@@ -36,7 +61,7 @@ impl Checked {
     /// # Errors
     /// The key was withdrawn, or the keys cannot be had.
     pub(crate) async fn has_its_key(&self) -> Result<bool, Reason> {
-        let current = self.trust.keys.find(self.kid.as_deref(), self.algorithm).await?;
+        let current = self.trust.keys.find(self.kid.get(&self.key), self.algorithm).await?;
         Ok(Arc::ptr_eq(&current, &self.key) || current.thumbprint() == self.key.thumbprint())
     }
 }

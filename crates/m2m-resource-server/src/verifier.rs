@@ -36,7 +36,7 @@ use crate::error::{ChallengeTemplate, Reason, Rejection};
 use crate::issuers::{Issuers, Trust};
 use crate::metadata::Described;
 use crate::observe;
-use crate::verified::{Checked, Source, VerifiedAccessToken};
+use crate::verified::{Checked, HeaderKid, Source, VerifiedAccessToken};
 use crate::window::RevocationWindow;
 
 /// What a verifier needs to know of a request.
@@ -224,8 +224,6 @@ impl Verifier {
         let unverified = access_token::parse(token)?;
         let trust =
             unverified.issuer().and_then(|iss| self.parts.issuers.find(iss)).ok_or(Reason::UnknownIssuer)?;
-        let kid = unverified.key_hint().map(str::to_owned);
-        let algorithm = unverified.algorithm();
         let expect = access_token::Expect {
             issuer: &trust.issuer,
             audience: trust.audience_of(&unverified),
@@ -234,7 +232,9 @@ impl Verifier {
             skew: self.parts.skew,
         };
         let plausible = unverified.check(&trust.profile, &expect)?;
-        let key = trust.keys.find(kid.as_deref(), algorithm).await?;
+        let algorithm = plausible.algorithm();
+        let key = trust.keys.find(plausible.key_hint(), algorithm).await?;
+        let kid = HeaderKid::of(plausible.key_hint(), &key);
         let claims = plausible.verify(&key)?;
         let place = trust.withdrawals.place(&claims)?;
         Ok(Checked { claims, trust: Arc::clone(trust), kid, algorithm, key, place })
