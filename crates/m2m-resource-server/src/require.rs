@@ -1,16 +1,18 @@
 //! What a route demands of a token.
 
+use std::sync::Arc;
+
 use m2m_proto::scope::{Scope, ScopeError};
 use m2m_proto::token::access_token::AccessTokenError;
 
 use crate::error::{Reason, Rejection};
 use crate::verified::VerifiedAccessToken;
 
-/// Scopes that a token must have, all of them, and an audience that it must name.
+/// Scopes that a token must have, all of them, and an audience that it must name. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Required {
-    scope: Scope,
-    audience: Option<String>,
+    scope: Arc<Scope>,
+    audience: Option<Arc<str>>,
 }
 
 impl Required {
@@ -32,7 +34,7 @@ impl Required {
     /// ([`TrustedIssuer::audiences`](crate::TrustedIssuer::audiences)).
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = Some(audience.into());
+        self.audience = Some(audience.into().into());
         self
     }
 
@@ -52,17 +54,17 @@ impl Required {
         if let Some(expected) = &self.audience
             && !token.is_for(expected)
         {
-            return Err(token.reject(AccessTokenError::Audience { expected: expected.clone() }.into()));
+            return Err(token.reject(AccessTokenError::Audience { expected: expected.to_string() }.into()));
         }
         if self.scope.is_subset(token.scope()) {
             return Ok(());
         }
-        Err(token.reject(Reason::InsufficientScope { required: self.scope.clone() }))
+        Err(token.reject(Reason::InsufficientScope { required: Scope::clone(&self.scope) }))
     }
 }
 
 impl From<Scope> for Required {
     fn from(scope: Scope) -> Self {
-        Self { scope, audience: None }
+        Self { scope: Arc::new(scope), audience: None }
     }
 }

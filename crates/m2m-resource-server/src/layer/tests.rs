@@ -108,3 +108,15 @@ async fn the_description_is_served_to_everybody_and_goes_no_further() {
         assert_eq!((response.status().as_u16(), calls), (status, 0), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_layer_can_demand_a_scope_of_everybody() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, |builder| builder);
+    for (scopes, status) in [("orders:read", 200), ("orders:admin", 403)] {
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) });
+        let layer = verifier.layer().require(Required::parse(scopes).unwrap());
+        let response = layer.layer(inner).oneshot(request(Asked::bearer(&token(&key)))).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{scopes}");
+    }
+}
