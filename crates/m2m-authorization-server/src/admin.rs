@@ -268,7 +268,7 @@ impl Admin {
         let (client_id, credential) =
             issued.map_or((None, None), |found| (found.client_id, found.credential));
         let about = self.record(Event::TokenRevoked);
-        self.keep(Record { jti: Some(jti.to_owned()), client_id, credential, ..about }).await;
+        self.keep(Record { jti: Some(jti.into()), client_id, credential, ..about }).await;
         Ok(known)
     }
 

@@ -24,7 +24,6 @@ use crate::config::{MutualTls, ServerBuilder, ServerNonce};
 use crate::decoy::Decoys;
 use crate::endpoints::{self, path};
 use crate::error::Error;
-use crate::frequency::Frequency;
 use crate::keys;
 use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
@@ -102,9 +101,6 @@ pub(crate) struct State {
     pub(crate) authenticator: Authenticator,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
-    pub(crate) frequency: Frequency,
-    /// Tokens that clients revoke themselves: what all nodes and verifiers have to remember.
-    pub(crate) revocations: Frequency,
     pub(crate) trail: Trail,
     pub(crate) nonce_rule: ServerNonce,
     pub(crate) nonce_key: NonceKey,
@@ -215,8 +211,6 @@ impl Server {
             authenticator,
             keys,
             limits: Limits::new(settings.budget),
-            frequency: Frequency::default(),
-            revocations: Frequency::default(),
             trail: Trail::new(settings.audit),
             nonce_rule: settings.nonce,
             nonce_key: NonceKey::new(&secret, "authorization server")

@@ -1,13 +1,14 @@
 //! Client identifiers (RFC 6749 section 2.2).
 
 use std::fmt;
-use std::sync::Arc;
+
+use crate::text::ShortText;
 
 /// The public name of a client at one authorization server: one to 256
 /// `VSCHAR` characters (RFC 6749 appendix A.1). Compared code point for code
 /// point. Not a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(Arc<str>);
+pub struct ClientId(ShortText);
 
 /// Why a text is not a client identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,13 +50,13 @@ impl ClientId {
     /// The identifier as it goes on the wire, before any encoding.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -70,7 +71,7 @@ impl std::str::FromStr for ClientId {
 /// Lets maps keyed by client be asked with a `&str`.
 impl std::borrow::Borrow<str> for ClientId {
     fn borrow(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 

@@ -8,13 +8,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use crate::text;
+use crate::text::{self, ShortText};
 
 /// One scope token: `NQCHAR` characters, 1 to 256 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeToken(Arc<str>);
+pub struct ScopeToken(ShortText);
 
 /// Why a text is not a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,9 +137,9 @@ impl Scope {
                 list.iter().all(|known| *known.0 != *text)
             } else {
                 if seen.is_empty() {
-                    seen.extend(list.iter().map(|known| Arc::clone(&known.0)));
+                    seen.extend(list.iter().map(|known| known.0.clone()));
                 }
-                seen.insert(Arc::clone(&token.0))
+                seen.insert(token.0.clone())
             };
             if fresh {
                 list.push(token);
@@ -228,6 +227,15 @@ impl Scope {
             text.push_str(&token.0);
         }
         text
+    }
+
+    /// The scope as it stands on the wire; of a single token without a copy.
+    #[must_use]
+    pub fn to_text(&self) -> ShortText {
+        match self.0.as_slice() {
+            [sole] => sole.0.clone(),
+            _ => self.joined(' ').into(),
+        }
     }
 
     fn as_set(&self) -> BTreeSet<&str> {

@@ -42,15 +42,18 @@ async fn revoke(state: &State, incoming: &Incoming, now: Now) -> Result<Response
     if let Some(token) = token.filter(|token| token.claims.client_id() == Some(client_id.as_str()))
         && let Some(jti) = token.claims.jti()
     {
-        state
-            .revocations
-            .count(client_id, Some(REVOCATIONS), now.monotonic)
+        caller
+            .client()
+            .registration()
+            .rates()
+            .revoked
+            .count(Some(REVOCATIONS), now.monotonic)
             .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
         let token = TokenRef { jti: jti.to_owned(), expires_at: token.claims.expires_at() };
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         let record = Record {
-            jti: Some(jti.to_owned()),
+            jti: Some(jti.into()),
             client_id: Some(client_id.clone()),
             credential: Some(caller.client().credential().id.clone()),
             address: incoming.address,

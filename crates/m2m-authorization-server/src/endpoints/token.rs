@@ -16,6 +16,7 @@ use m2m_proto::dpop::proof::{self, DEFAULT_ALGORITHMS};
 use m2m_proto::dpop::{NonceRule, ProofError, ProofWindow, VerifiedProof};
 use m2m_proto::error::Endpoint;
 use m2m_proto::names::header;
+use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::{IssuedToken, TokenRequest};
 
@@ -50,8 +51,8 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = signing_key(state, &grant, now.wall)?;
-    let admit = (state.store.as_ref(), &state.frequency);
-    let admitted = admission::admit(admit, client, proof.as_ref(), grant, state.moment(now)).await?;
+    let admitted =
+        admission::admit(state.store.as_ref(), client, proof.as_ref(), grant, state.moment(now)).await?;
     let tools = Tools {
         issuer: &state.issuer,
         random: state.random.as_ref(),
@@ -61,7 +62,7 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
     };
     let minted = mint(&admitted, &tools, now.wall)?;
     count(state, &admitted);
-    let scope = admitted.grant().scope().to_string();
+    let scope = admitted.grant().scope().to_text();
     let response = respond(&admitted, &minted, &scope);
     let record = record(&admitted, minted, scope, incoming.address, now);
     state.trail.keep(state.store.as_ref(), record).await?;
@@ -130,7 +131,13 @@ fn count(state: &State, admitted: &Admitted) {
     }
 }
 
-fn record(admitted: &Admitted, minted: Minted, scope: String, address: Option<IpAddr>, now: Now) -> Record {
+fn record(
+    admitted: &Admitted,
+    minted: Minted,
+    scope: ShortText,
+    address: Option<IpAddr>,
+    now: Now,
+) -> Record {
     let (caller, grant) = (admitted.client(), admitted.grant());
     Record {
         jti: Some(minted.jti),

@@ -263,7 +263,7 @@ impl Applied {
         self.check_client(&client)?;
         self.touch(Entity::Client(client.id.clone()));
         let client = self.registry.sharing(Client { version: 1, ..client });
-        let registration = Registration { client, credentials: Vec::new() };
+        let registration = Registration::of(client);
         self.registry.clients.insert(registration.client.id.clone(), Arc::new(registration));
         Ok(())
     }

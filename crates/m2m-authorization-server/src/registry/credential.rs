@@ -10,6 +10,7 @@ use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::JwkSet;
 use m2m_proto::secret::SecretString;
+use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 use m2m_proto::uri::EndpointUri;
 
@@ -17,7 +18,7 @@ use super::client::Status;
 
 /// The name of a credential: made by the server, carried in `cred` of its tokens, not secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialId(Arc<str>);
+pub struct CredentialId(ShortText);
 
 impl CredentialId {
     pub(crate) fn from_letters(letters: &str) -> Self {

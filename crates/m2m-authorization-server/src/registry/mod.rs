@@ -28,6 +28,7 @@ pub use grants::{ApiGrant, Grants};
 pub use key::KeyRecord;
 pub use secret::SECRET_PREFIX;
 
+use crate::frequency::Rates;
 use shards::Shards;
 
 /// At most so many credentials per client: 64. The oldest one that is revoked or expired makes room
@@ -41,13 +42,24 @@ pub const MAX_CREDENTIALS: usize = 64;
 pub struct Registration {
     client: Client,
     credentials: Vec<Arc<Credential>>,
+    /// Shared by all snapshots, so that a change does not begin a new minute.
+    rates: Arc<Rates>,
 }
 
 impl Registration {
     /// A client with one credential that nobody registered, for the tests of what comes after.
     #[cfg(test)]
     pub(crate) fn for_test(client: Client, credential: Arc<Credential>) -> Self {
-        Self { client, credentials: vec![credential] }
+        Self { client, credentials: vec![credential], rates: Arc::default() }
+    }
+
+    fn of(client: Client) -> Self {
+        Self { client, credentials: Vec::new(), rates: Arc::default() }
+    }
+
+    /// What the client did in its current minute.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// The client.
@@ -187,7 +199,7 @@ impl Registry {
             Some(registration) => registration.client = client,
             None => {
                 let id = client.id.clone();
-                self.clients.insert(id, Arc::new(Registration { client, credentials: Vec::new() }));
+                self.clients.insert(id, Arc::new(Registration::of(client)));
             }
         }
     }

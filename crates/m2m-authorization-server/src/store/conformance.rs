@@ -171,11 +171,11 @@ fn client(text: &str) -> ClientId {
 
 fn issued(jti: &str, second: u64, scope: &str) -> Record {
     Record {
-        jti: Some(jti.to_owned()),
+        jti: Some(jti.into()),
         client_id: Some(client("app")),
         credential: Some(id("one")),
         api: ApiIdentifier::parse("https://orders.example").ok(),
-        scope: Some(scope.to_owned()),
+        scope: Some(scope.into()),
         expires_at: Some(at(second + 600)),
         address: "192.0.2.7".parse().ok(),
         ..Record::new(at(second), Event::TokenIssued)

@@ -107,11 +107,11 @@ fn shown(entry: Entry) -> Shown {
     Shown {
         at: record.at.seconds(),
         event: record.event.name(),
-        jti: record.jti,
+        jti: record.jti.as_ref().map(ToString::to_string),
         client_id: record.client_id.map(client),
         credential_id: record.credential.map(|id| id.as_str().to_owned()),
         api: record.api.as_ref().map(ToString::to_string),
-        scope: record.scope,
+        scope: record.scope.as_ref().map(ToString::to_string),
         expires_at: record.expires_at.map(UnixTime::seconds),
         address: record.address.map(|address| address.to_string()),
         error: record.error.as_ref().map(ErrorCode::as_str).map(str::to_owned),

@@ -68,11 +68,11 @@ fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
     let at = number(0)?;
     let event = text(3)?;
     let record = Record {
-        jti: some(4)?,
+        jti: some(4)?.map(Into::into),
         client_id: client(5)?,
         credential: some(6)?.and_then(|id| CredentialId::parse(&id)),
         api: some(7)?.and_then(|api| ApiIdentifier::parse(&api).ok()),
-        scope: some(8)?,
+        scope: some(8)?.map(Into::into),
         expires_at: Some(number(9)?).filter(|end| *end != 0).map(restored),
         address: some(10)?.and_then(|address| address.parse().ok()),
         error: some(11)?.and_then(|code| ErrorCode::parse(&code)),
