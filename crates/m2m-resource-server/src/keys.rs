@@ -50,6 +50,7 @@ impl IssuerKeys {
         }
         keys.find(kid, algorithm).await.map_err(|error| match error {
             KeysError::Unavailable(error) => Reason::Unavailable(format!("the keys of the issuer: {error}")),
+            KeysError::TooSoon => Reason::Unavailable(error.to_string()),
             _ => Reason::UnknownKey,
         })
     }
