@@ -8,6 +8,8 @@ mod doctor;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
+#[cfg(feature = "roles")]
+mod key_server;
 mod lab;
 #[cfg(all(feature = "roles", unix))]
 mod nodes;
