@@ -46,6 +46,8 @@ struct State {
     caching: Caching,
     tag: Tag,
     asked: Vec<Asked>,
+    /// URLs that led anywhere else.
+    elsewhere: Vec<String>,
 }
 
 /// One request, by what it was for.
@@ -82,6 +84,7 @@ impl KeyServer {
             caching: Caching::Unsaid,
             tag: Tag::Honest,
             asked: Vec::new(),
+            elsewhere: Vec::new(),
         };
         Self { issuer: issuer.into(), clock, state: Arc::new(Mutex::new(state)) }
     }
@@ -158,6 +161,13 @@ impl KeyServer {
             state.asked.iter().filter(|asked| asked.document == document).map(|asked| asked.at).collect();
         let since = |first: Duration| times.iter().filter(|at| **at >= first && **at < first + span).count();
         times.iter().map(|first| since(*first)).max().unwrap_or(0)
+    }
+
+    /// The URLs that were asked for and are not this server's documents. In memory only: elsewhere they do not come
+    /// here.
+    #[must_use]
+    pub fn elsewhere(&self) -> Vec<String> {
+        self.state().elsewhere.clone()
     }
 
     /// Starts counting again.

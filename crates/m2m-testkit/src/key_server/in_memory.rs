@@ -26,11 +26,12 @@ impl KeyServer {
 impl InMemoryKeys {
     async fn exchange(&self, request: Request<Bytes>, limit: usize) -> Result<Response<Bytes>, HttpError> {
         let url = request.uri().clone();
-        if !url.to_string().starts_with(self.0.issuer()) {
-            return Err(HttpError::Connect(format!("nobody at {url}")));
-        }
-        let given = self.0.give(url.path(), request.headers());
-        let given = given.ok_or_else(|| HttpError::Connect(format!("nothing at {url}")))?;
+        let own = url.to_string().starts_with(self.0.issuer());
+        let given = own.then(|| self.0.give(url.path(), request.headers())).flatten();
+        let Some(given) = given else {
+            self.0.state().elsewhere.push(url.to_string());
+            return Err(HttpError::Connect(format!("nothing at {url}")));
+        };
         if given.after > Duration::ZERO {
             self.0.clock.sleep(given.after).await;
         }

@@ -30,6 +30,26 @@ impl KeyServer {
         signed(&self.state().keys[number], claims)
     }
 
+    /// The bare signature of the key of that number over `input`: for tokens that no library would make.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such key.
+    #[must_use]
+    pub fn sign(&self, number: usize, input: &[u8]) -> Vec<u8> {
+        self.state().keys[number].sign(input).expect("a signature")
+    }
+
+    /// The public half of the key of that number, as it is published.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such key.
+    #[must_use]
+    pub fn public(&self, number: usize) -> Map<String, Value> {
+        self.state().keys[number].public_jwk().expect("a public half").to_public_json()
+    }
+
     /// The claims of a good token.
     #[must_use]
     pub fn claims(&self) -> Map<String, Value> {
