@@ -9,6 +9,8 @@ mod doctor;
 mod hostile;
 mod io;
 #[cfg(feature = "roles")]
+mod issuers;
+#[cfg(feature = "roles")]
 mod jwt_attacks;
 #[cfg(feature = "roles")]
 mod key_server;
