@@ -324,6 +324,18 @@ pub struct Plausible<'a> {
 }
 
 impl Plausible<'_> {
+    /// The header's key id, a hint and no more.
+    #[must_use]
+    pub fn key_hint(&self) -> Option<&str> {
+        self.compact.header().kid.as_deref()
+    }
+
+    /// The header's algorithm, which is one of those accepted.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.compact.header().alg
+    }
+
     /// The last check.
     ///
     /// # Errors
