@@ -27,6 +27,8 @@ mod peer_clients;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(feature = "roles")]
+mod peer_verifiers;
 #[cfg(unix)]
 mod postgres;
 #[cfg(feature = "roles")]
