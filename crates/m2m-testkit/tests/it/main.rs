@@ -15,6 +15,8 @@ mod jwt_attacks;
 #[cfg(feature = "roles")]
 mod key_server;
 mod lab;
+#[cfg(feature = "roles")]
+mod many_tokens;
 #[cfg(all(feature = "roles", unix))]
 mod nodes;
 #[cfg(feature = "roles")]
