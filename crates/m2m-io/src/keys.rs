@@ -1,10 +1,10 @@
 //! The keys of another party, by its key set (RFC 7517), and the one rule for keys that are not in it.
 //!
 //! Enforces: an unknown key leads to at most one fetch per cooldown, whoever asks. It is unknown
-//! ([`KeysError::Unknown`]) only if a fetch that began after the question did not bring it, and is then so for one
-//! cooldown; while none may be made it is too soon to tell ([`KeysError::TooSoon`]). So made-up key ids do not make
-//! this party knock on the other's door more often, and no flood of them makes a new key wait longer, or look like
-//! none.
+//! ([`KeysError::Unknown`]) only if a fetch that began after the question did not bring it, or if an earlier set had
+//! it, and is then so for one cooldown; while none may be made it is too soon to tell ([`KeysError::TooSoon`]). So
+//! made-up key ids do not make this party knock on the other's door more often, and no flood of them makes a new key
+//! wait longer, or look like none.
 //! A set of which no key can be used is damage, and the last good one stays; an empty one withdraws all keys.
 //! Limits: 64 absent key ids remembered, each up to 256 bytes; longer ones are unknown without a fetch.
 
@@ -61,6 +61,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     knobs: Knobs,
     absent: Mutex<VecDeque<Absent>>,
+    /// The set that was looked at last.
+    seen: Mutex<Option<Arc<JwkSet>>>,
 }
 
 /// A key id that a fetch did not bring.
@@ -100,7 +102,7 @@ impl RemoteKeys {
         }
         let fetch = Box::new(KeySet { location, http, timeout: knobs.timeout, held: Arc::default() });
         let remote = Remote::new("key set", flight, Arc::clone(&clock), fetch);
-        Self(Arc::new(Inner { remote, clock, knobs, absent: Mutex::default() }))
+        Self(Arc::new(Inner { remote, clock, knobs, absent: Mutex::default(), seen: Mutex::default() }))
     }
 
     /// The key if the held set has exactly one that fits and may be used without waiting. The path without a future.
@@ -121,6 +123,7 @@ impl RemoteKeys {
         algorithm: Algorithm,
     ) -> Result<Arc<VerifyingKey>, KeysError> {
         let (set, is_new) = self.0.remote.obtain().await.map_err(KeysError::Unavailable)?;
+        self.0.notice_withdrawals(&set);
         match pick(&set, key_id, algorithm) {
             Err(KeysError::Unknown) => {}
             result => return result,
@@ -142,7 +145,11 @@ impl RemoteKeys {
         key_id: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Arc<VerifyingKey>, KeysError> {
-        match self.0.remote.renewal().await {
+        let renewal = self.0.remote.renewal().await;
+        if let Renewal::Fetched(set) | Renewal::Joined(set) = &renewal {
+            self.0.notice_withdrawals(set);
+        }
+        match renewal {
             Renewal::Fetched(set) => pick(&set, key_id, algorithm),
             // What was on its way before the question says nothing of a key that is younger.
             Renewal::Joined(set) => pick(&set, key_id, algorithm).map_err(|error| match error {
@@ -160,7 +167,9 @@ impl RemoteKeys {
     ///
     /// When it cannot be fetched and none is held.
     pub async fn set(&self) -> Result<Arc<JwkSet>, RemoteError> {
-        self.0.remote.get().await
+        let set = self.0.remote.get().await?;
+        self.0.notice_withdrawals(&set);
+        Ok(set)
     }
 }
 
@@ -178,6 +187,15 @@ impl Inner {
     fn is_absent(&self, key_id: &str) -> bool {
         let now = self.clock.monotonic();
         self.absent().iter().any(|absent| absent.key_id == key_id && now < absent.until)
+    }
+
+    /// Keys that the set before had and this one has not are withdrawn, and nobody waits for them to come back.
+    fn notice_withdrawals(&self, set: &Arc<JwkSet>) {
+        let before = self.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(set));
+        let Some(before) = before.filter(|before| !Arc::ptr_eq(before, set)) else { return };
+        let has = |key_id: &str| set.keys().iter().any(|key| key.key_id() == Some(key_id));
+        let gone = before.keys().iter().filter_map(|key| key.key_id()).filter(|key_id| !has(key_id));
+        gone.for_each(|key_id| self.remember_absent(key_id));
     }
 
     fn remember_absent(&self, key_id: &str) {

@@ -146,10 +146,19 @@ impl<T: Send + Sync + 'static> Remote<T> {
         match advice {
             Advice::Use(value) | Advice::UseAndFetch(value) => Ok((value, false)),
             Advice::Refuse(error) => Err(error),
-            Advice::Join(fallback) | Advice::Fetch(fallback) => match landed(flight).await {
+            Advice::Join(_) | Advice::Fetch(_) => match landed(flight).await {
                 Ok(value) => Ok((value, own)),
-                Err(error) => fallback.map(|value| (value, false)).ok_or(error),
+                Err(error) => self.fallback().map(|value| (value, false)).ok_or(error),
             },
+        }
+    }
+
+    /// What is held, after a fetch failed; the ceiling may have passed meanwhile.
+    fn fallback(&self) -> Option<Arc<T>> {
+        let state = self.state();
+        match state.slot.poll(self.0.clock.monotonic()) {
+            Advice::Use(value) | Advice::UseAndFetch(value) => Some(value),
+            _ => None,
         }
     }
 

@@ -275,6 +275,15 @@ impl VerifiedIntrospection {
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
+
+    /// Checks `exp`, `nbf` and `iat` again, for whoever keeps the answer.
+    ///
+    /// # Errors
+    /// `Claims`.
+    // spec: 7662-RS1
+    pub fn check_times(&self, now: UnixTime, skew: Skew) -> Result<(), IntrospectionError> {
+        Ok(kind::check_times(&self.claims, &kind::Expect::at(now).skew(skew))?)
+    }
 }
 
 /// `active` taken out; texts that decide something must be texts. A scope that

@@ -4,30 +4,61 @@
 //!
 //! RFC 9068 is the default. Issuers that are older than it name claims
 //! differently; a profile says so as data, so that the verifier has one path.
-//! A profile can never loosen the algorithms, the issuer, the expiry or the
-//! audience: those are not part of it.
+//! A profile can never loosen the algorithms, the issuer or the expiry: those
+//! are not part of it. It can say where the audience stands, not that there is
+//! none.
 
 use crate::names::{claim, typ};
 
-/// What differs between issuers. Made only from the rows of this file.
+/// What differs between issuers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenProfile {
-    name: &'static str,
-    accepted_typ: &'static [&'static str],
-    client_claim: &'static str,
-    scope_claim: &'static str,
-    required: &'static [&'static str],
-    id_token_marks: &'static [&'static str],
+    /// The profile's name in configuration.
+    pub name: &'static str,
+    /// Accepted values of the header's `typ`; `application/x` is the same as
+    /// `x`, case does not count (RFC 7515 section 4.1.9). An empty text stands
+    /// for no `typ` at all.
+    // spec: 9068-RS1
+    // spec: JWT-V3
+    pub accepted_typ: &'static [&'static str],
+    /// The claims that may hold the client's identifier: the first that is
+    /// there does, and one of them must be.
+    pub client_claims: &'static [&'static str],
+    /// The claims that may hold the scope, as text or as array: the first that
+    /// is there does.
+    pub scope_claims: &'static [&'static str],
+    /// Claims that must be there; `iss` and `exp` must in any case.
+    pub required: &'static [&'static str],
+    /// Claims that must be one of these texts: how an issuer whose tokens of
+    /// all kinds have the same `typ` tells access tokens.
+    pub fixed: &'static [(&'static str, &'static [&'static str])],
+    /// Claims whose presence tells an ID token, where `typ` does not.
+    pub id_token_marks: &'static [&'static str],
+    /// Where the audience stands.
+    pub audience: AudiencePlace,
+}
+
+/// Where a token says for whom it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AudiencePlace {
+    /// In `aud`.
+    #[default]
+    Claim,
+    /// In `aud` if there is one, else before the last slash of a scope: for
+    /// issuers that name scopes `audience/scope` and write no `aud`.
+    ClaimOrScope,
 }
 
 /// RFC 9068 section 2.2.
 const RFC9068: TokenProfile = TokenProfile {
     name: "rfc9068",
     accepted_typ: &[typ::AT_JWT],
-    client_claim: claim::CLIENT_ID,
-    scope_claim: claim::SCOPE,
+    client_claims: &[claim::CLIENT_ID],
+    scope_claims: &[claim::SCOPE],
     required: &[claim::ISS, claim::EXP, claim::AUD, claim::SUB, claim::CLIENT_ID, claim::IAT, claim::JTI],
+    fixed: &[],
     id_token_marks: &[],
+    audience: AudiencePlace::Claim,
 };
 
 impl TokenProfile {
@@ -36,67 +67,10 @@ impl TokenProfile {
     pub const fn rfc9068() -> Self {
         RFC9068
     }
-
-    /// The profile's name in configuration.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The profile of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [RFC9068].into_iter().find(|profile| profile.name == name)
-    }
-
-    /// The claim that holds the client's identifier.
-    #[must_use]
-    pub const fn client_claim(&self) -> &'static str {
-        self.client_claim
-    }
-
-    /// The claim that holds the scope.
-    #[must_use]
-    pub const fn scope_claim(&self) -> &'static str {
-        self.scope_claim
-    }
-
-    /// Claims that must be present; `iss`, `exp` and `aud` are always among them.
-    #[must_use]
-    pub const fn required(&self) -> &'static [&'static str] {
-        self.required
-    }
-
-    /// Claims whose presence tells an ID token, where `typ` does not.
-    #[must_use]
-    pub const fn id_token_marks(&self) -> &'static [&'static str] {
-        self.id_token_marks
-    }
-
-    /// Accepted values of the header's `typ`; `application/x` is the same as
-    /// `x`, case does not count (RFC 7515 section 4.1.9).
-    // spec: 9068-RS1
-    // spec: JWT-V3
-    #[must_use]
-    pub const fn accepted_typ(&self) -> &'static [&'static str] {
-        self.accepted_typ
-    }
 }
 
 impl Default for TokenProfile {
     fn default() -> Self {
         RFC9068
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn profiles_are_found_by_name() {
-        assert_eq!(TokenProfile::named("rfc9068"), Some(TokenProfile::rfc9068()));
-        assert_eq!(TokenProfile::named("RFC9068"), None);
-        assert_eq!(TokenProfile::default().client_claim(), "client_id");
     }
 }

@@ -11,7 +11,8 @@ use http::request::Parts;
 
 use crate::error::Rejection;
 use crate::require::Required;
-use crate::verifier::{VerifiedAccessToken, Verifier};
+use crate::verified::VerifiedAccessToken;
+use crate::verifier::Verifier;
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
@@ -50,6 +51,10 @@ pub trait RequireScope {
     /// spaces; 500 to everybody when the text is no scope, or when no verifier is in front.
     #[must_use]
     fn require_scope(self, scopes: &str) -> Self;
+
+    /// The same for everything that can be demanded, such as one of several audiences.
+    #[must_use]
+    fn require(self, required: Required) -> Self;
 }
 
 impl<S> RequireScope for MethodRouter<S, Infallible>
@@ -57,17 +62,28 @@ where
     S: Clone + Send + Sync + 'static,
 {
     fn require_scope(self, scopes: &str) -> Self {
-        let required = Required::parse(scopes).ok();
-        self.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let checked = check(required.as_ref(), &request);
-            async move {
-                match checked {
-                    Ok(()) => next.run(request).await,
-                    Err(rejection) => rejection.into_response(),
-                }
-            }
-        }))
+        demand(self, Required::parse(scopes).ok())
     }
+
+    fn require(self, required: Required) -> Self {
+        demand(self, Some(required))
+    }
+}
+
+/// `None` is a demand that could not be read: nobody meets it.
+fn demand<S>(route: MethodRouter<S, Infallible>, required: Option<Required>) -> MethodRouter<S, Infallible>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    route.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let checked = check(required.as_ref(), &request);
+        async move {
+            match checked {
+                Ok(()) => next.run(request).await,
+                Err(rejection) => rejection.into_response(),
+            }
+        }
+    }))
 }
 
 fn check(required: Option<&Required>, request: &Request) -> Result<(), Rejection> {

@@ -4,122 +4,21 @@ use std::sync::Arc;
 #[cfg(feature = "introspection")]
 use std::time::Duration;
 
-use m2m_io::{Clock, HttpClient, OsRandom, Random, ReqwestHttp, SystemClock};
-use m2m_proto::dpop::proof::DEFAULT_ALGORITHMS;
-use m2m_proto::dpop::{NonceKey, ProofWindow};
-use m2m_proto::jose::Algorithm;
-use m2m_proto::secret::{Secret, SecretBytes};
+use m2m_io::{Clock, HttpClient, OsRandom, Random, SystemClock};
+use m2m_proto::metadata::ResourceMetadata;
 use m2m_proto::time::Skew;
 use m2m_proto::token::confirmation::SenderConstraint;
-use m2m_proto::uri::{EndpointUri, Issuer, Origin};
+use m2m_proto::uri::{EndpointUri, Issuer};
 
+use crate::cache::{DEFAULT_CAPACITY, Recent};
+use crate::dpop::Dpop;
 use crate::error::{ChallengeTemplate, Error};
-use crate::issuers::{Issuers, KeysFrom, TrustedIssuer};
-use crate::keys::IssuerKeys;
-use crate::replay::{DEFAULT_CAPACITY, Replay};
-use crate::verifier::{DpopChecks, Parts, Verifier};
-
-/// Whether a DPoP proof must carry a nonce of this server (RFC 9449 §9).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Nonce {
-    /// Proofs are accepted by their `iat`.
-    #[default]
-    Off,
-    /// A proof without a recent nonce is answered with `use_dpop_nonce` and a nonce.
-    Required,
-}
-
-/// How DPoP proofs are checked. Without this, requests with DPoP are refused.
-#[derive(Debug, Clone)]
-pub struct Dpop {
-    origin: Origin,
-    algorithms: Vec<Algorithm>,
-    window: ProofWindow,
-    nonce: Nonce,
-    nonce_key: Option<SecretBytes>,
-    replay_capacity: usize,
-}
-
-impl Dpop {
-    /// Proofs are for this public origin: what clients write into `htu` before the path. It is
-    /// configuration, because a stranger writes `Host`.
-    #[must_use]
-    pub fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            algorithms: DEFAULT_ALGORITHMS.to_vec(),
-            window: ProofWindow::default(),
-            nonce: Nonce::Off,
-            nonce_key: None,
-            replay_capacity: DEFAULT_CAPACITY,
-        }
-    }
-
-    /// Sets the accepted algorithms of proofs. Default: ES256, ES384, EdDSA, Ed25519, PS256.
-    #[must_use]
-    pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Self {
-        self.algorithms = algorithms.to_vec();
-        self
-    }
-
-    /// Sets how far `iat` may lie from the present. Default: 60 s back, 10 s ahead.
-    #[must_use]
-    pub fn window(mut self, window: ProofWindow) -> Self {
-        self.window = window;
-        self
-    }
-
-    /// Sets whether proofs must carry a nonce. Default: no.
-    #[must_use]
-    pub fn nonce(mut self, nonce: Nonce) -> Self {
-        self.nonce = nonce;
-        self
-    }
-
-    /// Sets the secret that nonces are made from: at least 32 bytes, the same in all replicas.
-    /// Default: 32 random bytes of this process.
-    #[must_use]
-    pub fn nonce_key(mut self, key: SecretBytes) -> Self {
-        self.nonce_key = Some(key);
-        self
-    }
-
-    /// Sets how many used proofs are remembered. Default 262,144.
-    #[must_use]
-    pub fn replay_capacity(mut self, proofs: usize) -> Self {
-        self.replay_capacity = proofs;
-        self
-    }
-
-    fn checks(self, random: &dyn Random) -> Result<DpopChecks, Error> {
-        let secret = self.nonce_key.unwrap_or_else(|| {
-            let mut bytes = vec![0; 32];
-            random.fill(&mut bytes);
-            Secret::new(bytes)
-        });
-        Ok(DpopChecks {
-            origin: self.origin.to_string(),
-            algorithms: self.algorithms,
-            window: self.window,
-            nonce: self.nonce,
-            nonce_key: NonceKey::new(&secret, "resource server").map_err(|_| Error::NonceKey)?,
-            replay: Replay::new(self.replay_capacity),
-        })
-    }
-}
-
-/// Which tokens are asked about at the authorization server (RFC 7662).
 #[cfg(feature = "introspection")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Introspect {
-    /// Only those that are no JWT. Answers are kept for 10 s.
-    Opaque,
-    /// Every token, so that revocation is seen at once. A JWT is checked here first, so garbage
-    /// causes no request. Answers are not kept.
-    Always,
-}
+use crate::introspect::Introspect;
+use crate::issuers::{Issuers, Outside};
+use crate::metadata::Described;
+use crate::trusted::TrustedIssuer;
+use crate::verifier::{Parts, Verifier};
 
 /// Settings of a verifier; [`Verifier::builder`] begins one.
 #[derive(Debug)]
@@ -133,6 +32,8 @@ pub struct VerifierBuilder {
     dpop: Option<Dpop>,
     constraint: SenderConstraint,
     resource_metadata: Option<EndpointUri>,
+    resource: Option<ResourceMetadata>,
+    verified_cache: usize,
     #[cfg(feature = "introspection")]
     introspection: Option<crate::introspect::Settings>,
 }
@@ -148,6 +49,8 @@ impl VerifierBuilder {
             dpop: None,
             constraint: SenderConstraint::WhenBound,
             resource_metadata: None,
+            resource: None,
+            verified_cache: DEFAULT_CAPACITY,
             #[cfg(feature = "introspection")]
             introspection: None,
         }
@@ -165,15 +68,16 @@ impl VerifierBuilder {
         self
     }
 
-    /// Asks the authorization server about tokens, as the client given.
+    /// Asks the authorization server about tokens, as the client given: for every issuer that has no client of its own
+    /// ([`TrustedIssuer::introspection`]).
     #[cfg(feature = "introspection")]
     pub fn introspection(mut self, client: m2m_client::Client, which: Introspect) -> Self {
         self.introspection = Some(crate::introspect::Settings::new(client, which));
         self
     }
 
-    /// Sets for how long an introspection answer is used again. Default: 10 s for
-    /// [`Introspect::Opaque`], not at all for [`Introspect::Always`]. `exp` is checked on every use.
+    /// Sets for how long an answer to the client of [`VerifierBuilder::introspection`] is used again. Default: 10 s for
+    /// [`Introspect::Opaque`], not at all for the others. `exp` is checked on every use.
     #[cfg(feature = "introspection")]
     pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
         self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
@@ -216,9 +120,24 @@ impl VerifierBuilder {
         self
     }
 
-    /// Sets where this API describes itself, for challenges (RFC 9728 §5.1). Default: not said.
+    /// Describes this API (RFC 9728): the layer answers with the document at its well-known path, and challenges lead
+    /// there. Only `resource`, the identifier, must be set; issuers and algorithms are filled in. Default: no document.
+    pub fn resource(mut self, document: ResourceMetadata) -> Self {
+        self.resource = Some(document);
+        self
+    }
+
+    /// Sets where this API describes itself, for challenges (RFC 9728 §5.1), if something else serves the document.
+    /// Default: where [`VerifierBuilder::resource`] is, or not said.
     pub fn resource_metadata(mut self, url: EndpointUri) -> Self {
         self.resource_metadata = Some(url);
+        self
+    }
+
+    /// Sets how many verified tokens are remembered, so that a token that comes again costs no signature. Times,
+    /// key, withdrawal and possession are checked each time. Default 16,384; 0 remembers none.
+    pub fn verified_cache(mut self, tokens: usize) -> Self {
+        self.verified_cache = tokens;
         self
     }
 
@@ -227,35 +146,31 @@ impl VerifierBuilder {
     /// # Errors
     /// [`Error`], for the first setting that leaves a check open.
     pub fn build(self) -> Result<Verifier, Error> {
-        let (mut http, clock) = (self.http, self.clock);
-        let issuers = Issuers::new(self.trusted, |issuer, from| {
-            if let KeysFrom::Fixed(set) = from {
-                return Ok(IssuerKeys::Fixed(set));
-            }
-            let client = match &http {
-                Some(given) => Arc::clone(given),
-                None => Arc::clone(http.insert(default_http()?)),
-            };
-            Ok(IssuerKeys::remote(issuer, from, &client, &clock))
-        })?;
+        let clock = self.clock;
+        let outside = Outside {
+            http: self.http,
+            clock: Arc::clone(&clock),
+            skew: self.skew,
+            #[cfg(feature = "introspection")]
+            introspection: self.introspection.map(|settings| Arc::new(settings.build(Arc::clone(&clock)))),
+        };
+        let issuers = Issuers::new(self.trusted, outside)?;
+        let dpop = self.dpop.as_ref().map(Dpop::accepted);
+        let described = self.resource.map(|document| Described::new(document, &issuers, dpop)).transpose()?;
+        let own_place = described.as_ref().map(|described| described.url().clone());
         let template = ChallengeTemplate {
-            resource_metadata: self.resource_metadata,
-            dpop_algorithms: self.dpop.as_ref().map(|dpop| dpop.algorithms.clone()),
+            resource_metadata: self.resource_metadata.or(own_place),
+            dpop_algorithms: dpop.map(<[_]>::to_vec),
         };
         Ok(Verifier::from_parts(Parts {
             issuers,
             skew: self.skew,
             dpop: self.dpop.map(|dpop| dpop.checks(self.random.as_ref())).transpose()?,
             constraint: self.constraint,
+            described,
+            recent: Recent::new(self.verified_cache),
             template: Arc::new(template),
-            #[cfg(feature = "introspection")]
-            introspection: self.introspection.map(|settings| settings.build(Arc::clone(&clock))),
             clock,
         }))
     }
-}
-
-fn default_http() -> Result<Arc<dyn HttpClient>, Error> {
-    let client = ReqwestHttp::builder().build().map_err(|error| Error::Http(error.to_string()))?;
-    Ok(Arc::new(client))
 }

@@ -36,6 +36,12 @@ pub enum Error {
     /// Keys would travel unencrypted beyond this machine.
     #[error("keys must come over https, not from {0}")]
     PlainHttp(String),
+    /// Opaque tokens could be of this issuer and of another one, and may be shown to one only.
+    #[error("opaque tokens could be of {0} and of another issuer; set how they begin (opaque_prefix)")]
+    OpaqueTwice(String),
+    /// The API is to be described, and its identifier has no well-known place.
+    #[error("{0} cannot be described: the identifier must be an https URL")]
+    Resource(String),
     /// The given key for DPoP nonces is too short.
     #[error("the key for DPoP nonces is too short")]
     NonceKey,
@@ -63,6 +69,15 @@ pub enum Reason {
     /// Its issuer has no such key.
     #[error("the issuer has no key of this id for this algorithm")]
     UnknownKey,
+    /// Its issuer withdrew it: its place in the status list is invalid, or the revocation feed names it.
+    #[error("the token was withdrawn by its issuer")]
+    Withdrawn,
+    /// Its place in the status list is suspended.
+    #[error("the token is suspended")]
+    Suspended,
+    /// Its place in the status list cannot be known, by its own fault or its issuer's.
+    #[error("{0}")]
+    UnknownStatus(&'static str),
     /// Introspection says that it is not active, or nothing that counts as active.
     #[error("the token is not active")]
     Inactive,
@@ -107,9 +122,13 @@ impl Reason {
             Self::Token(fact) => fact.code(),
             Self::Proof(fact) => fact.code(),
             Self::Possession(fact) => fact.code(),
-            Self::UnknownIssuer | Self::UnknownKey | Self::Inactive | Self::DpopNotAccepted => {
-                ErrorCode::InvalidToken
-            }
+            Self::UnknownIssuer
+            | Self::UnknownKey
+            | Self::Withdrawn
+            | Self::Suspended
+            | Self::UnknownStatus(_)
+            | Self::Inactive
+            | Self::DpopNotAccepted => ErrorCode::InvalidToken,
             Self::ProofReplayed => ErrorCode::InvalidDpopProof,
             Self::InsufficientScope { .. } => ErrorCode::InsufficientScope,
         })
@@ -124,6 +143,9 @@ impl Reason {
             Self::Possession(fact) => fact.description(),
             Self::UnknownIssuer
             | Self::UnknownKey
+            | Self::Withdrawn
+            | Self::Suspended
+            | Self::UnknownStatus(_)
             | Self::Inactive
             | Self::DpopNotAccepted
             | Self::ProofReplayed
@@ -247,7 +269,7 @@ impl Rejection {
 }
 
 fn observe_outcome(reason: &Reason) {
-    crate::observe::outcome(&reason.label());
+    crate::observe::refused(&reason.label(), reason.cause());
     match reason {
         Reason::Misconfigured(_) => tracing::error!(%reason, "request refused"),
         Reason::Unavailable(_) => tracing::warn!(%reason, "request refused"),

@@ -1,7 +1,7 @@
 //! What the unit tests of this crate share: fixed time, an issuer, a server for its keys.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,12 +11,15 @@ use m2m_io::{BoxFuture, Clock, HttpClient, HttpError, Limits};
 use m2m_proto::dpop::{DpopNonce, DpopProof};
 use m2m_proto::jose::{Algorithm, HeaderFields, JwkSet, SigningKey, jws};
 use m2m_proto::names::{header, typ};
+use m2m_proto::time::Skew;
 use m2m_proto::time::UnixTime;
-use m2m_proto::token::AccessToken;
+use m2m_proto::token::{AccessToken, access_token};
 use m2m_proto::uri::Issuer;
 use serde_json::{Map, Value, json};
 
 use crate::config::VerifierBuilder;
+use crate::issuers::{Issuers, Outside};
+use crate::verified::{Checked, HeaderKid};
 use crate::verifier::{RequestParts, Verifier};
 use crate::{KeysFrom, TrustedIssuer};
 
@@ -37,6 +40,10 @@ impl FixedClock {
         Arc::new(Self(Mutex::new(NOW)))
     }
 
+    pub(crate) fn set(&self, now: UnixTime) {
+        *self.0.lock().unwrap() = now;
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         let mut now = self.0.lock().unwrap();
         *now = now.saturating_add(Duration::from_secs(seconds));
@@ -54,6 +61,13 @@ impl Clock for FixedClock {
 
     fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
         Box::pin(std::future::pending())
+    }
+}
+
+/// Lets flights land that nobody waits for.
+pub(crate) async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -93,6 +107,32 @@ pub(crate) fn token_with(key: &SigningKey, name: &str, value: Value) -> String {
 
 pub(crate) fn token(key: &SigningKey) -> String {
     signed(key, typ::AT_JWT, &claims())
+}
+
+/// A good token as it is remembered.
+pub(crate) fn checked(key: &SigningKey) -> Checked {
+    let trusted = TrustedIssuer::new(issuer()).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])));
+    let outside = Outside {
+        http: None,
+        clock: FixedClock::new(),
+        skew: Skew::DEFAULT,
+        #[cfg(feature = "introspection")]
+        introspection: None,
+    };
+    let issuers = Issuers::new(vec![trusted], outside);
+    let trust = Arc::clone(issuers.unwrap().find(ISSUER).unwrap());
+    let expect = access_token::Expect {
+        issuer: &trust.issuer,
+        audience: AUDIENCE,
+        algorithms: &trust.algorithms,
+        now: NOW,
+        skew: Skew::DEFAULT,
+    };
+    let (text, verifying) = (token(key), Arc::new(key.verifying_key().as_ref().clone()));
+    let unverified = access_token::parse(&text).unwrap();
+    let claims = access_token::verify(unverified, &verifying, &trust.profile, &expect).unwrap();
+    let kid = HeaderKid::of(key.key_id(), &verifying);
+    Checked { claims, trust, kid, algorithm: key.algorithm(), key: verifying, place: None }
 }
 
 /// A verifier that knows `key` and fetches nothing.
@@ -135,6 +175,7 @@ impl Asked {
 /// A DPoP proof as a client would make it, with one thing changed.
 pub(crate) struct Proved<'a> {
     pub(crate) key: &'a SigningKey,
+    pub(crate) method: Method,
     pub(crate) url: &'a str,
     pub(crate) jti: &'a str,
     pub(crate) age: u64,
@@ -145,13 +186,13 @@ pub(crate) struct Proved<'a> {
 impl<'a> Proved<'a> {
     pub(crate) fn by(key: &'a SigningKey, token: &'a str) -> Self {
         let url = "https://orders.example/orders";
-        Self { key, url, jti: "p1", age: 0, nonce: None, token: Some(token) }
+        Self { key, method: Method::GET, url, jti: "p1", age: 0, nonce: None, token: Some(token) }
     }
 
     pub(crate) fn onto(&self, mut asked: Asked) -> Asked {
         let token = self.token.map(|token| AccessToken::parse(token).unwrap());
         let proof = DpopProof {
-            method: &Method::GET,
+            method: &self.method,
             uri: &self.url.parse().unwrap(),
             now: NOW.saturating_sub(Duration::from_secs(self.age)),
             jti: self.jti,
@@ -167,6 +208,7 @@ impl<'a> Proved<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
     documents: Mutex<HashMap<String, String>>,
+    hanging: AtomicBool,
     pub(crate) fetches: AtomicUsize,
 }
 
@@ -189,6 +231,16 @@ impl Documents {
         self.documents.lock().unwrap().insert(url.to_owned(), body.to_owned());
     }
 
+    /// Leaves requests without an answer, or no longer.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn toggle_hanging(&self) {
+        self.hanging.fetch_not(Ordering::SeqCst);
+    }
+
+    pub(crate) fn remove(&self, url: &str) {
+        self.documents.lock().unwrap().remove(url);
+    }
+
     pub(crate) fn fail(&self) {
         self.documents.lock().unwrap().clear();
     }
@@ -203,7 +255,13 @@ impl HttpClient for Documents {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let url = request.uri().to_string();
         let body = self.documents.lock().unwrap().get(&url).cloned();
+        let hanging = self.hanging.load(Ordering::SeqCst);
         Box::pin(async move {
+            // An exchange takes a turn, so that others come in between.
+            tokio::task::yield_now().await;
+            if hanging {
+                std::future::pending::<()>().await;
+            }
             let body = body.ok_or_else(|| HttpError::Connect("refused".to_owned()))?;
             let mut response = Response::new(Bytes::from(body));
             *response.status_mut() = StatusCode::OK;

@@ -2,16 +2,19 @@
 //! revocation at once.
 //!
 //! Sections: RFC 7662 §2.2, §4
-//! Enforces: only a clear `active` counts; the answer is of a trusted issuer, or of the only one; its
-//! claims are checked like those of a JWT ([`Answer::check`]), again on every use of a kept answer.
+//! Enforces: only a clear `active` counts; the answer is of the issuer that was asked, or, where a client asks for
+//! several, of one of them; its claims are checked like those of a JWT
+//! ([`check`](m2m_proto::introspection::Introspection::check)), its times again on every use of a kept answer. A token
+//! is sent to the one server that it can be of, never to others. Requests with one token at the same time ask once.
 //! Does not enforce: possession, which is checked after, for both kinds of token alike.
-//! Limits: at most 64 questions under way, more are answered 503; 10,000 answers kept, by the full
-//! hash of the token, for at most the time set.
+//! Limits: at most 64 questions under way for each client, more are answered 503; see [`answers`] for what is kept.
 
 // spec: 7662-RS1, 7662-RS2
 
+mod answers;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use m2m_client::Client;
@@ -20,108 +23,191 @@ use m2m_proto::introspection::{Expect, Introspection as Answer, IntrospectionErr
 use m2m_proto::jose::{KindError, crypto};
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::AccessToken;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Introspect;
+use self::answers::{Answers, Key};
 use crate::error::Reason;
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Trust};
 use crate::observe;
 
 const MAX_QUESTIONS: usize = 64;
-const MAX_ANSWERS: usize = 10_000;
 const OPAQUE_MAX_AGE: Duration = Duration::from_secs(10);
 
+/// Which tokens are asked about at the authorization server (RFC 7662).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Introspect {
+    /// Only those that are no JWT. Answers are kept for 10 s.
+    Opaque,
+    /// Only those that are JWTs, so that revocation is seen at once. They are checked here first, so garbage causes no
+    /// request. Answers are not kept.
+    Jwt,
+    /// Every token: [`Introspect::Opaque`] and [`Introspect::Jwt`]. Answers are not kept.
+    Always,
+}
+
 /// What was configured.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     client: Client,
     which: Introspect,
     max_age: Duration,
+    prefix: String,
 }
 
 impl Settings {
     pub(crate) fn new(client: Client, which: Introspect) -> Self {
         let max_age = match which {
             Introspect::Opaque => OPAQUE_MAX_AGE,
-            Introspect::Always => Duration::ZERO,
+            Introspect::Jwt | Introspect::Always => Duration::ZERO,
         };
-        Self { client, which, max_age }
+        Self { client, which, max_age, prefix: String::new() }
     }
 
     pub(crate) fn max_age(self, max_age: Duration) -> Self {
         Self { max_age, ..self }
     }
 
+    pub(crate) fn prefix(self, prefix: String) -> Self {
+        Self { prefix, ..self }
+    }
+
     pub(crate) fn build(self, clock: Arc<dyn Clock>) -> Introspection {
         Introspection {
             client: self.client,
             which: self.which,
+            prefix: self.prefix,
             answers: Answers::new(self.max_age),
+            max_age: self.max_age,
             clock,
-            questions: Semaphore::new(MAX_QUESTIONS),
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            flights: Mutex::default(),
         }
     }
 }
 
-/// Asks, and keeps answers for a while.
+/// An answer, and what became of it when it was first checked.
+#[derive(Debug)]
+pub(crate) struct Told {
+    answer: Answer,
+    checked: OnceLock<Arc<VerifiedIntrospection>>,
+}
+
+type Outcome = Result<Arc<Told>, Reason>;
+/// Holds its place among the questions under way for as long as anybody waits.
+type Flight = Arc<(OnceCell<Outcome>, OwnedSemaphorePermit)>;
+
+/// Asks one server, and keeps answers for a while.
 #[derive(Debug)]
 pub(crate) struct Introspection {
     client: Client,
     which: Introspect,
+    prefix: String,
     answers: Answers,
+    max_age: Duration,
     clock: Arc<dyn Clock>,
-    questions: Semaphore,
+    questions: Arc<Semaphore>,
+    flights: Mutex<HashMap<Key, Flight>>,
 }
 
 impl Introspection {
     /// Whether a token that was checked here is asked about, too.
     pub(crate) fn asks_about_jwt(&self) -> bool {
-        self.which == Introspect::Always
+        matches!(self.which, Introspect::Jwt | Introspect::Always)
+    }
+
+    /// The beginning of the opaque tokens that it answers for; `None` if it does for none.
+    pub(crate) fn opaque(&self) -> Option<&str> {
+        matches!(self.which, Introspect::Opaque | Introspect::Always).then_some(self.prefix.as_str())
+    }
+
+    /// How old an answer may be that decides.
+    pub(crate) fn max_age(&self) -> Duration {
+        self.max_age
     }
 
     /// The server's answer, if it is `active`.
-    pub(crate) async fn ask(&self, token: &AccessToken) -> Result<Answer, Reason> {
+    pub(crate) async fn ask(&self, token: &AccessToken) -> Result<Arc<Told>, Reason> {
         let key = crypto::sha256(token.expose().as_bytes());
-        let answer = match self.answers.get(&key, self.clock.monotonic()) {
+        let told = match self.answers.get(&key, self.clock.monotonic()) {
             Some(kept) => {
-                observe::introspection("cache");
+                observe::introspection_kept();
                 kept
             }
-            None => {
-                let answer = self.question(token).await?;
-                observe::introspection("server");
-                self.answers.keep(key, &answer, self.clock.monotonic());
-                answer
-            }
+            None => self.once(key, token).await?,
         };
-        if answer.is_active() { Ok(answer) } else { Err(Reason::Inactive) }
+        if told.answer.is_active() { Ok(told) } else { Err(Reason::Inactive) }
+    }
+
+    /// Asks, or waits for whoever is asking about the same token.
+    async fn once(&self, key: Key, token: &AccessToken) -> Result<Arc<Told>, Reason> {
+        let flight = self.flight(key)?;
+        let outcome = flight.0.get_or_init(|| self.question(key, token)).await.clone();
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.get(&key).is_some_and(|current| Arc::ptr_eq(current, &flight)) {
+            flights.remove(&key);
+        }
+        outcome
+    }
+
+    fn flight(&self, key: Key) -> Result<Flight, Reason> {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&key) {
+            return Ok(Arc::clone(flight));
+        }
+        // Whoever gave up waiting may have left theirs behind.
+        flights.retain(|_, flight| Arc::strong_count(flight) > 1);
+        let permit = Arc::clone(&self.questions).try_acquire_owned();
+        let busy = |_| Reason::Unavailable("too many introspection requests under way".to_owned());
+        let flight: Flight = Arc::new((OnceCell::new(), permit.map_err(busy)?));
+        flights.insert(key, Arc::clone(&flight));
+        Ok(flight)
     }
 
     /// Every failure to get a clear answer is "cannot tell now": nobody gets in, and the token is
     /// not called bad either.
-    async fn question(&self, token: &AccessToken) -> Result<Answer, Reason> {
-        let busy = || Reason::Unavailable("too many introspection requests under way".to_owned());
-        let _permit = self.questions.try_acquire().map_err(|_| busy())?;
+    async fn question(&self, key: Key, token: &AccessToken) -> Outcome {
+        let began = self.clock.monotonic();
         let answer = self.client.introspect(token).await;
-        answer.map_err(|error| Reason::Unavailable(format!("introspection: {error}")))
+        let answer = answer.map_err(|error| Reason::Unavailable(format!("introspection: {error}")))?;
+        observe::introspected();
+        let told = Arc::new(Told { answer, checked: OnceLock::new() });
+        self.answers.keep(key, &told, began);
+        Ok(told)
     }
 }
 
-/// Checks what the server says of an opaque token against what is trusted here.
-pub(crate) fn check(
-    answer: Answer,
-    issuers: &Issuers,
-    skew: Skew,
-    now: UnixTime,
-) -> Result<VerifiedIntrospection, Reason> {
-    let trust = match answer.claims().iss.as_deref() {
-        Some(iss) => issuers.find(iss),
-        // Many servers leave `iss` out; then there must be no doubt whose answer it is.
-        None => issuers.sole(),
-    };
-    let trust = trust.ok_or(Reason::UnknownIssuer)?;
-    let expect = Expect { issuer: &trust.issuer, audience: &trust.audience, now, skew };
-    answer.check(&expect).map_err(Reason::from)
+impl Told {
+    /// Whether the server's word on the usability is that of the issuer of a JWT.
+    pub(crate) fn is_of(&self, trust: &Trust) -> bool {
+        self.answer.claims().iss.as_deref().is_none_or(|iss| iss == trust.issuer.as_str())
+    }
+
+    /// Checks what the server says of an opaque token against what is trusted here. `asked` is the issuer whose server
+    /// it is; `None` where a client asks for all of them.
+    pub(crate) fn check(
+        &self,
+        asked: Option<&Trust>,
+        issuers: &Issuers,
+        skew: Skew,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedIntrospection>, Reason> {
+        if let Some(checked) = self.checked.get() {
+            checked.check_times(now, skew)?;
+            return Ok(Arc::clone(checked));
+        }
+        let trust = match (self.answer.claims().iss.as_deref(), asked) {
+            (Some(iss), Some(asked)) => Some(asked).filter(|asked| asked.issuer.as_str() == iss),
+            (Some(iss), None) => issuers.find(iss).map(Arc::as_ref),
+            // Many servers leave `iss` out; then there must be no doubt whose answer it is.
+            (None, asked) => asked.or_else(|| issuers.sole()),
+        };
+        let trust = trust.ok_or(Reason::UnknownIssuer)?;
+        let audience = trust.audience_among(self.answer.claims().aud.as_ref());
+        let answer = self.answer.clone();
+        let checked = answer.check(&Expect { issuer: &trust.issuer, audience, now, skew })?;
+        Ok(Arc::clone(self.checked.get_or_init(|| Arc::new(checked))))
+    }
 }
 
 impl From<IntrospectionError> for Reason {
@@ -131,50 +217,6 @@ impl From<IntrospectionError> for Reason {
             IntrospectionError::Confirmation(error) => Self::Possession(error),
             _ => Self::Inactive,
         }
-    }
-}
-
-type Key = [u8; 32];
-
-#[derive(Debug, Default)]
-struct Kept {
-    began: Duration,
-    current: HashMap<Key, (Duration, Answer)>,
-    previous: HashMap<Key, (Duration, Answer)>,
-}
-
-/// Answers, in two generations: the older one goes when the younger one is full or old.
-#[derive(Debug)]
-struct Answers {
-    max_age: Duration,
-    kept: Mutex<Kept>,
-}
-
-impl Answers {
-    fn new(max_age: Duration) -> Self {
-        Self { max_age, kept: Mutex::default() }
-    }
-
-    fn get(&self, key: &Key, now: Duration) -> Option<Answer> {
-        if self.max_age.is_zero() {
-            return None;
-        }
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (asked, answer) = kept.current.get(key).or_else(|| kept.previous.get(key))?;
-        (now.saturating_sub(*asked) < self.max_age).then(|| answer.clone())
-    }
-
-    fn keep(&self, key: Key, answer: &Answer, now: Duration) {
-        if self.max_age.is_zero() {
-            return;
-        }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = now.saturating_sub(kept.began) >= self.max_age;
-        if old || kept.current.len() >= MAX_ANSWERS / 2 {
-            kept.previous = std::mem::take(&mut kept.current);
-            kept.began = now;
-        }
-        kept.current.insert(key, (now, answer.clone()));
     }
 }
 

@@ -1,96 +1,40 @@
 //! Whom to believe, about what: one entry per issuer, found by the exact `iss`.
 
-use m2m_proto::jose::{Algorithm, JwkSet};
-use m2m_proto::token::access_token::DEFAULT_ALGORITHMS;
+use std::sync::Arc;
+
+use m2m_io::{Clock, HttpClient, ReqwestHttp};
+use m2m_proto::jose::Algorithm;
+use m2m_proto::time::Skew;
+use m2m_proto::token::access_token;
 use m2m_proto::token_profile::TokenProfile;
-use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
+use m2m_proto::uri::Issuer;
 
 use crate::error::Error;
+#[cfg(feature = "introspection")]
+use crate::introspect::Introspection;
 use crate::keys::IssuerKeys;
+use crate::trusted::{KeysFrom, TrustedIssuer};
+use crate::withdrawals::{DocumentSigner, StatusCheck, Withdrawals};
 
-/// Where the keys of an issuer come from.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum KeysFrom {
-    /// The `jwks_uri` of its metadata (RFC 8414), fetched when first needed.
-    #[default]
-    Discovery,
-    /// This URL, fetched when first needed.
-    Url(EndpointUri),
-    /// These and no others; nothing is fetched.
-    Fixed(JwkSet),
+/// What issuers share: how to reach them, and what time it is.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    /// Made when something has to be fetched, unless one was given.
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) skew: Skew,
+    /// For issuers without a client of their own.
+    #[cfg(feature = "introspection")]
+    pub(crate) introspection: Option<Arc<Introspection>>,
 }
 
-/// An issuer whose tokens are accepted, and under which conditions.
-#[derive(Debug, Clone)]
-pub struct TrustedIssuer {
-    pub(crate) issuer: Issuer,
-    pub(crate) audience: Option<String>,
-    pub(crate) algorithms: Vec<Algorithm>,
-    pub(crate) keys: KeysFrom,
-    pub(crate) profile: TokenProfile,
-    pub(crate) plain_http: PlainHttp,
-}
-
-impl TrustedIssuer {
-    /// An issuer with all defaults; the audience has none and must be set.
-    #[must_use]
-    pub fn new(issuer: Issuer) -> Self {
-        Self {
-            issuer,
-            audience: None,
-            algorithms: DEFAULT_ALGORITHMS.to_vec(),
-            keys: KeysFrom::Discovery,
-            profile: TokenProfile::rfc9068(),
-            plain_http: PlainHttp::LoopbackOnly,
+impl Outside {
+    fn http(&mut self) -> Result<Arc<dyn HttpClient>, Error> {
+        if let Some(http) = &self.http {
+            return Ok(Arc::clone(http));
         }
-    }
-
-    /// Sets what `aud` must contain: the identifier of this API.
-    #[must_use]
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = Some(audience.into());
-        self
-    }
-
-    /// Sets the accepted algorithms. Default: all asymmetric ones; symmetric ones are refused when
-    /// the verifier is built.
-    #[must_use]
-    pub fn algorithms(mut self, algorithms: &[Algorithm]) -> Self {
-        self.algorithms = algorithms.to_vec();
-        self
-    }
-
-    /// Sets where its keys come from. Default: discovery.
-    #[must_use]
-    pub fn keys(mut self, keys: KeysFrom) -> Self {
-        self.keys = keys;
-        self
-    }
-
-    /// Sets how its tokens look. Default: RFC 9068.
-    #[must_use]
-    pub fn profile(mut self, profile: TokenProfile) -> Self {
-        self.profile = profile;
-        self
-    }
-
-    /// Sets where keys may be fetched without encryption. Default: on this machine only, because
-    /// whoever can change keys on their way can write tokens.
-    #[must_use]
-    pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
-        self.plain_http = plain_http;
-        self
-    }
-
-    /// Keys travel encrypted, or not beyond this machine.
-    fn check_transport(&self) -> Result<(), Error> {
-        let source = match &self.keys {
-            KeysFrom::Discovery => self.issuer.endpoint(),
-            KeysFrom::Url(url) => url,
-            KeysFrom::Fixed(_) => return Ok(()),
-        };
-        source.check_transport(self.plain_http).map_err(|_| Error::PlainHttp(source.to_string()))
+        let made = ReqwestHttp::builder().build().map_err(|error| Error::Http(error.to_string()))?;
+        Ok(Arc::clone(self.http.insert(Arc::new(made))))
     }
 }
 
@@ -98,28 +42,97 @@ impl TrustedIssuer {
 #[derive(Debug)]
 pub(crate) struct Trust {
     pub(crate) issuer: Issuer,
-    pub(crate) audience: String,
-    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) algorithms: Arc<[Algorithm]>,
     pub(crate) profile: TokenProfile,
-    pub(crate) keys: IssuerKeys,
+    pub(crate) keys: Arc<IssuerKeys>,
+    pub(crate) withdrawals: Withdrawals,
+    /// Its own, or the one for all.
+    #[cfg(feature = "introspection")]
+    pub(crate) introspection: Option<Arc<Introspection>>,
+}
+
+impl Trust {
+    fn new(one: TrustedIssuer, outside: &mut Outside) -> Result<Self, Error> {
+        let status = one.withdrawals.status;
+        let algorithms: Arc<[Algorithm]> = one.algorithms.into();
+        let keys = Arc::new(match one.keys {
+            KeysFrom::Fixed(set) => IssuerKeys::Fixed(set),
+            from => IssuerKeys::remote(&one.issuer, from, one.key_times, &outside.http()?, &outside.clock),
+        });
+        let reads = status != StatusCheck::Ignore || one.withdrawals.feed.is_some();
+        let withdrawals = if reads {
+            let signer = DocumentSigner {
+                issuer: one.issuer.clone(),
+                algorithms: Arc::clone(&algorithms),
+                keys: Arc::clone(&keys),
+                http: outside.http()?,
+                clock: Arc::clone(&outside.clock),
+                skew: outside.skew,
+            };
+            Withdrawals::new(one.withdrawals, signer)
+        } else {
+            Withdrawals::ignored()
+        };
+        Ok(Self {
+            issuer: one.issuer,
+            audiences: one.audiences,
+            algorithms,
+            profile: one.profile,
+            keys,
+            withdrawals,
+            #[cfg(feature = "introspection")]
+            introspection: match one.introspection {
+                Some(own) => Some(Arc::new(own.build(Arc::clone(&outside.clock)))),
+                None => outside.introspection.clone(),
+            },
+        })
+    }
+
+    /// The identifier of ours that the token names, or any of them, for it to be refused by.
+    pub(crate) fn audience_of(&self, token: &access_token::Unverified<'_>) -> &str {
+        self.audience_where(|audience| token.names(audience, &self.profile))
+    }
+
+    /// The same for what an introspection answer names.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn audience_among(&self, named: Option<&m2m_proto::jose::Audience>) -> &str {
+        self.audience_where(|audience| named.is_some_and(|named| named.contains(audience)))
+    }
+
+    fn audience_where(&self, is_named: impl Fn(&str) -> bool) -> &str {
+        let named = self.audiences.iter().find(|audience| is_named(audience));
+        named.or(self.audiences.first()).map_or("", String::as_str)
+    }
 }
 
 /// All of them.
 #[derive(Debug)]
-pub(crate) struct Issuers(Vec<Trust>);
+pub(crate) struct Issuers {
+    all: Vec<Arc<Trust>>,
+    #[cfg(feature = "introspection")]
+    opaque: Vec<Opaque>,
+}
+
+/// Who answers for opaque tokens that begin in some way.
+#[cfg(feature = "introspection")]
+#[derive(Debug)]
+pub(crate) struct Opaque {
+    pub(crate) introspection: Arc<Introspection>,
+    /// Whose server it is; `None` for that of several.
+    pub(crate) trust: Option<Arc<Trust>>,
+}
 
 impl Issuers {
     /// Checks what must not be left open.
     // spec: JWT-V1, JWT-V2
-    pub(crate) fn new(
-        trusted: Vec<TrustedIssuer>,
-        mut keys: impl FnMut(&Issuer, KeysFrom) -> Result<IssuerKeys, Error>,
-    ) -> Result<Self, Error> {
-        let mut issuers: Vec<Trust> = Vec::with_capacity(trusted.len());
+    pub(crate) fn new(trusted: Vec<TrustedIssuer>, mut outside: Outside) -> Result<Self, Error> {
+        let mut issuers: Vec<Arc<Trust>> = Vec::with_capacity(trusted.len());
         for one in trusted {
             let name = || one.issuer.as_str().to_owned();
-            let audience = one.audience.clone().filter(|audience| !audience.is_empty());
-            let audience = audience.ok_or_else(|| Error::NoAudience(name()))?;
+            if one.audiences.is_empty() || one.audiences.iter().any(String::is_empty) {
+                return Err(Error::NoAudience(name()));
+            }
             if one.algorithms.is_empty() || one.algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
                 return Err(Error::Algorithms(name()));
             }
@@ -127,25 +140,59 @@ impl Issuers {
             if issuers.iter().any(|other| other.issuer == one.issuer) {
                 return Err(Error::IssuerTwice(name()));
             }
-            let keys = keys(&one.issuer, one.keys)?;
-            let TrustedIssuer { issuer, algorithms, profile, .. } =
-                TrustedIssuer { keys: KeysFrom::Discovery, ..one };
-            issuers.push(Trust { issuer, audience, algorithms, profile, keys });
+            issuers.push(Arc::new(Trust::new(one, &mut outside)?));
         }
-        if issuers.is_empty() { Err(Error::NoIssuer) } else { Ok(Self(issuers)) }
+        if issuers.is_empty() {
+            return Err(Error::NoIssuer);
+        }
+        Ok(Self {
+            #[cfg(feature = "introspection")]
+            opaque: opaque(&issuers)?,
+            all: issuers,
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Trust> {
+        self.all.iter().map(Arc::as_ref)
     }
 
     /// The one whose tokens carry exactly this `iss`.
-    pub(crate) fn find(&self, iss: &str) -> Option<&Trust> {
-        self.0.iter().find(|trust| trust.issuer.as_str() == iss)
+    pub(crate) fn find(&self, iss: &str) -> Option<&Arc<Trust>> {
+        self.all.iter().find(|trust| trust.issuer.as_str() == iss)
     }
 
     /// The only one, where there is only one.
     #[cfg(feature = "introspection")]
     pub(crate) fn sole(&self) -> Option<&Trust> {
-        match self.0.as_slice() {
+        match self.all.as_slice() {
             [only] => Some(only),
             _ => None,
         }
     }
+
+    /// Who is asked about this opaque token: the one with the longest beginning that fits.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn opaque(&self, token: &str) -> Option<&Opaque> {
+        let fits = |one: &&Opaque| one.introspection.opaque().is_some_and(|prefix| token.starts_with(prefix));
+        self.opaque.iter().filter(fits).max_by_key(|one| one.introspection.opaque().map(str::len))
+    }
+}
+
+/// An opaque token does not say who issued it, and must not be shown to anybody else: its beginning decides.
+#[cfg(feature = "introspection")]
+fn opaque(issuers: &[Arc<Trust>]) -> Result<Vec<Opaque>, Error> {
+    let mut found: Vec<Opaque> = Vec::new();
+    for trust in issuers {
+        let Some(introspection) = trust.introspection.as_ref() else { continue };
+        let Some(prefix) = introspection.opaque() else { continue };
+        if let Some(known) = found.iter_mut().find(|one| Arc::ptr_eq(&one.introspection, introspection)) {
+            known.trust = None;
+        } else if found.iter().any(|one| one.introspection.opaque() == Some(prefix)) {
+            return Err(Error::OpaqueTwice(trust.issuer.as_str().to_owned()));
+        } else {
+            let (introspection, trust) = (Arc::clone(introspection), Some(Arc::clone(trust)));
+            found.push(Opaque { introspection, trust });
+        }
+    }
+    Ok(found)
 }

@@ -1,18 +1,24 @@
 //! The keys of one issuer: fetched by the rules of `m2m_io::RemoteKeys`, or given.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys, RemoteMetadata};
+use m2m_io::remote::Knobs;
+use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteError, RemoteKeys, RemoteMetadata};
 use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
 use m2m_proto::uri::Issuer;
 
 use crate::error::Reason;
-use crate::issuers::KeysFrom;
+use crate::trusted::KeysFrom;
 
 /// The keys of one issuer.
 #[derive(Debug)]
 pub(crate) enum IssuerKeys {
-    Remote(RemoteKeys),
+    Remote {
+        keys: RemoteKeys,
+        /// How long a key that the issuer withdrew may be in use here.
+        withdrawn: Duration,
+    },
     Fixed(JwkSet),
 }
 
@@ -20,6 +26,7 @@ impl IssuerKeys {
     pub(crate) fn remote(
         issuer: &Issuer,
         from: KeysFrom,
+        knobs: Knobs,
         http: &Arc<dyn HttpClient>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
@@ -32,7 +39,33 @@ impl IssuerKeys {
             KeysFrom::Url(url) => KeysLocation::Url { url, reach: Reach::Configured },
             KeysFrom::Fixed(set) => return Self::Fixed(set),
         };
-        Self::Remote(RemoteKeys::new(location, Arc::clone(http), Arc::clone(clock)))
+        let keys = RemoteKeys::with_knobs(location, knobs, Arc::clone(http), Arc::clone(clock));
+        Self::Remote { keys, withdrawn: longest_use(&knobs) }
+    }
+
+    /// How long a key that the issuer withdrew may be in use here; `None` for given keys, which only
+    /// another configuration withdraws.
+    pub(crate) fn withdrawn_within(&self) -> Option<Duration> {
+        match self {
+            Self::Remote { withdrawn, .. } => Some(*withdrawn),
+            Self::Fixed(_) => None,
+        }
+    }
+
+    /// Fetches the keys, unless they are held.
+    pub(crate) async fn prepare(&self) -> Result<(), Reason> {
+        match self {
+            Self::Fixed(_) => Ok(()),
+            Self::Remote { keys, .. } => keys.set().await.map(drop).map_err(|error| unavailable(&error)),
+        }
+    }
+
+    /// The key that may have signed, if that can be told without waiting.
+    pub(crate) fn peek(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<VerifyingKey>> {
+        match self {
+            Self::Fixed(set) => set.find(kid, algorithm).next().cloned(),
+            Self::Remote { keys, .. } => keys.peek(kid, algorithm),
+        }
     }
 
     /// The key that may have signed: unknown is the token's fault, unreachable is not.
@@ -41,17 +74,24 @@ impl IssuerKeys {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Arc<VerifyingKey>, Reason> {
-        let keys = match self {
-            Self::Fixed(set) => return set.find(kid, algorithm).next().cloned().ok_or(Reason::UnknownKey),
-            Self::Remote(keys) => keys,
-        };
-        if let Some(key) = keys.peek(kid, algorithm) {
+        if let Some(key) = self.peek(kid, algorithm) {
             return Ok(key);
         }
+        let Self::Remote { keys, .. } = self else { return Err(Reason::UnknownKey) };
         keys.find(kid, algorithm).await.map_err(|error| match error {
-            KeysError::Unavailable(error) => Reason::Unavailable(format!("the keys of the issuer: {error}")),
+            KeysError::Unavailable(error) => unavailable(&error),
             KeysError::TooSoon => Reason::Unavailable(error.to_string()),
             _ => Reason::UnknownKey,
         })
     }
+}
+
+fn unavailable(error: &RemoteError) -> Reason {
+    Reason::Unavailable(format!("the keys of the issuer: {error}"))
+}
+
+/// How old a document of these times can be when it is used: fresh, then unreachable, and the last fetch under
+/// way when the ceiling is passed.
+pub(crate) fn longest_use(knobs: &Knobs) -> Duration {
+    knobs.max_age.saturating_add(knobs.stale_if_error).saturating_add(knobs.timeout)
 }

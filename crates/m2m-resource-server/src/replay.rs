@@ -4,12 +4,15 @@
 //! Enforces: each proof once, in one step; remembered until its window ends.
 //! Does not enforce: anything across replicas or restarts. A proof is good for one use per replica,
 //! for a minute; demand nonces where that is too much.
-//! Limits: 262,144 proofs by default; when full of fresh ones, proofs are refused, not forgotten.
+//! Limits: 262,144 proofs by default, some 30 MB; when full of fresh ones, proofs are refused, not forgotten. Only a
+//! proof that came with a good token bound to its key is remembered, so strangers fill nothing; and from half full on
+//! one key gets no more than a sixteenth of the room, so one client does not lock the others out.
 
 // spec: 9449-RS2
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +25,9 @@ pub const DEFAULT_CAPACITY: usize = 262_144;
 /// Remembered for this much longer than anybody accepts it, so that rounding opens no gap.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// From half full on, one key gets this part of the room.
+const SHARES: usize = 16;
+
 /// What became of a proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consumption {
@@ -30,10 +36,41 @@ pub(crate) enum Consumption {
     Full,
 }
 
+/// What is remembered of one proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    until: UnixTime,
+    proof: [u8; 32],
+    holder: u64,
+}
+
 #[derive(Debug, Default)]
 struct Used {
     members: HashSet<[u8; 32]>,
-    by_expiry: BinaryHeap<Reverse<(UnixTime, [u8; 32])>>,
+    by_expiry: BinaryHeap<Reverse<Entry>>,
+    /// How many of them each key made.
+    by_holder: HashMap<u64, usize>,
+}
+
+impl Used {
+    fn forget_expired(&mut self, now: UnixTime) {
+        while self.by_expiry.peek().is_some_and(|Reverse(entry)| entry.until <= now) {
+            let Some(Reverse(entry)) = self.by_expiry.pop() else { return };
+            self.members.remove(&entry.proof);
+            if let Some(count) = self.by_holder.get_mut(&entry.holder) {
+                *count -= 1;
+                if *count == 0 {
+                    self.by_holder.remove(&entry.holder);
+                }
+            }
+        }
+    }
+
+    /// Whether there is room for one more of this key.
+    fn has_room(&self, holder: u64, capacity: usize) -> bool {
+        let (all, own) = (self.members.len(), self.by_holder.get(&holder).copied().unwrap_or(0));
+        all < capacity && (all < capacity / 2 || own < capacity.div_ceil(SHARES))
+    }
 }
 
 /// A bounded memory of used proofs.
@@ -41,33 +78,37 @@ struct Used {
 pub(crate) struct Replay {
     used: Mutex<Used>,
     capacity: usize,
+    /// Names keys in a way that nobody outside can aim at.
+    names: RandomState,
 }
 
 impl Replay {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { used: Mutex::default(), capacity }
+        Self { used: Mutex::default(), capacity, names: RandomState::new() }
     }
 
     /// Records the proof, unless it was recorded before.
     pub(crate) fn consume(&self, proof: &VerifiedProof, now: UnixTime) -> Consumption {
-        self.record(proof.replay_key(), proof.replay_until().saturating_add(MARGIN), now)
+        let entry = Entry {
+            until: proof.replay_until().saturating_add(MARGIN),
+            proof: proof.replay_key(),
+            holder: self.names.hash_one(proof.jkt()),
+        };
+        self.record(entry, now)
     }
 
-    fn record(&self, key: [u8; 32], until: UnixTime, now: UnixTime) -> Consumption {
+    fn record(&self, entry: Entry, now: UnixTime) -> Consumption {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        while used.by_expiry.peek().is_some_and(|Reverse((expiry, _))| *expiry <= now) {
-            if let Some(Reverse((_, member))) = used.by_expiry.pop() {
-                used.members.remove(&member);
-            }
-        }
-        if used.members.contains(&key) {
+        used.forget_expired(now);
+        if used.members.contains(&entry.proof) {
             return Consumption::Replayed;
         }
-        if used.members.len() >= self.capacity {
+        if !used.has_room(entry.holder, self.capacity) {
             return Consumption::Full;
         }
-        used.members.insert(key);
-        used.by_expiry.push(Reverse((until, key)));
+        used.members.insert(entry.proof);
+        *used.by_holder.entry(entry.holder).or_default() += 1;
+        used.by_expiry.push(Reverse(entry));
         Consumption::Recorded
     }
 }
@@ -80,32 +121,52 @@ mod tests {
         UnixTime::from_seconds(seconds)
     }
 
+    fn used(number: u8, until: u64) -> Entry {
+        Entry { until: at(until), proof: [number; 32], holder: u64::from(number) }
+    }
+
     #[test]
     fn each_once_until_its_window_ends() {
         let replay = Replay::new(10);
-        assert_eq!(replay.record([1; 32], at(60), at(0)), Consumption::Recorded);
-        assert_eq!(replay.record([1; 32], at(60), at(59)), Consumption::Replayed);
-        assert_eq!(replay.record([2; 32], at(60), at(59)), Consumption::Recorded);
-        assert_eq!(replay.record([1; 32], at(99), at(60)), Consumption::Recorded);
+        assert_eq!(replay.record(used(1, 60), at(0)), Consumption::Recorded);
+        assert_eq!(replay.record(used(1, 60), at(59)), Consumption::Replayed);
+        assert_eq!(replay.record(used(2, 60), at(59)), Consumption::Recorded);
+        assert_eq!(replay.record(used(1, 99), at(60)), Consumption::Recorded);
     }
 
     #[test]
     fn full_refuses_instead_of_forgetting() {
         let replay = Replay::new(1);
-        assert_eq!(replay.record([1; 32], at(60), at(0)), Consumption::Recorded);
-        assert_eq!(replay.record([2; 32], at(60), at(0)), Consumption::Full);
-        assert_eq!(replay.record([1; 32], at(60), at(0)), Consumption::Replayed);
-        assert_eq!(replay.record([2; 32], at(120), at(60)), Consumption::Recorded);
+        assert_eq!(replay.record(used(1, 60), at(0)), Consumption::Recorded);
+        assert_eq!(replay.record(used(2, 60), at(0)), Consumption::Full);
+        assert_eq!(replay.record(used(1, 60), at(0)), Consumption::Replayed);
+        assert_eq!(replay.record(used(2, 120), at(60)), Consumption::Recorded);
     }
 
     #[test]
     fn one_of_many_threads_wins() {
         let replay = Replay::new(10);
         let recorded = std::thread::scope(|scope| {
-            let race = || (replay.record([7; 32], at(60), at(0)) == Consumption::Recorded) as usize;
+            let race = || (replay.record(used(7, 60), at(0)) == Consumption::Recorded) as usize;
             let racers: Vec<_> = (0..16).map(|_| scope.spawn(race)).collect();
             racers.into_iter().map(|racer| racer.join().unwrap()).sum::<usize>()
         });
         assert_eq!(recorded, 1);
+    }
+
+    #[test]
+    fn one_key_does_not_take_all_the_room() {
+        let replay = Replay::new(160);
+        let proof = |number: u8, holder| Entry { holder, ..used(number, 60) };
+        let recorded =
+            (0..160).filter(|number| replay.record(proof(*number, 1), at(0)) == Consumption::Recorded);
+        assert_eq!(recorded.count(), 80, "half of it, while nobody else wants it");
+        let others = (0..160).filter(|number| {
+            replay.record(proof(*number, 100 + u64::from(*number % 8)), at(0)) == Consumption::Recorded
+        });
+        assert_eq!(others.count(), 80, "the other half, for everybody else");
+        assert_eq!(replay.record(proof(200, 2), at(0)), Consumption::Full);
+        assert_eq!(replay.record(Entry { holder: 1, ..used(201, 120) }, at(60)), Consumption::Recorded);
+        assert_eq!(replay.used.lock().unwrap().by_holder.len(), 1, "nothing is left of the others");
     }
 }

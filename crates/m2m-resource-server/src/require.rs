@@ -1,13 +1,19 @@
 //! What a route demands of a token.
 
+use std::sync::Arc;
+
 use m2m_proto::scope::{Scope, ScopeError};
+use m2m_proto::token::access_token::AccessTokenError;
 
 use crate::error::{Reason, Rejection};
-use crate::verifier::VerifiedAccessToken;
+use crate::verified::VerifiedAccessToken;
 
-/// Scopes that a token must have, all of them.
+/// Scopes that a token must have, all of them, and an audience that it must name. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Required(Scope);
+pub struct Required {
+    scope: Arc<Scope>,
+    audience: Option<Arc<str>>,
+}
 
 impl Required {
     /// One or more scopes, separated by single spaces.
@@ -15,30 +21,50 @@ impl Required {
     /// # Errors
     /// When the text is no scope.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        Scope::parse(text).map(Self)
+        Scope::parse(text).map(Self::from)
+    }
+
+    /// No scope: any token that the verifier accepts.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::from(Scope::empty())
+    }
+
+    /// And this audience, for a verifier that accepts several
+    /// ([`TrustedIssuer::audiences`](crate::TrustedIssuer::audiences)).
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into().into());
+        self
     }
 
     /// The scopes.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.0
+        &self.scope
     }
 
-    /// Whether `token` has every one of them.
+    /// Whether `token` names the audience and has every one of the scopes.
     ///
     /// # Errors
-    /// A [`Rejection`] with `insufficient_scope`, 403, that names what is demanded.
-    // spec: 6750-RS3
+    /// A [`Rejection`]: for the audience with `invalid_token`, 401; for the scope with `insufficient_scope`, 403, that
+    /// names what is demanded.
+    // spec: 6750-RS3, 9700-RS1
     pub fn check(&self, token: &VerifiedAccessToken) -> Result<(), Rejection> {
-        if self.0.is_subset(token.scope()) {
+        if let Some(expected) = &self.audience
+            && !token.is_for(expected)
+        {
+            return Err(token.reject(AccessTokenError::Audience { expected: expected.to_string() }.into()));
+        }
+        if self.scope.is_subset(token.scope()) {
             return Ok(());
         }
-        Err(token.reject(Reason::InsufficientScope { required: self.0.clone() }))
+        Err(token.reject(Reason::InsufficientScope { required: Scope::clone(&self.scope) }))
     }
 }
 
 impl From<Scope> for Required {
     fn from(scope: Scope) -> Self {
-        Self(scope)
+        Self { scope: Arc::new(scope), audience: None }
     }
 }

@@ -5,8 +5,8 @@
 //! - one token, in the header
 //! - a token's shape; the issuer is trusted, by exact `iss`
 //! - everything in header and claims that needs no key
-//! - the signature
-//! - not withdrawn, where introspection is set
+//! - the signature, unless this very token was verified before ([`crate::cache`])
+//! - not withdrawn: status list, revocation feed, introspection, whichever are set
 //! - the proof for this request, where the token came with DPoP
 //! - possession of what the token is bound to
 //! - the proof was not used before
@@ -15,28 +15,29 @@
 //! Limits: those of the checks; a wrong issuer costs one comparison, only a plausible token can
 //! cause a fetch, only a correctly signed one can fill the replay memory.
 
-use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri};
 use m2m_io::Clock;
 use m2m_proto::client_auth::PeerCertificate;
-use m2m_proto::dpop::proof::{self, ProofWindow, VerifiedProof};
-use m2m_proto::dpop::{DpopNonce, NonceKey, NonceRule, ProofError};
+use m2m_proto::dpop::DpopNonce;
 use m2m_proto::error::{ErrorCode, WireError};
-use m2m_proto::jose::{Algorithm, Claims};
-use m2m_proto::scope::Scope;
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::AccessToken;
 use m2m_proto::token::access_token::{self, VerifiedClaims};
-use m2m_proto::token::confirmation::{self, Confirmation, Evidence, Possession, SenderConstraint};
+use m2m_proto::token::confirmation::{self, Evidence, Possession, SenderConstraint};
 use m2m_proto::token::presentation::{Presentation, PresentationScheme};
 
-use crate::config::{Nonce, VerifierBuilder};
+use crate::cache::Recent;
+use crate::config::VerifierBuilder;
+use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Trust};
+use crate::metadata::Described;
 use crate::observe;
-use crate::replay::{Consumption, Replay};
+use crate::verified::{Checked, HeaderKid, Source, VerifiedAccessToken};
+use crate::window::RevocationWindow;
 
 /// What a verifier needs to know of a request.
 #[derive(Debug, Clone, Copy)]
@@ -51,18 +52,6 @@ pub struct RequestParts<'a> {
     pub certificate: Option<&'a PeerCertificate>,
 }
 
-/// How proofs are checked.
-#[derive(Debug)]
-pub(crate) struct DpopChecks {
-    /// `https://host`, without a slash at its end.
-    pub(crate) origin: String,
-    pub(crate) algorithms: Vec<Algorithm>,
-    pub(crate) window: ProofWindow,
-    pub(crate) nonce: Nonce,
-    pub(crate) nonce_key: NonceKey,
-    pub(crate) replay: Replay,
-}
-
 /// Everything that requests share.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -71,9 +60,24 @@ pub(crate) struct Parts {
     pub(crate) skew: Skew,
     pub(crate) dpop: Option<DpopChecks>,
     pub(crate) constraint: SenderConstraint,
+    pub(crate) described: Option<Described>,
+    pub(crate) recent: Recent,
     pub(crate) template: Arc<ChallengeTemplate>,
-    #[cfg(feature = "introspection")]
-    pub(crate) introspection: Option<crate::introspect::Introspection>,
+}
+
+impl Parts {
+    /// How long a withdrawn token of this issuer is accepted at most; `None`: until it expires.
+    pub(crate) fn withdrawn_token(&self, trust: &Trust) -> Option<Duration> {
+        let lists = trust.withdrawals.seen_within();
+        #[cfg(feature = "introspection")]
+        if let Some(introspection) = &trust.introspection {
+            let answers = introspection.max_age();
+            // Asked about every token, or about those only that no list speaks of.
+            let all = introspection.asks_about_jwt();
+            return if all { Some(answers) } else { lists.map(|lists| lists.max(answers)) };
+        }
+        lists
+    }
 }
 
 /// Checks access tokens for one API. Cheap to clone: all clones are one verifier.
@@ -94,98 +98,6 @@ pub struct Verifier {
     parts: Arc<Parts>,
 }
 
-/// Where the claims of an accepted token come from.
-#[derive(Debug, Clone)]
-pub(crate) enum Source {
-    Jwt(VerifiedClaims),
-    #[cfg(feature = "introspection")]
-    Introspected(m2m_proto::introspection::VerifiedIntrospection),
-}
-
-impl Source {
-    fn confirmation(&self) -> Option<&Confirmation> {
-        match self {
-            Self::Jwt(claims) => claims.confirmation(),
-            #[cfg(feature = "introspection")]
-            Self::Introspected(token) => token.confirmation(),
-        }
-    }
-}
-
-/// A token that is good for this request. Made by [`Verifier::verify`] only.
-#[derive(Debug, Clone)]
-pub struct VerifiedAccessToken {
-    source: Arc<Source>,
-    possession: Possession,
-    scheme: PresentationScheme,
-    template: Arc<ChallengeTemplate>,
-}
-
-impl VerifiedAccessToken {
-    /// All claims, or all members of the introspection answer.
-    #[must_use]
-    pub fn claims(&self) -> &Claims {
-        match self.source.as_ref() {
-            Source::Jwt(claims) => claims.claims(),
-            #[cfg(feature = "introspection")]
-            Source::Introspected(token) => token.claims(),
-        }
-    }
-
-    /// What it allows.
-    #[must_use]
-    pub fn scope(&self) -> &Scope {
-        match self.source.as_ref() {
-            Source::Jwt(claims) => claims.scope(),
-            #[cfg(feature = "introspection")]
-            Source::Introspected(token) => token.scope(),
-        }
-    }
-
-    /// The client it was issued to.
-    #[must_use]
-    pub fn client_id(&self) -> Option<&str> {
-        match self.source.as_ref() {
-            Source::Jwt(claims) => claims.client_id(),
-            #[cfg(feature = "introspection")]
-            Source::Introspected(token) => token.client_id(),
-        }
-    }
-
-    /// Whom it speaks for; with client credentials, the client.
-    #[must_use]
-    pub fn subject(&self) -> Option<&str> {
-        self.claims().sub.as_deref()
-    }
-
-    /// Who issued it; `None` only for an opaque token whose introspection answer does not say.
-    #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.claims().iss.as_deref()
-    }
-
-    /// Until when it is good.
-    #[must_use]
-    pub fn expires_at(&self) -> UnixTime {
-        match self.source.as_ref() {
-            Source::Jwt(claims) => claims.expires_at(),
-            #[cfg(feature = "introspection")]
-            Source::Introspected(token) => token.expires_at(),
-        }
-    }
-
-    /// What the sender proved to hold; `None` for a bearer token.
-    #[must_use]
-    pub fn binding(&self) -> Option<&Confirmation> {
-        self.possession.confirmed()
-    }
-
-    /// A refusal of this token for `reason`, with the challenges of its verifier.
-    pub(crate) fn reject(&self, reason: Reason) -> Rejection {
-        Rejection::new(reason, Some(self.scheme), &self.template)
-    }
-}
-
 impl Verifier {
     /// Begins the settings of a verifier.
     pub fn builder() -> VerifierBuilder {
@@ -196,11 +108,15 @@ impl Verifier {
         Self { parts: Arc::new(parts) }
     }
 
+    pub(crate) fn described(&self) -> Option<&Described> {
+        self.parts.described.as_ref()
+    }
+
     /// Checks the token of a request, and that the sender may use it.
     ///
     /// # Errors
     /// A [`Rejection`], which is the answer to give.
-    // spec: 9700-RS1
+    // spec: 9700-RS1, FAPI-RS1
     pub async fn verify(&self, request: &RequestParts<'_>) -> Result<VerifiedAccessToken, Rejection> {
         let now = self.parts.clock.wall();
         let presentation = match Presentation::from_headers(request.headers) {
@@ -211,9 +127,9 @@ impl Verifier {
         let scheme = presentation.scheme();
         match self.check(request, &presentation, now).await {
             Ok((source, possession)) => {
-                observe::outcome("accepted");
+                observe::accepted();
                 let template = Arc::clone(&self.parts.template);
-                Ok(VerifiedAccessToken { source: Arc::new(source), possession, scheme, template })
+                Ok(VerifiedAccessToken::new(source, possession, scheme, template))
             }
             Err(reason) => Err(self.reject(reason, Some(scheme), now)),
         }
@@ -229,7 +145,10 @@ impl Verifier {
     /// A [`Rejection`].
     pub async fn verify_token(&self, token: &str) -> Result<VerifiedClaims, Rejection> {
         let now = self.parts.clock.wall();
-        self.jwt(token, now).await.map_err(|reason| self.reject(reason, None, now))
+        match self.jwt(token, now).await {
+            Ok(checked) => Ok(checked.claims.clone()),
+            Err(reason) => Err(self.reject(reason, None, now)),
+        }
     }
 
     async fn check(
@@ -250,13 +169,8 @@ impl Verifier {
         };
         let evidence = Evidence { presentation, proof: proof.as_ref(), certificate: request.certificate };
         let possession = confirmation::verify(source.confirmation(), &evidence, self.parts.constraint)?;
-        // Last, so that only a proof that would have been accepted takes room.
         if let (Some(dpop), Some(proof)) = (dpop, &proof) {
-            match dpop.replay.consume(proof, now) {
-                Consumption::Recorded => {}
-                Consumption::Replayed => return Err(Reason::ProofReplayed),
-                Consumption::Full => return Err(Reason::Unavailable("the replay memory is full".to_owned())),
-            }
+            dpop.consume(proof, now)?;
         }
         Ok((source, possession))
     }
@@ -268,39 +182,62 @@ impl Verifier {
 
     #[cfg(feature = "introspection")]
     async fn source(&self, token: &AccessToken, now: UnixTime) -> Result<Source, Reason> {
-        let parts = &self.parts;
-        let Some(introspection) = &parts.introspection else {
-            return self.jwt(token.expose(), now).await.map(Source::Jwt);
-        };
-        if is_opaque(token) {
-            let answer = introspection.ask(token).await?;
-            let checked = crate::introspect::check(answer, &parts.issuers, parts.skew, now)?;
+        if let Some(opaque) = self.parts.issuers.opaque(token.expose()).filter(|_| is_opaque(token)) {
+            let told = opaque.introspection.ask(token).await?;
+            let asked = opaque.trust.as_deref();
+            let checked = told.check(asked, &self.parts.issuers, self.parts.skew, now)?;
             return Ok(Source::Introspected(checked));
         }
-        let claims = self.jwt(token.expose(), now).await?;
-        if introspection.asks_about_jwt() {
+        let checked = self.jwt(token.expose(), now).await?;
+        if let Some(introspection) = checked.trust.introspection.as_ref().filter(|one| one.asks_about_jwt()) {
             // The claims are those that were signed; only whether the token stands is asked.
-            introspection.ask(token).await?;
+            if !introspection.ask(token).await?.is_of(&checked.trust) {
+                return Err(Reason::UnknownIssuer);
+            }
         }
-        Ok(Source::Jwt(claims))
+        Ok(Source::Jwt(checked))
     }
 
-    async fn jwt(&self, token: &str, now: UnixTime) -> Result<VerifiedClaims, Reason> {
+    /// A JWT that is good now, possession apart: remembered and looked at again, or checked from the start.
+    async fn jwt(&self, token: &str, now: UnixTime) -> Result<Arc<Checked>, Reason> {
+        let recent = &self.parts.recent;
+        let hash = recent.hash(token);
+        if let Some(known) = hash.as_ref().and_then(|hash| recent.get(hash)) {
+            known.claims.check_times(now, self.parts.skew)?;
+            if known.has_its_key().await? {
+                known.trust.withdrawals.check(&known, now).await?;
+                observe::remembered();
+                return Ok(known);
+            }
+        }
+        let checked = Arc::new(self.check_jwt(token, now).await?);
+        observe::signature_checked();
+        if let Some(hash) = hash {
+            recent.put(hash, Arc::clone(&checked), token.len());
+        }
+        // Remembered or not: one that was withdrawn is refused without its signature the next time.
+        checked.trust.withdrawals.check(&checked, now).await?;
+        Ok(checked)
+    }
+
+    async fn check_jwt(&self, token: &str, now: UnixTime) -> Result<Checked, Reason> {
         let unverified = access_token::parse(token)?;
         let trust =
             unverified.issuer().and_then(|iss| self.parts.issuers.find(iss)).ok_or(Reason::UnknownIssuer)?;
-        let kid = unverified.key_hint().map(str::to_owned);
-        let algorithm = unverified.algorithm();
         let expect = access_token::Expect {
             issuer: &trust.issuer,
-            audience: &trust.audience,
+            audience: trust.audience_of(&unverified),
             algorithms: &trust.algorithms,
             now,
             skew: self.parts.skew,
         };
         let plausible = unverified.check(&trust.profile, &expect)?;
-        let key = trust.keys.find(kid.as_deref(), algorithm).await?;
-        Ok(plausible.verify(&key)?)
+        let algorithm = plausible.algorithm();
+        let key = trust.keys.find(plausible.key_hint(), algorithm).await?;
+        let kid = HeaderKid::of(plausible.key_hint(), &key);
+        let claims = plausible.verify(&key)?;
+        let place = trust.withdrawals.place(&claims)?;
+        Ok(Checked { claims, trust: Arc::clone(trust), kid, algorithm, key, place })
     }
 
     fn reject(&self, reason: Reason, scheme: Option<PresentationScheme>, now: UnixTime) -> Rejection {
@@ -309,11 +246,36 @@ impl Verifier {
         Rejection::new(reason, scheme, &self.parts.template).with_nonce(nonce)
     }
 
+    /// Fetches the keys and the feeds of all issuers ahead of the first token, so that a program can wait for them before
+    /// it says that it is ready. Not needed: what is not held is fetched when a token asks for it.
+    ///
+    /// # Errors
+    /// [`Reason::Unavailable`] for the first issuer of which something cannot be had; the others are asked all the same.
+    pub async fn prepare(&self) -> Result<(), Reason> {
+        let mut prepared = Ok(());
+        for trust in self.parts.issuers.iter() {
+            let keys = trust.keys.prepare().await;
+            prepared = prepared.and(keys).and(trust.withdrawals.prepare().await);
+        }
+        prepared
+    }
+
+    /// For how long a token that its issuer withdrew, or whose key it withdrew, may still be accepted here.
+    #[must_use]
+    pub fn revocation_window(&self) -> RevocationWindow {
+        RevocationWindow::of(&self.parts)
+    }
+
     /// The nonce to send along with an answer, where proofs must carry one (RFC 9449 §8.2).
     #[must_use]
     pub fn next_nonce(&self) -> Option<DpopNonce> {
         let dpop = self.parts.dpop.as_ref().filter(|dpop| dpop.nonce == Nonce::Required)?;
         Some(dpop.nonce_key.issue(self.parts.clock.wall()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn held_status_lists(&self) -> usize {
+        self.parts.issuers.iter().map(|trust| trust.withdrawals.held_lists()).sum()
     }
 
     /// A refusal where there is no verifier to refuse.
@@ -329,39 +291,6 @@ impl Verifier {
 fn is_opaque(token: &AccessToken) -> bool {
     let text = token.expose();
     !(text.starts_with("ey") && text.bytes().filter(|byte| *byte == b'.').count() == 2)
-}
-
-impl DpopChecks {
-    fn verify(
-        &self,
-        request: &RequestParts<'_>,
-        token: &AccessToken,
-        now: UnixTime,
-    ) -> Result<VerifiedProof, ProofError> {
-        let uri: Uri =
-            format!("{}{}", self.origin, request.uri.path()).parse().map_err(|_| ProofError::RequestUri)?;
-        let nonce = match self.nonce {
-            Nonce::Off => NonceRule::Unused,
-            Nonce::Required => NonceRule::Required(&self.nonce_key),
-        };
-        let expect = proof::Expect {
-            method: request.method,
-            uri: &uri,
-            algorithms: &self.algorithms,
-            now,
-            window: self.window,
-            nonce,
-            access_token: Some(token),
-            jkt: None,
-        };
-        proof::verify(request.headers, &expect)
-    }
-}
-
-impl fmt::Display for VerifiedAccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "token of {}", self.client_id().unwrap_or("unknown"))
-    }
 }
 
 #[cfg(test)]

@@ -143,10 +143,28 @@ async fn a_set_of_which_nothing_is_usable_is_damage_and_an_empty_one_is_not() {
     http.answer(200, r#"{"keys":[]}"#);
     assert!(find().await.is_ok(), "renewed behind the caller's back, as the last fetch failed");
     settle().await;
-    assert_eq!(find().await.unwrap_err(), KeysError::TooSoon, "withdrawn");
+    assert_eq!(find().await.unwrap_err(), KeysError::Unknown, "withdrawn");
+    assert_eq!(refusal(&keys, "another").await, KeysError::TooSoon);
     clock.advance(30);
     http.answer(200, r#"{"keys":[]}"#);
     assert_eq!(find().await.unwrap_err(), KeysError::Unknown);
+}
+
+#[tokio::test]
+async fn a_key_that_a_newer_set_lacks_is_unknown_at_once() {
+    let (keys, http, clock) = setup();
+    http.answer(200, set(&[ED, &ED.replace("\"ed\"", "\"other\"")]));
+    keys.set().await.unwrap();
+    clock.advance(30);
+    http.answer(200, set(&[EC]));
+    keys.find(Some("ec"), Algorithm::Es256).await.unwrap();
+    assert_eq!(refusal(&keys, "ed").await, KeysError::Unknown);
+    assert_eq!(refusal(&keys, "other").await, KeysError::Unknown);
+    assert_eq!(refusal(&keys, "made-up").await, KeysError::TooSoon);
+    assert_eq!(http.asked().len(), 2);
+    clock.advance(30);
+    http.answer(200, set(&[ED]));
+    assert!(keys.find(Some("ed"), Algorithm::EdDsa).await.is_ok(), "it came back");
 }
 
 /// A discovery document that hangs must not take the time in which the keys are fetched.

@@ -184,6 +184,19 @@ async fn a_stale_document_waits_for_the_new_one_and_survives_failure() {
 }
 
 #[tokio::test]
+async fn the_ceiling_may_pass_while_a_fetch_hangs() {
+    let setup = Setup::new([Step::Bring("a"), Step::Hang]);
+    setup.open();
+    assert_eq!(setup.get().await, Ok("a"));
+    setup.clock.advance(4198);
+    let mut caller = Box::pin(setup.get());
+    assert!(started(&mut caller).await);
+    settle().await;
+    setup.clock.advance(5);
+    assert_eq!(caller.await, Err(RemoteError::Http(HttpError::Timeout)));
+}
+
+#[tokio::test]
 async fn a_renewal_is_once_per_cooldown_and_says_how_new_it_is() {
     let setup = Setup::new([Step::Bring("a"), Step::Bring("b"), Step::Fail]);
     setup.open();

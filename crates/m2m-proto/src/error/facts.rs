@@ -133,7 +133,8 @@ facts! {
     crate::token::access_token::AccessTokenError, at RESOURCE {
         Self::Jws(_) => InvalidToken, "the token is malformed or its signature is wrong";
         Self::Kind(KindError::Expired { .. }) => InvalidToken, "the token has expired";
-        Self::Kind(KindError::WrongTyp { .. }) | Self::IdToken => InvalidToken, "this is not an access token";
+        Self::Kind(KindError::WrongTyp { .. }) | Self::IdToken | Self::NotAccessToken(_) => InvalidToken,
+            "this is not an access token";
         Self::Kind(KindError::WrongIssuer { .. }) => InvalidToken, "the issuer is not trusted here";
         Self::Audience { .. } => InvalidToken, "the token is for another audience";
         Self::Kind(_) | Self::Claim(_) => InvalidToken, "a claim of the token is missing or not acceptable";

@@ -8,11 +8,13 @@
 //! 1. size and shape of a compact JWS with well-formed claims; no `crit`
 //! 2. `typ` is the profile's: `at+jwt` or `application/at+jwt`
 //! 3. the algorithm is one that the caller accepts from this issuer
-//! 4. the profile's claims are there, `iss`, `aud` and `exp` in any case
+//! 4. the profile's claims are there, `iss` and `exp` in any case
 //! 5. `iss` is exactly the issuer
-//! 6. `aud` holds the caller's own identifier
+//! 6. `aud`, or what the profile names in its place, holds the caller's own
+//!    identifier
 //! 7. `exp` is in the future, `nbf` reached, `iat` not in the future, each with
-//!    the skew; `client_id`, `scope` and `cnf` are well-formed
+//!    the skew; by the profile it is an access token and no ID token; client,
+//!    scope and `cnf` are well-formed
 //! 8. the signature, by a key that allows the algorithm
 //!
 //! Steps 2 to 7 are [`Unverified::check`], so that only a plausible token can
@@ -33,7 +35,7 @@ use super::AccessToken;
 use super::confirmation::Confirmation;
 use super::object::ObjectWriter;
 use crate::client_id::ClientId;
-use crate::jose::kind::{self, Kind, KindError, TypPolicy};
+use crate::jose::kind::{self, AudienceRule, Kind, KindError, TypPolicy};
 use crate::jose::{
     Algorithm, Audience, Claims, Compact, HeaderFields, JwsError, PreparedHeader, SigningKey, VerifyingKey,
     jws,
@@ -42,7 +44,7 @@ use crate::names::claim;
 use crate::scope::Scope;
 use crate::seal::SealError;
 use crate::time::{Skew, UnixTime};
-use crate::token_profile::TokenProfile;
+use crate::token_profile::{AudiencePlace, TokenProfile};
 use crate::uri::Issuer;
 
 pub use status::{StatusReference, StatusReferenceError};
@@ -66,6 +68,10 @@ pub enum AccessTokenError {
     /// It is an ID token of an issuer that does not tell them apart by `typ`.
     #[error("this is an ID token, not an access token")]
     IdToken,
+    /// A claim by which its issuer tells access tokens says that it is another
+    /// kind, or is absent.
+    #[error("by its claim {0} this is no access token")]
+    NotAccessToken(&'static str),
     /// The algorithm is not accepted from this issuer.
     #[error("the algorithm {0} is not accepted from this issuer")]
     Algorithm(Algorithm),
@@ -264,6 +270,13 @@ impl<'a> Unverified<'a> {
         self.claims.aud.as_ref()?.sole()
     }
 
+    /// Whether the claims name `audience`: for a caller with several identifiers, to say which of
+    /// them is to be checked.
+    #[must_use]
+    pub fn names(&self, audience: &str, profile: &TokenProfile) -> bool {
+        is_for(&self.claims, audience, profile)
+    }
+
     /// The header's key id, a hint and no more.
     #[must_use]
     pub fn key_hint(&self) -> Option<&str> {
@@ -289,7 +302,7 @@ impl<'a> Unverified<'a> {
         expect: &Expect<'_>,
     ) -> Result<Plausible<'a>, AccessTokenError> {
         let header = self.compact.header();
-        kind::check_header(KIND, header, TypPolicy::OneOf(profile.accepted_typ()))?;
+        kind::check_header(KIND, header, TypPolicy::OneOf(profile.accepted_typ))?;
         if !expect.algorithms.contains(&header.alg) {
             return Err(AccessTokenError::Algorithm(header.alg));
         }
@@ -308,12 +321,25 @@ pub(in crate::token) fn check_claims(
     let audience = [expect.audience];
     let rules =
         kind::Expect::at(expect.now).issuer(expect.issuer.as_str()).audience(&audience).skew(expect.skew);
-    let rules = kind::Expect { required: Some(profile.required()), ..rules };
+    let audience_rule = is_for(&claims, expect.audience, profile).then_some(AudienceRule::Unchecked);
+    let rules = kind::Expect { required: Some(profile.required), audience_rule, ..rules };
     kind::check_claims(KIND, &claims, &rules).map_err(|error| match error {
         KindError::WrongAudience => AccessTokenError::Audience { expected: expect.audience.to_owned() },
         other => AccessTokenError::Kind(other),
     })?;
     VerifiedClaims::of(claims, profile)
+}
+
+/// Whether a token is for `audience`, by what the profile says of where that stands.
+fn is_for(claims: &Claims, audience: &str, profile: &TokenProfile) -> bool {
+    match (&claims.aud, profile.audience) {
+        (Some(named), _) => named.contains(audience),
+        (None, AudiencePlace::Claim) => false,
+        (None, AudiencePlace::ClaimOrScope) => {
+            let prefix = |word: &str| word.rsplit_once('/').is_some_and(|(before, _)| before == audience);
+            words_of(claims, profile).is_some_and(|words| words.iter().any(|word| prefix(word)))
+        }
+    }
 }
 
 /// A token to which only the signature is missing.
@@ -330,7 +356,7 @@ impl Plausible<'_> {
         self.compact.header().kid.as_deref()
     }
 
-    /// The header's algorithm, which is one of those accepted.
+    /// The header's algorithm, accepted from this issuer.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.compact.header().alg
@@ -392,14 +418,21 @@ pub struct VerifiedClaims {
 impl VerifiedClaims {
     fn of(claims: Claims, profile: &TokenProfile) -> Result<Self, AccessTokenError> {
         let expires_at = claims.exp.ok_or(AccessTokenError::Claim(claim::EXP))?;
-        if profile.id_token_marks().iter().any(|mark| claims.has(mark)) {
+        if profile.id_token_marks.iter().any(|mark| claims.has(mark)) {
             return Err(AccessTokenError::IdToken);
         }
-        let client_claim = profile.client_claim();
-        if claims.has(client_claim) && claims.text(client_claim).is_none_or(str::is_empty) {
+        for (name, values) in profile.fixed {
+            if claims.text(name).is_none_or(|found| !values.contains(&found)) {
+                return Err(AccessTokenError::NotAccessToken(name));
+            }
+        }
+        let client_claim = present(&claims, profile.client_claims);
+        let missing = || KindError::MissingClaim(profile.client_claims.join(" or "));
+        let client_claim = client_claim.ok_or_else(missing)?;
+        if claims.text(client_claim).is_none_or(str::is_empty) {
             return Err(AccessTokenError::Claim(client_claim));
         }
-        let scope = scope_of(&claims, profile.scope_claim())?;
+        let scope = scope_of(&claims, profile)?;
         let confirmation = claims.get(claim::CNF).map(Confirmation::from_json).transpose();
         let confirmation = confirmation.map_err(|_| AccessTokenError::Claim(claim::CNF))?;
         Ok(Self { claims, client_claim, scope, confirmation, expires_at })
@@ -417,7 +450,7 @@ impl VerifiedClaims {
         self.claims.sub.as_deref()
     }
 
-    /// The client; `None` only where the profile does not require it.
+    /// The client. Every profile requires it.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.claims.text(self.client_claim)
@@ -438,6 +471,14 @@ impl VerifiedClaims {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
+    }
+
+    /// Checks `exp`, `nbf` and `iat` again, for whoever keeps the claims.
+    ///
+    /// # Errors
+    /// `Kind`.
+    pub fn check_times(&self, now: UnixTime, skew: Skew) -> Result<(), AccessTokenError> {
+        Ok(kind::check_times(&self.claims, &kind::Expect::at(now).skew(skew))?)
     }
 
     /// `iat`; `None` only where the profile does not require it.
@@ -477,12 +518,17 @@ impl VerifiedClaims {
     }
 }
 
+/// The first of these that the token has.
+fn present(claims: &Claims, names: &[&'static str]) -> Option<&'static str> {
+    names.iter().copied().find(|name| claims.has(name))
+}
+
 /// Text, separated by spaces (RFC 9068 section 2.2.3), or an array of texts,
 /// as some issuers write it.
-fn scope_of(claims: &Claims, name: &'static str) -> Result<Scope, AccessTokenError> {
+fn scope_of(claims: &Claims, profile: &TokenProfile) -> Result<Scope, AccessTokenError> {
+    let Some(name) = present(claims, profile.scope_claims) else { return Ok(Scope::empty()) };
     let malformed = AccessTokenError::Claim(name);
     match claims.get(name) {
-        None | Some(Value::Null) => Ok(Scope::empty()),
         Some(Value::String(text)) if text.is_empty() => Ok(Scope::empty()),
         Some(Value::String(text)) => Scope::parse(text).map_err(|_| malformed),
         Some(Value::Array(list)) => {
@@ -494,7 +540,16 @@ fn scope_of(claims: &Claims, name: &'static str) -> Result<Scope, AccessTokenErr
                 Scope::parse(&words.join(" ")).map_err(|_| malformed)
             }
         }
-        Some(_) => Err(malformed),
+        _ => Err(malformed),
+    }
+}
+
+/// The scope as it stands there, unread; `None` where it is no scope at all.
+fn words_of<'a>(claims: &'a Claims, profile: &TokenProfile) -> Option<Vec<&'a str>> {
+    match claims.get(present(claims, profile.scope_claims)?)? {
+        Value::String(text) => Some(text.split(' ').collect()),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
     }
 }
 

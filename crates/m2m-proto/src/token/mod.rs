@@ -87,14 +87,6 @@ impl AccessToken {
         Ok(Self(SecretString::new(text)))
     }
 
-    /// A `token68`, all of whose characters a token may have; only its length is left to be checked.
-    pub(in crate::token) fn of_token68(text: &str) -> Result<Self, AccessTokenTextError> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(AccessTokenTextError::TooLong);
-        }
-        Ok(Self(SecretString::from(text)))
-    }
-
     /// The token itself. Whoever calls this is responsible for where it goes.
     #[must_use]
     pub fn expose(&self) -> &str {

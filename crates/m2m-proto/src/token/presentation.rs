@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::{AccessToken, TokenType};
 use crate::names::{auth_scheme, header};
-use crate::text::is_token68;
+use crate::text::is_token68_char;
 
 /// Why no access token could be taken from, or put into, a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,7 +82,8 @@ impl Presentation {
         }
         let Some((scheme, rest)) = scheme_of(value.as_bytes()) else { return Ok(None) };
         let token = token68(rest).ok_or(PresentationError::Malformed)?;
-        let token = AccessToken::of_token68(token).map_err(|_| PresentationError::TooLong)?;
+        // `token68` has fewer characters than a token may have.
+        let token = AccessToken::made(token.to_owned()).map_err(|_| PresentationError::TooLong)?;
         Ok(Some(Self { scheme, token }))
     }
 
@@ -139,7 +140,8 @@ fn scheme_of(value: &[u8]) -> Option<(PresentationScheme, &[u8])> {
 fn token68(rest: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(rest).ok()?.trim_matches(' ');
     let bare = text.trim_end_matches('=');
-    (!bare.is_empty() && is_token68(bare.as_bytes())).then_some(text)
+    let well_formed = bare.bytes().fold(true, |all, byte| all & is_token68_char(byte));
+    (!bare.is_empty() && well_formed).then_some(text)
 }
 
 #[cfg(test)]

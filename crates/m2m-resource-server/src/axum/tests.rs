@@ -77,6 +77,30 @@ async fn a_proof_is_for_the_uri_that_was_asked_for_however_deep_the_route_is() {
     }
 }
 
+// spec-test: 9700-RS1
+#[tokio::test]
+async fn a_route_is_for_one_of_several_audiences() {
+    let key = key(Algorithm::Es256, "k1");
+    let bills = "https://bills.example";
+    let trusted = crate::TrustedIssuer::new(issuer())
+        .audiences([AUDIENCE, bills])
+        .keys(crate::KeysFrom::Fixed(set(&[&key])));
+    let verifier = Verifier::builder().trust_with(trusted).clock(FixedClock::new()).build().unwrap();
+    let required = |scopes: &str| Required::parse(scopes).unwrap();
+    let app = Router::new()
+        .route("/bills", get(who).require(Required::nothing().audience(bills)))
+        .route("/orders", get(who).require(required("orders:read").audience(AUDIENCE)))
+        .layer(verifier.layer());
+    let (order, bill) = (token(&key), token_with(&key, "aud", json!(bills)));
+    for (path, token, status) in
+        [("/bills", &bill, 200), ("/orders", &order, 200), ("/bills", &order, 401), ("/orders", &bill, 401)]
+    {
+        let (found, text) = ask(app.clone(), path, Some(token)).await;
+        assert_eq!(found, status, "{path}");
+        assert_eq!(text.contains("invalid_token"), status == 401, "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_route_that_forgot_its_verifier_does_not_work() {
     let key = key(Algorithm::Es256, "k1");

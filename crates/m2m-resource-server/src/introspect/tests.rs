@@ -11,7 +11,7 @@ use super::*;
 use crate::Verifier;
 use crate::error::Rejection;
 use crate::fixture::*;
-use crate::verifier::VerifiedAccessToken;
+use crate::verified::VerifiedAccessToken;
 
 const INTROSPECT: &str = "https://as.example/introspect";
 const TOKEN: &str = "https://as.example/token";
@@ -243,13 +243,212 @@ async fn a_bad_jwt_is_refused_without_asking() {
     assert_eq!(asking.server.fetched(), 0);
 }
 
-#[tokio::test]
-async fn answers_are_bounded() {
+#[test]
+fn answers_are_bounded_and_made_up_tokens_push_no_real_one_out() {
     let answers = Answers::new(Duration::from_secs(10));
+    let told = |answer| Arc::new(Told { answer, checked: OnceLock::new() });
+    let (inactive, active) =
+        (told(Answer::inactive()), told(Answer::active(m2m_proto::jose::Claims::default())));
+    answers.keep([0; 32], &active, Duration::ZERO);
     for number in 0..30_000_u32 {
-        let key = crypto::sha256(&number.to_be_bytes());
-        answers.keep(key, &Answer::inactive(), Duration::ZERO);
+        answers.keep(crypto::sha256(&number.to_be_bytes()), &inactive, Duration::ZERO);
     }
-    let kept = answers.kept.lock().unwrap();
-    assert!(kept.current.len() + kept.previous.len() <= MAX_ANSWERS);
+    assert!(answers.get(&[0; 32], Duration::from_secs(9)).is_some());
+    assert!(answers.get(&[0; 32], Duration::from_secs(10)).is_none());
+    for number in 0..30_000_u32 {
+        answers.keep(crypto::sha256(&number.to_be_bytes()), &active, Duration::ZERO);
+    }
+    assert!(answers.len().into_iter().all(|kept| kept <= answers::MAX_ANSWERS), "{:?}", answers.len());
+}
+
+/// Told inactive and then active again (a suspended token), or the other way round: the newest answer counts.
+#[test]
+fn the_newest_answer_counts() {
+    let answers = Answers::new(Duration::from_secs(10));
+    let told = |answer| Arc::new(Told { answer, checked: OnceLock::new() });
+    let (inactive, active) =
+        (told(Answer::inactive()), told(Answer::active(m2m_proto::jose::Claims::default())));
+    for (second, told) in [(0, &active), (1, &inactive), (2, &active), (3, &inactive)] {
+        let now = Duration::from_secs(second);
+        answers.keep([0; 32], told, now);
+        let kept = answers.get(&[0; 32], now).unwrap();
+        assert_eq!(kept.answer.is_active(), told.answer.is_active());
+    }
+}
+
+#[tokio::test]
+async fn many_requests_with_one_token_ask_once() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active());
+    let asked: Vec<_> = (0..200).map(|_| asking.verify("opaque")).collect();
+    let verified = all(asked).await;
+    assert!(verified.iter().all(Result::is_ok));
+    assert_eq!(asking.server.fetched(), 1);
+    // The same for what is not kept, and for failures.
+    let asking = Asking::new(Introspect::Always);
+    let text = token(&asking.key);
+    let asked: Vec<_> = (0..200).map(|_| asking.verify(&text)).collect();
+    assert!(all(asked).await.iter().all(Result::is_err));
+    assert_eq!(asking.server.fetched(), 1);
+    asking.says(&active());
+    asking.verify(&text).await.unwrap();
+}
+
+#[tokio::test]
+async fn more_questions_than_allowed_are_503_and_leave_nothing_behind() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active());
+    let texts: Vec<String> = (0..100).map(|number| format!("opaque{number}")).collect();
+    let verified = all(texts.iter().map(|text| asking.verify(text)).collect()).await;
+    assert_eq!(verified.iter().filter(|one| one.is_ok()).count(), MAX_QUESTIONS);
+    let verified = all(texts.iter().take(MAX_QUESTIONS).map(|text| asking.verify(text)).collect()).await;
+    assert!(verified.iter().all(Result::is_ok));
+}
+
+/// Whoever gives up waiting takes no question along.
+#[tokio::test]
+async fn a_question_that_nobody_waits_for_makes_room() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.server.toggle_hanging();
+    for number in 0..2 * MAX_QUESTIONS {
+        let text = format!("opaque{number}");
+        let mut asked = Box::pin(asking.verify(&text));
+        std::future::poll_fn(|cx| {
+            assert!(asked.as_mut().poll(cx).is_pending(), "{number}");
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+    asking.server.toggle_hanging();
+    asking.says(&active());
+    asking.verify("opaque0").await.unwrap();
+}
+
+/// Polls all of them together.
+async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|cx| {
+        let mut ready = true;
+        for (future, output) in waiting.iter_mut().filter(|(_, output)| output.is_none()) {
+            match future.as_mut().poll(cx) {
+                std::task::Poll::Ready(found) => *output = Some(found),
+                std::task::Poll::Pending => ready = false,
+            }
+        }
+        if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().map(|(_, output)| output.unwrap()).collect()
+}
+
+mod several {
+    use super::*;
+    use crate::{Error, KeysFrom, TrustedIssuer};
+
+    const OTHER: &str = "https://two.example";
+
+    fn trusted(issuer: &str, key: &m2m_proto::jose::SigningKey) -> TrustedIssuer {
+        let issuer = m2m_proto::uri::Issuer::parse(issuer).unwrap();
+        TrustedIssuer::new(issuer).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])))
+    }
+
+    fn of(issuer: &str) -> Value {
+        active_with("iss", issuer.into())
+    }
+
+    async fn reason(verifier: &Verifier, text: &str) -> Option<Reason> {
+        let asked = Asked::bearer(text);
+        verifier.verify(&asked.parts()).await.err().map(|rejection| rejection.reason().clone())
+    }
+
+    #[tokio::test]
+    async fn each_issuer_is_asked_about_its_own_tokens_alone() {
+        let (one, two, clock) =
+            (Arc::new(Documents::default()), Arc::new(Documents::default()), FixedClock::new());
+        let key = key(Algorithm::Es256, "k1");
+        let verifier = Verifier::builder()
+            .trust_with(trusted(ISSUER, &key).introspection(client(&one, &clock), Introspect::Always))
+            .trust_with(
+                trusted(OTHER, &key)
+                    .introspection(client(&two, &clock), Introspect::Opaque)
+                    .opaque_prefix("two_"),
+            )
+            .clock(clock.clone() as _)
+            .build()
+            .unwrap();
+        one.put(INTROSPECT, &of(ISSUER).to_string());
+        two.put(INTROSPECT, &of(OTHER).to_string());
+        assert_eq!(reason(&verifier, "opaque").await, None);
+        assert_eq!((one.fetched(), two.fetched()), (1, 0));
+        assert_eq!(reason(&verifier, "two_opaque").await, None);
+        assert_eq!((one.fetched(), two.fetched()), (0, 1));
+        assert_eq!(reason(&verifier, &token(&key)).await, None);
+        assert_eq!((one.fetched(), two.fetched()), (1, 0));
+        let of_two = token_with(&key, "iss", OTHER.into());
+        assert_eq!(reason(&verifier, &of_two).await, None, "its JWTs are not asked about");
+        assert_eq!((one.fetched(), two.fetched()), (0, 0));
+        // Each answers for itself, not for the other one.
+        one.put(INTROSPECT, &of(OTHER).to_string());
+        two.put(INTROSPECT, &of(ISSUER).to_string());
+        for text in ["opaque", "two_other", &token(&key)] {
+            assert_eq!(reason(&verifier, text).await, Some(Reason::UnknownIssuer), "{text}");
+        }
+        // Nobody else's name is needed where the server is known.
+        two.put(INTROSPECT, &active_with("iss", Value::Null).to_string());
+        assert_eq!(reason(&verifier, "two_third").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_client_for_all_needs_to_hear_whose_token_it_is() {
+        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
+        let key = key(Algorithm::Es256, "k1");
+        let verifier = Verifier::builder()
+            .trust_with(trusted(ISSUER, &key))
+            .trust_with(trusted(OTHER, &key))
+            .introspection(client(&server, &clock), Introspect::Opaque)
+            .introspection_max_age(Duration::ZERO)
+            .clock(clock.clone() as _)
+            .build()
+            .unwrap();
+        for (iss, good) in
+            [(json!(OTHER), true), (json!("https://three.example"), false), (Value::Null, false)]
+        {
+            server.put(INTROSPECT, &active_with("iss", iss.clone()).to_string());
+            assert_eq!(reason(&verifier, "opaque").await.is_none(), good, "{iss}");
+        }
+    }
+
+    #[test]
+    fn a_token_must_not_be_anybodys() {
+        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
+        let key = key(Algorithm::Es256, "k1");
+        let build = |one: Introspect, two: Introspect, prefix: &str| {
+            let asks =
+                |issuer: &str, which| trusted(issuer, &key).introspection(client(&server, &clock), which);
+            let builder = Verifier::builder().trust_with(asks(ISSUER, one));
+            builder.trust_with(asks(OTHER, two).opaque_prefix(prefix)).build().map(drop)
+        };
+        let twice = Err(Error::OpaqueTwice(OTHER.to_owned()));
+        assert_eq!(build(Introspect::Opaque, Introspect::Opaque, ""), twice);
+        assert_eq!(build(Introspect::Always, Introspect::Opaque, ""), twice);
+        assert_eq!(build(Introspect::Opaque, Introspect::Opaque, "two_"), Ok(()));
+        assert_eq!(build(Introspect::Opaque, Introspect::Jwt, ""), Ok(()));
+    }
+
+    #[test]
+    fn the_window_is_that_of_the_answers() {
+        let window = |which, age| {
+            let mut asking = Asking::new(which);
+            let (server, clock) = (&asking.server, &asking.clock);
+            let mut one = trusted(ISSUER, &asking.key).introspection(client(server, clock), which);
+            if let Some(age) = age {
+                one = one.introspection_max_age(Duration::from_secs(age));
+            }
+            asking.verifier = Verifier::builder().trust_with(one).build().unwrap();
+            asking.verifier.revocation_window().token.map(|window| window.as_secs())
+        };
+        assert_eq!(window(Introspect::Always, None), Some(0));
+        assert_eq!(window(Introspect::Jwt, Some(20)), Some(20));
+        assert_eq!(window(Introspect::Opaque, None), None, "nobody is asked about its JWTs");
+    }
 }

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::HeaderValue;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::token::confirmation::SenderConstraint;
 use m2m_proto::uri::Origin;
@@ -88,4 +87,36 @@ async fn an_answer_brings_the_next_nonce_along() {
     let (response, calls) = through(&verifier, request(Asked::bearer(&token(&key)))).await;
     assert_eq!(calls, 1);
     assert_eq!(response.headers().get_all("dpop-nonce").iter().count(), 1);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+}
+
+// spec-test: 9728-RS1
+#[tokio::test]
+async fn the_description_is_served_to_everybody_and_goes_no_further() {
+    let key = key(Algorithm::Es256, "k1");
+    let resource = m2m_proto::uri::ResourceUri::parse("https://orders.example").unwrap();
+    let document = m2m_proto::metadata::ResourceMetadata::new(resource);
+    let verifier = verifier(&key, |builder| builder.resource(document));
+    for (path, status) in [
+        ("/.well-known/oauth-protected-resource", 200),
+        ("/.well-known/oauth-protected-resource?x=y", 200),
+        ("/.well-known/oauth-protected-resource/", 401),
+        ("/orders/.well-known/oauth-protected-resource", 401),
+    ] {
+        let asked = Request::get(path).body(()).unwrap();
+        let (response, calls) = through(&verifier, asked).await;
+        assert_eq!((response.status().as_u16(), calls), (status, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_can_demand_a_scope_of_everybody() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, |builder| builder);
+    for (scopes, status) in [("orders:read", 200), ("orders:admin", 403)] {
+        let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Bytes::new())) });
+        let layer = verifier.layer().require(Required::parse(scopes).unwrap());
+        let response = layer.layer(inner).oneshot(request(Asked::bearer(&token(&key)))).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{scopes}");
+    }
 }

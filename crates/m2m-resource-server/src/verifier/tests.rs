@@ -1,12 +1,12 @@
 use m2m_proto::client_auth::mutual_tls::CertificateThumbprint;
-use m2m_proto::jose::{SigningKey, base64url};
+use m2m_proto::jose::{Algorithm, SigningKey, base64url};
 use m2m_proto::secret::Secret;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::*;
-use crate::{Dpop, KeysFrom, TrustedIssuer};
+use crate::{Dpop, KeysFrom, Nonce, TrustedIssuer};
 
 async fn refusal(verifier: &Verifier, asked: &Asked) -> Rejection {
     verifier.verify(&asked.parts()).await.unwrap_err()
@@ -59,6 +59,7 @@ async fn without_a_token_the_challenge_is_bare() {
     answers(&refusal(&verifier, &Asked::with("Basic", "YTpi")).await, 401, "Bearer");
 }
 
+// spec-test: FAPI-RS1
 #[tokio::test]
 async fn a_token_in_the_query_is_not_looked_at() {
     let key = key(Algorithm::Es256, "k1");
@@ -220,6 +221,21 @@ mod fetched {
             verifier.verify(&Asked::bearer(&token(&key)).parts()).await.unwrap();
         }
         assert_eq!(documents.fetched(), 2, "metadata and key set");
+    }
+
+    #[tokio::test]
+    async fn keys_can_be_had_before_the_first_token() {
+        let key = key(Algorithm::Es256, "k1");
+        let documents = Documents::of(&[&key]);
+        let (verifier, clock) = verifier(&documents);
+        verifier.prepare().await.unwrap();
+        assert_eq!(documents.fetched(), 2, "metadata and key set");
+        verifier.verify(&Asked::bearer(&token(&key)).parts()).await.unwrap();
+        verifier.prepare().await.unwrap();
+        assert_eq!(documents.fetched(), 0);
+        documents.fail();
+        clock.advance(10_000);
+        assert!(matches!(verifier.prepare().await, Err(Reason::Unavailable(_))));
     }
 
     #[tokio::test]
@@ -449,6 +465,64 @@ mod bound {
         assert!(verifier.next_nonce().is_some());
     }
 
+    // spec-test: 9449-AS3
+    #[tokio::test]
+    async fn nonces_are_good_for_minutes_and_then_replaced() {
+        let (key, holder) = (key(Algorithm::Es256, "k1"), key(Algorithm::Es256, "h"));
+        let secret = Secret::new(vec![7; 32]);
+        let origin = Origin::parse("https://orders.example").unwrap();
+        let dpop = Dpop::new(origin).nonce(Nonce::Required).nonce_key(secret.clone());
+        let verifier = verifier(&key, |builder| builder.dpop(dpop));
+        let text = bound_to(&key, &holder);
+        let issued = |key: &Secret<Vec<u8>>, minutes_ago: u64| {
+            let at = NOW.saturating_sub(std::time::Duration::from_secs(60 * minutes_ago));
+            m2m_proto::dpop::NonceKey::new(key, "resource server").unwrap().issue(at)
+        };
+        let foreign = issued(&Secret::new(vec![8; 32]), 0);
+        for (jti, nonce, good) in [
+            ("p0", issued(&secret, 0), true),
+            ("p4", issued(&secret, 4), true),
+            ("p5", issued(&secret, 5), false),
+            ("p6", foreign, false),
+        ] {
+            let proved = Proved { jti, nonce: Some(nonce), ..Proved::by(&holder, &text) };
+            match verifier.verify(&proved.onto(Asked::with("DPoP", &text)).parts()).await {
+                Ok(_) => assert!(good, "{jti}"),
+                Err(rejection) => {
+                    assert!(!good, "{jti}: {rejection}");
+                    assert_eq!(rejection.code(), Some(ErrorCode::UseDpopNonce), "{jti}");
+                    assert_eq!(rejection.nonce(), Some(&issued(&secret, 0)), "{jti}");
+                }
+            }
+        }
+    }
+
+    /// Whoever has no good token, or not its key, takes no room.
+    // spec-test: 9449-RS2
+    #[tokio::test]
+    async fn strangers_fill_no_replay_memory() {
+        let (key, holder) = (key(Algorithm::Es256, "k1"), key(Algorithm::Es256, "h"));
+        let stranger = crate::fixture::key(Algorithm::Es256, "k1");
+        let origin = Origin::parse("https://orders.example").unwrap();
+        let verifier = verifier(&key, |builder| builder.dpop(Dpop::new(origin).replay_capacity(1)));
+        let (text, forged) = (bound_to(&key, &holder), bound_to(&stranger, &stranger));
+        for number in 0..20 {
+            let jti = &*format!("p{number}");
+            for (token, proof) in [
+                (&forged, Proved { jti, ..Proved::by(&stranger, &forged) }),
+                (&text, Proved { jti, ..Proved::by(&stranger, &text) }),
+                (&text, Proved { jti, age: 100, ..Proved::by(&holder, &text) }),
+                (&text, Proved { jti, url: "https://else.example/orders", ..Proved::by(&holder, &text) }),
+                (&token(&key), Proved { jti, ..Proved::by(&holder, &token(&key)) }),
+            ] {
+                let rejection = refusal(&verifier, &proof.onto(Asked::with("DPoP", token))).await;
+                assert_eq!(rejection.to_response().status(), 401, "{rejection}");
+            }
+        }
+        let good = Proved::by(&holder, &text).onto(Asked::with("DPoP", &text));
+        assert!(verifier.verify(&good.parts()).await.is_ok());
+    }
+
     #[tokio::test]
     async fn a_full_replay_memory_refuses() {
         let (key, holder) = (key(Algorithm::Es256, "k1"), key(Algorithm::Es256, "h"));
@@ -497,6 +571,9 @@ mod bound {
         assert!(verifier.verify_token("garbage").await.is_err());
     }
 }
+
+mod again;
+mod profiles;
 
 #[tokio::test]
 async fn a_route_demands_scopes() {

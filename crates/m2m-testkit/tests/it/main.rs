@@ -37,6 +37,8 @@ mod postgres;
 mod quirks;
 mod react_form;
 #[cfg(feature = "roles")]
+mod resource_server_revocation;
+#[cfg(feature = "roles")]
 mod six;
 #[cfg(all(feature = "roles", unix))]
 mod store_postgres;

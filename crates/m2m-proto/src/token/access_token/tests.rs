@@ -314,6 +314,100 @@ fn scopes_as_text_as_array_and_absent() {
     check(Value::Null, "");
 }
 
+/// A profile that renames everything.
+const OTHER: TokenProfile = TokenProfile {
+    name: "other",
+    accepted_typ: &["JWT", ""],
+    client_claims: &["appid", "client_id"],
+    scope_claims: &["scp", "scope"],
+    required: &["sub"],
+    fixed: &[("use", &["access", "api"])],
+    id_token_marks: &["nonce"],
+    audience: AudiencePlace::ClaimOrScope,
+};
+
+fn by_profile(
+    typ: Option<&str>,
+    change: &[(&'static str, Value)],
+) -> Result<VerifiedClaims, AccessTokenError> {
+    let mut claims = json!({
+        "iss": ISSUER, "sub": "s", "client_id": "app", "exp": NOW.seconds() + 60, "use": "api",
+        "scope": format!("{AUDIENCE}/read https://bills.example/write"),
+    });
+    for (name, value) in change {
+        claims[*name] = value.clone();
+    }
+    let key = key();
+    let fields = HeaderFields { typ, kid: key.key_id(), ..HeaderFields::default() };
+    let token = jws::sign(&fields, claims.to_string().as_bytes(), &key).unwrap();
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    let expect = Expect {
+        issuer: &issuer,
+        audience: AUDIENCE,
+        algorithms: &DEFAULT_ALGORITHMS,
+        now: NOW,
+        skew: Skew::NONE,
+    };
+    verify(parse(&token)?, key.verifying_key(), &OTHER, &expect)
+}
+
+// spec-test: JWT-V3
+#[test]
+fn a_profile_says_what_an_access_token_is() {
+    for typ in [None, Some("JWT"), Some("application/jwt")] {
+        assert!(by_profile(typ, &[]).is_ok(), "{typ:?}");
+    }
+    for typ in ["at+jwt", "client-authentication+jwt", "dpop+jwt"] {
+        let wrong =
+            matches!(by_profile(Some(typ), &[]), Err(AccessTokenError::Kind(KindError::WrongTyp { .. })));
+        assert!(wrong, "{typ}");
+    }
+    let refused = |name: &'static str, value: Value| by_profile(None, &[(name, value)]).unwrap_err();
+    assert_eq!(refused("nonce", json!("n")), AccessTokenError::IdToken);
+    for value in [json!("id"), json!("Access"), Value::Null, json!(["access"]), json!(1)] {
+        assert_eq!(refused("use", value), AccessTokenError::NotAccessToken("use"));
+    }
+    assert_eq!(refused("exp", Value::Null), AccessTokenError::Claim("exp"));
+    assert_eq!(refused("iss", Value::Null), AccessTokenError::Kind(KindError::WrongIssuer { found: None }));
+    let missing = KindError::MissingClaim("appid or client_id".to_owned());
+    assert_eq!(refused("client_id", Value::Null), AccessTokenError::Kind(missing));
+    assert_eq!(refused("appid", json!(7)), AccessTokenError::Claim("appid"));
+}
+
+#[test]
+fn the_first_claim_that_is_there_counts() {
+    let token =
+        by_profile(None, &[("appid", json!("other")), ("scp", json!([format!("{AUDIENCE}/a")]))]).unwrap();
+    assert_eq!((token.client_id(), token.scope().to_string()), (Some("other"), format!("{AUDIENCE}/a")));
+    assert_eq!(by_profile(None, &[]).unwrap().client_id(), Some("app"));
+}
+
+// spec-test: 9068-RS1
+#[test]
+fn an_audience_in_the_scope_counts_where_there_is_no_other() {
+    let wrong = AccessTokenError::Audience { expected: AUDIENCE.to_owned() };
+    let refused = |name: &'static str, value: Value| by_profile(None, &[(name, value)]).unwrap_err();
+    assert_eq!(refused("aud", json!("https://bills.example")), wrong);
+    assert!(by_profile(None, &[("aud", json!([AUDIENCE]))]).is_ok());
+    for scope in [
+        json!(format!("{AUDIENCE}/deeper/read")),
+        json!(format!("{AUDIENCE}.evil.example/read")),
+        json!(AUDIENCE),
+        json!("read"),
+        json!(""),
+        json!(7),
+        Value::Null,
+    ] {
+        assert_eq!(refused("scope", scope.clone()), wrong, "{scope}");
+    }
+    let usual = TokenProfile { audience: AudiencePlace::Claim, ..OTHER };
+    let claims = Claims {
+        rest: [("scope", json!(format!("{AUDIENCE}/read")))].into_iter().collect(),
+        ..Claims::default()
+    };
+    assert!(is_for(&claims, AUDIENCE, &OTHER) && !is_for(&claims, AUDIENCE, &usual));
+}
+
 // spec-test: 9068-RS1
 #[test]
 fn the_signature_is_by_the_issuers_key() {

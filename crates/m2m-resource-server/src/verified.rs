@@ -1,0 +1,188 @@
+//! What verification leads to: the token as its issuer made it ([`Checked`], the same for every request that
+//! carries it), and the token as one request may use it ([`VerifiedAccessToken`]).
+
+use std::fmt;
+use std::sync::Arc;
+
+use m2m_proto::jose::{Algorithm, Claims, VerifyingKey};
+use m2m_proto::scope::Scope;
+use m2m_proto::time::UnixTime;
+use m2m_proto::token::access_token::VerifiedClaims;
+use m2m_proto::token::confirmation::{Confirmation, Possession};
+use m2m_proto::token::presentation::PresentationScheme;
+
+use crate::error::{ChallengeTemplate, Reason, Rejection};
+use crate::issuers::Trust;
+use crate::require::Required;
+use crate::withdrawals::Place;
+
+/// The key id of a token's header, without a copy where it is that of the key.
+#[derive(Debug)]
+pub(crate) enum HeaderKid {
+    Absent,
+    OfKey,
+    Other(String),
+}
+
+impl HeaderKid {
+    pub(crate) fn of(kid: Option<&str>, key: &VerifyingKey) -> Self {
+        match kid {
+            None => Self::Absent,
+            Some(_) if kid == key.key_id() => Self::OfKey,
+            Some(other) => Self::Other(other.to_owned()),
+        }
+    }
+
+    fn get<'a>(&'a self, key: &'a VerifyingKey) -> Option<&'a str> {
+        match self {
+            Self::Absent => None,
+            Self::OfKey => key.key_id(),
+            Self::Other(kid) => Some(kid),
+        }
+    }
+}
+
+/// A JWT that was good when it was checked, with what is needed to see whether it still is.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) claims: VerifiedClaims,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) kid: HeaderKid,
+    pub(crate) algorithm: Algorithm,
+    /// What signed it.
+    pub(crate) key: Arc<VerifyingKey>,
+    /// In a status list.
+    pub(crate) place: Option<Place>,
+}
+
+impl Checked {
+    /// Whether what signed it is still the key of that name: `false` where another one has taken its place.
+    ///
+    /// # Errors
+    /// The key was withdrawn, or the keys cannot be had.
+    pub(crate) async fn has_its_key(&self) -> Result<bool, Reason> {
+        let current = self.trust.keys.find(self.kid.get(&self.key), self.algorithm).await?;
+        Ok(Arc::ptr_eq(&current, &self.key) || current.thumbprint() == self.key.thumbprint())
+    }
+}
+
+/// Where the claims of an accepted token come from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Jwt(Arc<Checked>),
+    #[cfg(feature = "introspection")]
+    Introspected(Arc<m2m_proto::introspection::VerifiedIntrospection>),
+}
+
+impl Source {
+    pub(crate) fn confirmation(&self) -> Option<&Confirmation> {
+        match self {
+            Self::Jwt(checked) => checked.claims.confirmation(),
+            #[cfg(feature = "introspection")]
+            Self::Introspected(token) => token.confirmation(),
+        }
+    }
+}
+
+/// A token that is good for this request. Made by [`Verifier::verify`](crate::Verifier::verify) only.
+#[derive(Debug, Clone)]
+pub struct VerifiedAccessToken {
+    source: Source,
+    possession: Possession,
+    scheme: PresentationScheme,
+    template: Arc<ChallengeTemplate>,
+}
+
+impl VerifiedAccessToken {
+    pub(crate) fn new(
+        source: Source,
+        possession: Possession,
+        scheme: PresentationScheme,
+        template: Arc<ChallengeTemplate>,
+    ) -> Self {
+        Self { source, possession, scheme, template }
+    }
+
+    /// All claims, or all members of the introspection answer.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        match &self.source {
+            Source::Jwt(checked) => checked.claims.claims(),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => token.claims(),
+        }
+    }
+
+    /// What it allows.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        match &self.source {
+            Source::Jwt(checked) => checked.claims.scope(),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => token.scope(),
+        }
+    }
+
+    /// The client it was issued to.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        match &self.source {
+            Source::Jwt(checked) => checked.claims.client_id(),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => token.client_id(),
+        }
+    }
+
+    /// Whether it names `audience`. That it names one of those that the verifier is for was checked.
+    #[must_use]
+    pub fn is_for(&self, audience: &str) -> bool {
+        self.claims().aud.as_ref().is_some_and(|named| named.contains(audience))
+    }
+
+    /// Whether it has what a route demands.
+    ///
+    /// # Errors
+    /// As [`Required::check`].
+    pub fn require(&self, required: &Required) -> Result<(), Rejection> {
+        required.check(self)
+    }
+
+    /// Whom it speaks for; with client credentials, the client.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.claims().sub.as_deref()
+    }
+
+    /// Who issued it; `None` only for an opaque token whose introspection answer does not say.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.claims().iss.as_deref()
+    }
+
+    /// Until when it is good.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        match &self.source {
+            Source::Jwt(checked) => checked.claims.expires_at(),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => token.expires_at(),
+        }
+    }
+
+    /// What the sender proved to hold; `None` for a bearer token.
+    #[must_use]
+    pub fn binding(&self) -> Option<&Confirmation> {
+        self.possession.confirmed()
+    }
+
+    /// A refusal of this token for `reason`, with the challenges of its verifier.
+    pub(crate) fn reject(&self, reason: Reason) -> Rejection {
+        Rejection::new(reason, Some(self.scheme), &self.template)
+    }
+}
+
+impl fmt::Display for VerifiedAccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "token of {}", self.client_id().unwrap_or("unknown"))
+    }
+}

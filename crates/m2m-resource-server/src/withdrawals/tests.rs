@@ -1,0 +1,408 @@
+use m2m_proto::jose::{Algorithm, SigningKey};
+use m2m_proto::revocation_feed::RevocationFeedClaims;
+use m2m_proto::status_list::{StatusList, StatusListClaims};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fixture::*;
+use crate::{KeysFrom, TrustedIssuer, Verifier};
+
+const LIST: &str = "https://as.example/status/0";
+const FEED: &str = "https://as.example/revocations";
+
+/// An issuer that publishes, and an API that reads.
+struct Reading {
+    verifier: Verifier,
+    issuer: Arc<Documents>,
+    clock: Arc<FixedClock>,
+    key: SigningKey,
+}
+
+impl Reading {
+    fn new(change: impl FnOnce(TrustedIssuer) -> TrustedIssuer) -> Self {
+        let key = key(Algorithm::Es256, "k1");
+        let (documents, clock) = (Documents::of(&[&key]), FixedClock::new());
+        let trusted = change(TrustedIssuer::new(issuer()).audience(AUDIENCE));
+        let builder = Verifier::builder().trust_with(trusted).http(Arc::clone(&documents) as _);
+        let verifier = builder.clock(Arc::clone(&clock) as _).build().unwrap();
+        let reading = Self { verifier, issuer: documents, clock, key };
+        reading.list(|_| {});
+        reading.feed(&[]);
+        reading
+    }
+
+    fn now(&self) -> UnixTime {
+        m2m_io::Clock::wall(&*self.clock)
+    }
+
+    /// Publishes a list of 64 places at `LIST`, valid ones but for the change.
+    fn list(&self, change: impl FnOnce(&mut StatusList)) {
+        let mut list = StatusList::new(64).unwrap();
+        change(&mut list);
+        self.issuer.put(LIST, &self.signed_list(&list, &self.key, LIST));
+    }
+
+    fn signed_list(&self, list: &StatusList, key: &SigningKey, subject: &str) -> String {
+        let claims = StatusListClaims {
+            subject,
+            issuer: None,
+            issued_at: self.now(),
+            expires_at: self.now().saturating_add(Duration::from_secs(3600)),
+            ttl: Duration::from_secs(30),
+            list,
+        };
+        claims.sign(&StatusListClaims::header(key), key).unwrap()
+    }
+
+    fn feed(&self, revoked: &[&str]) {
+        let claims = RevocationFeedClaims {
+            issuer: &issuer(),
+            issued_at: self.now(),
+            expires_at: self.now().saturating_add(Duration::from_secs(60)),
+            ttl: Duration::from_secs(30),
+            revoked,
+        };
+        let header = RevocationFeedClaims::header(&self.key);
+        self.issuer.put(FEED, &claims.sign(&header, &self.key).unwrap());
+    }
+
+    /// A token for a day, with this claim `status`.
+    fn token(&self, status: Value) -> String {
+        let mut claims = claims();
+        claims.insert("exp".to_owned(), json!(NOW.seconds() + 86_400));
+        claims.insert("status".to_owned(), status);
+        signed(&self.key, "at+jwt", &claims)
+    }
+
+    fn placed(&self, index: u64) -> String {
+        self.token(json!({ "status_list": { "idx": index, "uri": LIST } }))
+    }
+
+    async fn ask(&self, text: &str) -> Result<(), Reason> {
+        let asked = Asked::bearer(text);
+        let verified = self.verifier.verify(&asked.parts()).await;
+        verified.map(drop).map_err(|rejection| rejection.reason().clone())
+    }
+}
+
+fn followed(trusted: TrustedIssuer) -> TrustedIssuer {
+    trusted.status_list(StatusCheck::Follow)
+}
+
+fn fed(trusted: TrustedIssuer) -> TrustedIssuer {
+    trusted.revocation_feed(EndpointUri::parse(FEED).unwrap())
+}
+
+// spec-test: TSL-RS1, FAPI-RS1
+#[tokio::test]
+async fn a_place_that_is_not_valid_lets_nobody_in() {
+    let reading = Reading::new(followed);
+    reading.list(|list| {
+        list.set(3, Status::Invalid).unwrap();
+    });
+    reading.ask(&reading.placed(2)).await.unwrap();
+    assert_eq!(reading.ask(&reading.placed(3)).await, Err(Reason::Withdrawn));
+    assert!(
+        matches!(reading.ask(&reading.placed(64)).await, Err(Reason::UnknownStatus(_))),
+        "beyond the end"
+    );
+    reading.ask(&reading.token(Value::Null)).await.unwrap();
+    assert_eq!(reading.issuer.fetched(), 3, "metadata, keys, one list");
+}
+
+// spec-test: TSL-RS1
+#[tokio::test]
+async fn suspended_and_unknown_statuses_are_refused() {
+    let reading = Reading::new(followed);
+    // Two bits a status: 0, 2 and 3 from the lowest bits on.
+    let zlib = [0x78, 0xda, 0xb3, 0x00, 0x00, 0x00, 0x39, 0x00, 0x39];
+    let lst = m2m_proto::jose::base64url::encode(zlib);
+    let now = NOW.seconds();
+    let claims = json!({
+        "sub": LIST, "iat": now, "exp": now + 60, "status_list": { "bits": 2, "lst": lst },
+    });
+    reading.issuer.put(LIST, &signed(&reading.key, "statuslist+jwt", claims.as_object().unwrap()));
+    reading.ask(&reading.placed(0)).await.unwrap();
+    assert_eq!(reading.ask(&reading.placed(1)).await, Err(Reason::Suspended));
+    assert!(matches!(reading.ask(&reading.placed(2)).await, Err(Reason::UnknownStatus(_))));
+}
+
+// spec-test: TSL-RS1
+#[tokio::test]
+async fn a_list_of_another_address_or_key_or_kind_is_none() {
+    let stranger = key(Algorithm::Es256, "k1");
+    for what in ["subject", "key", "typ", "garbage", "status"] {
+        let reading = Reading::new(followed);
+        let list = StatusList::new(64).unwrap();
+        match what {
+            "subject" => {
+                let other = reading.signed_list(&list, &reading.key, "https://as.example/status/1");
+                reading.issuer.put(LIST, &other);
+            }
+            "key" => reading.issuer.put(LIST, &reading.signed_list(&list, &stranger, LIST)),
+            "typ" => reading.issuer.put(LIST, &token(&reading.key)),
+            "garbage" => reading.issuer.put(LIST, "<html>"),
+            _ => reading.issuer.put("https://as.example/status/2", ""),
+        }
+        let asked = reading.ask(&reading.placed(2)).await;
+        assert_eq!(matches!(asked, Err(Reason::Unavailable(_))), what != "status", "{what}: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_place_is_refused_and_no_place_where_one_is_required() {
+    let reading = Reading::new(followed);
+    for status in
+        [json!(1), json!({ "status_list": {} }), json!({ "status_list": { "idx": -1, "uri": LIST } })]
+    {
+        let asked = reading.ask(&reading.token(status.clone())).await;
+        assert!(matches!(asked, Err(Reason::UnknownStatus(_))), "{status}");
+    }
+    let strict = Reading::new(|trusted| trusted.status_list(StatusCheck::Required));
+    assert!(matches!(strict.ask(&strict.token(Value::Null)).await, Err(Reason::UnknownStatus(_))));
+    strict.ask(&strict.placed(1)).await.unwrap();
+}
+
+/// What a token says must not send us anywhere.
+#[tokio::test]
+async fn lists_are_read_where_the_issuers_are_and_nowhere_else() {
+    let elsewhere = "https://lists.example/0";
+    for (uri, good) in [
+        (LIST, true),
+        (elsewhere, false),
+        ("http://as.example/status/0", false),
+        ("https://as.example:8443/status/0", false),
+        ("https://as.example@evil.example/status/0", false),
+        ("https://169.254.169.254/latest", false),
+        ("status/0", false),
+    ] {
+        let reading = Reading::new(followed);
+        let asked = reading.ask(&reading.token(json!({ "status_list": { "idx": 1, "uri": uri } }))).await;
+        assert_eq!(asked.is_ok(), good, "{uri}");
+        if !good {
+            assert!(matches!(asked, Err(Reason::UnknownStatus(_))), "{uri}: {asked:?}");
+            assert_eq!(reading.issuer.fetched(), 2, "{uri}: metadata and keys");
+        }
+    }
+    let allowed = m2m_proto::uri::Origin::parse("https://lists.example").unwrap();
+    let reading = Reading::new(|trusted| followed(trusted).status_list_origin(allowed));
+    let list = StatusList::new(8).unwrap();
+    reading.issuer.put(elsewhere, &reading.signed_list(&list, &reading.key, elsewhere));
+    reading.ask(&reading.token(json!({ "status_list": { "idx": 1, "uri": elsewhere } }))).await.unwrap();
+}
+
+/// Strangers cannot make us fetch, nor fill the lists.
+#[tokio::test]
+async fn the_signature_comes_before_the_list() {
+    let reading = Reading::new(followed);
+    let stranger = key(Algorithm::Es256, "k1");
+    let mut claims = claims();
+    claims.insert("status".to_owned(), json!({ "status_list": { "idx": 1, "uri": LIST } }));
+    assert!(matches!(reading.ask(&signed(&stranger, "at+jwt", &claims)).await, Err(Reason::Token(_))));
+    assert_eq!(reading.issuer.fetched(), 2, "metadata and keys");
+}
+
+#[tokio::test]
+async fn a_withdrawal_is_seen_when_the_list_is_due() {
+    let reading = Reading::new(followed);
+    let text = reading.placed(3);
+    reading.ask(&text).await.unwrap();
+    reading.list(|list| list.set(3, Status::Invalid).unwrap());
+    reading.clock.advance(29);
+    reading.ask(&text).await.unwrap();
+    reading.clock.advance(1);
+    assert_eq!(reading.ask(&text).await, Err(Reason::Withdrawn), "its ttl is 30 s");
+    reading.clock.advance(24);
+    reading.list(|_| {});
+    assert_eq!(reading.ask(&text).await, Err(Reason::Withdrawn), "it is fetched behind the back of this one");
+    settle().await;
+    reading.ask(&text).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_had_is_503_after_the_ceiling() {
+    let reading = Reading::new(followed);
+    let text = reading.placed(3);
+    reading.ask(&text).await.unwrap();
+    reading.issuer.remove(LIST);
+    reading.clock.advance(269);
+    reading.ask(&text).await.unwrap();
+    reading.clock.advance(1);
+    let asked = Asked::bearer(&text);
+    let rejection = reading.verifier.verify(&asked.parts()).await.unwrap_err();
+    assert_eq!(rejection.to_response().status(), 503, "30 s fresh, 240 s of outage");
+    assert_eq!(rejection.to_response().headers()["retry-after"], "5");
+    reading.issuer.fetched();
+    for _ in 0..100 {
+        assert!(reading.ask(&text).await.is_err());
+    }
+    assert_eq!(reading.issuer.fetched(), 0, "one attempt per cooldown");
+    reading.list(|_| {});
+    reading.clock.advance(5);
+    reading.ask(&text).await.unwrap();
+}
+
+/// `exp` of the list outranks the times that were set here.
+#[tokio::test]
+async fn an_expired_document_is_not_believed() {
+    let long = Duration::from_secs(600);
+    let fed = Reading::new(|trusted| self::fed(trusted).withdrawals_kept(long, long));
+    let text = fed.token(Value::Null);
+    fed.ask(&text).await.unwrap();
+    fed.issuer.remove(FEED);
+    fed.clock.advance(89);
+    fed.ask(&text).await.unwrap();
+    fed.clock.advance(1);
+    assert!(matches!(fed.ask(&text).await, Err(Reason::Unavailable(_))), "60 s and the skew");
+}
+
+#[tokio::test]
+async fn the_feed_names_single_tokens() {
+    let reading = Reading::new(fed);
+    let text = reading.token(Value::Null);
+    reading.ask(&text).await.unwrap();
+    reading.clock.advance(30);
+    reading.feed(&["t0", "t1"]);
+    assert_eq!(reading.ask(&text).await, Err(Reason::Withdrawn));
+    let mut claims = claims();
+    claims.insert("jti".to_owned(), json!("t2"));
+    reading.ask(&signed(&reading.key, "at+jwt", &claims)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_feed_that_cannot_be_had_lets_nobody_in() {
+    for feed in ["", "garbage"] {
+        let reading = Reading::new(fed);
+        match feed {
+            "" => reading.issuer.remove(FEED),
+            text => reading.issuer.put(FEED, text),
+        }
+        assert!(matches!(reading.ask(&token(&reading.key)).await, Err(Reason::Unavailable(_))));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_where_nothing_is_to_be() {
+    let key = key(Algorithm::Es256, "k1");
+    let documents = Documents::of(&[&key]);
+    let keys = || KeysFrom::Fixed(set(&[&key]));
+    let text = token_with(&key, "status", json!({ "status_list": { "idx": 1, "uri": LIST } }));
+    let trusted = TrustedIssuer::new(issuer()).audience(AUDIENCE);
+    for trusted in [trusted.clone().keys(keys()), trusted.clone()] {
+        let builder = Verifier::builder().trust_with(trusted).clock(FixedClock::new());
+        let verifier = builder.http(Arc::clone(&documents) as _).build().unwrap();
+        verifier.verify(&Asked::bearer(&text).parts()).await.unwrap();
+        assert_eq!(verifier.revocation_window().token, None);
+    }
+    assert_eq!(documents.fetched(), 2, "metadata and keys, of the last one");
+    let asks = trusted.keys(keys()).status_list(StatusCheck::Follow);
+    let builder = Verifier::builder().trust_with(asks).clock(FixedClock::new());
+    let verifier = builder.http(Arc::clone(&documents) as _).build().unwrap();
+    assert!(verifier.verify(&Asked::bearer(&text).parts()).await.is_err(), "there is no list");
+}
+
+#[tokio::test]
+async fn the_number_of_lists_is_bounded() {
+    let reading = Reading::new(followed);
+    let list = StatusList::new(8).unwrap();
+    let uri = |number: usize| format!("https://as.example/status/{number}");
+    let ask = async |number: usize| {
+        let uri = uri(number);
+        reading.issuer.put(&uri, &reading.signed_list(&list, &reading.key, &uri));
+        let text = reading.token(json!({ "status_list": { "idx": 1, "uri": uri } }));
+        reading.ask(&text).await
+    };
+    for number in 0..lists::MAX_LISTS {
+        ask(number).await.unwrap();
+    }
+    assert!(matches!(ask(lists::MAX_LISTS).await, Err(Reason::Unavailable(_))));
+    // What nobody used for longer than it may be kept makes room, and is found again when it is used.
+    reading.clock.advance(306);
+    ask(0).await.unwrap();
+    ask(lists::MAX_LISTS).await.unwrap();
+    ask(1).await.unwrap();
+    let held = reading.verifier.held_status_lists();
+    assert_eq!(held, 3);
+}
+
+mod window {
+    use super::*;
+
+    fn seconds(window: Option<Duration>) -> Option<u64> {
+        window.map(|window| window.as_secs())
+    }
+
+    #[test]
+    fn it_is_the_sum_of_what_was_set() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        let window = Reading::new(followed).verifier.revocation_window();
+        assert_eq!((seconds(window.token), seconds(window.key)), (Some(305), Some(4205)));
+        assert_eq!(seconds(window.longest()), Some(4205));
+        let shorter = Reading::new(|trusted| {
+            followed(trusted).keys_kept(minutes(2), minutes(3)).withdrawals_kept(minutes(1), Duration::ZERO)
+        });
+        let window = shorter.verifier.revocation_window();
+        assert_eq!((seconds(window.token), seconds(window.key)), (Some(65), Some(305)));
+        assert_eq!(
+            window.to_string(),
+            "a withdrawn token is accepted for 65 s at most, one under a withdrawn key for 305 s"
+        );
+        let blind = Reading::new(|trusted| trusted);
+        let window = blind.verifier.revocation_window();
+        assert_eq!((window.token, window.longest()), (None, None));
+        let feed = Reading::new(fed);
+        assert_eq!(seconds(feed.verifier.revocation_window().token), Some(305));
+    }
+
+    #[test]
+    fn the_worst_of_all_issuers_counts() {
+        let key = key(Algorithm::Es256, "k1");
+        let other = m2m_proto::uri::Issuer::parse("https://two.example").unwrap();
+        let fixed = TrustedIssuer::new(other).audience("two").keys(KeysFrom::Fixed(set(&[&key])));
+        let builder =
+            Verifier::builder().trust(issuer(), AUDIENCE).trust_with(fixed).http(Documents::of(&[]));
+        let window = builder.build().unwrap().revocation_window();
+        assert_eq!((window.token, window.key), (None, None));
+    }
+
+    /// Second by second, reachable or not: never accepted after the window, whatever was withdrawn.
+    #[tokio::test]
+    async fn a_withdrawal_is_seen_within_it() {
+        for reachable in [true, false] {
+            for what in ["list", "feed", "key"] {
+                let times = |trusted: TrustedIssuer| {
+                    let (age, outage) = (Duration::from_secs(40), Duration::from_secs(20));
+                    fed(followed(trusted)).keys_kept(age, outage).withdrawals_kept(age, outage)
+                };
+                let reading = Reading::new(times);
+                let text = reading.placed(3);
+                reading.ask(&text).await.unwrap();
+                let window = reading.verifier.revocation_window().longest().unwrap().as_secs();
+                assert_eq!(window, 65);
+                let new = key(Algorithm::Es256, "k2");
+                let mut last = 0;
+                for second in 1..=window + 60 {
+                    reading.clock.advance(1);
+                    match (reachable, what) {
+                        (false, "list") => reading.issuer.remove(LIST),
+                        (false, "feed") => reading.issuer.remove(FEED),
+                        (false, _) => reading.issuer.remove("https://as.example/jwks"),
+                        (true, "list") => reading.list(|list| list.set(3, Status::Invalid).unwrap()),
+                        (true, "feed") => reading.feed(&["t1"]),
+                        (true, _) => reading.issuer.publish(&[&new]),
+                    }
+                    if what != "feed" && second % 20 == 0 {
+                        reading.feed(&[]);
+                    }
+                    if reading.ask(&text).await.is_ok() {
+                        last = second;
+                    }
+                    settle().await;
+                }
+                let bound = if reachable { 41 } else { window };
+                assert!(last < bound, "{what}, reachable {reachable}: accepted after {last} s");
+                assert!(last > 20, "{what}, reachable {reachable}: accepted after {last} s");
+            }
+        }
+    }
+}
