@@ -10,6 +10,7 @@ mod party;
 mod report;
 mod rivals;
 mod signatures;
+mod verification;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn run() -> Result<()> {
     header::run(&mut report, filter)?;
     cold::run(&mut report, filter)?;
     signatures::run(&mut report, filter)?;
+    verification::run(&mut report, filter)?;
     endpoint::run(&mut report, filter)?;
     let short = report.short();
     if !short.is_empty() {

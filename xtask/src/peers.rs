@@ -21,6 +21,10 @@ const PEERS: &[Peer] = &[
     Peer { name: "openid-client", runtime: &NODE, oldest: (20, 19) },
     // joserfc, which Authlib is built on, says so in its metadata
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
+    // express-oauth2-jwt-bearer says so in its package.json
+    Peer { name: "key-set-node", runtime: &NODE, oldest: (20, 2) },
+    // cryptography asks for less; the same for all that is Python
+    Peer { name: "pyjwt", runtime: &PYTHON, oldest: (3, 11) },
 ];
 
 /// Shows that the tests find a PostgreSQL: in `PATH`, or where Debian puts it.

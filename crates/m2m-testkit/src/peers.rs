@@ -43,6 +43,12 @@ pub const OAUTH4WEBAPI: Program = node("openid-client").run_by("oauth4webapi.mjs
 /// PyPI `authlib`, its session for `requests`.
 pub const AUTHLIB_CLIENT: Program = AUTHLIB.run_by("client.py");
 
+/// npm `jose` and `express-oauth2-jwt-bearer`: verifiers that fetch keys.
+pub const KEY_SET_NODE: Program = node("key-set-node").run_by("verifiers.mjs");
+
+/// PyPI `PyJWT`, its `PyJWKClient`.
+pub const PYJWT: Program = python("pyjwt").run_by("verifier.py");
+
 const fn node(name: &'static str) -> Program {
     Program { name, interpreter: "node", script: "server.mjs", installed: "node_modules" }
 }

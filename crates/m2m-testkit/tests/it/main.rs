@@ -8,7 +8,15 @@ mod doctor;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
+#[cfg(feature = "roles")]
+mod issuers;
+#[cfg(feature = "roles")]
+mod jwt_attacks;
+#[cfg(feature = "roles")]
+mod key_server;
 mod lab;
+#[cfg(feature = "roles")]
+mod many_tokens;
 #[cfg(all(feature = "roles", unix))]
 mod nodes;
 #[cfg(feature = "roles")]
@@ -21,6 +29,8 @@ mod peer_clients;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(feature = "roles")]
+mod peer_verifiers;
 #[cfg(unix)]
 mod postgres;
 #[cfg(feature = "roles")]
