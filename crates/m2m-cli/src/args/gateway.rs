@@ -40,10 +40,10 @@ pub enum Dialect {
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", key::reference()))]
 pub struct Gateway {
-    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8480]
+    /// Where to listen [default: 127.0.0.1:8480]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub listen: Option<SocketAddr>,
-    /// The program to protect: http://, https://, h2c://, unix:/PATH
+    /// The program to protect: http, https, h2c, unix:PATH
     #[arg(long, value_name = "URL", conflicts_with = "forward_auth")]
     pub upstream: Option<String>,
     /// Answer the questions of this proxy instead
@@ -56,43 +56,43 @@ pub struct Gateway {
     #[arg(long, value_name = "AUD")]
     pub audience: Option<String>,
     /// Where the issuer's keys are [default: as its metadata says]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, hide_short_help = true, value_name = "URL")]
     pub jwks_uri: Option<String>,
-    /// Scope that every token must carry; may be repeated
+    /// Scope that every token must carry; repeatable
     #[arg(long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,
-    /// METHOD PATH SCOPE…: what a request needs; may be repeated
+    /// METHOD PATH SCOPE…: what a request needs; repeatable
     #[arg(long, value_name = "RULE")]
     pub rule: Vec<String>,
-    /// METHOD PATH that needs no token; may be repeated
+    /// METHOD PATH that needs no token; repeatable
     #[arg(long, value_name = "RULE")]
     pub public: Vec<String>,
     /// Let the program see the token
     #[arg(long)]
     pub pass_token: bool,
     /// Remove this header too, such as X-Acme-*; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub strip_header: Vec<String>,
     /// Authorities of an https upstream (PEM) in place of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, hide_short_help = true, value_name = "FILE")]
     pub upstream_ca: Option<PathBuf>,
-    /// Certificate chain of this gateway (PEM); a renewed one is used at once
+    /// Certificate chain (PEM); a renewed one is used at once
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key (PEM)
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// Ask for client certificates, for tokens that are bound to one
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub client_certs: bool,
     /// A proxy in front ends TLS; plain HTTP may then leave this machine
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub behind_tls_proxy: bool,
     /// Address or network of a proxy that may say who calls; may be repeated
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, hide_short_help = true, value_name = "ADDR")]
     pub trusted_proxy: Vec<String>,
     /// Accept DPoP; proofs are for this origin, such as https://api.example
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, hide_short_help = true, value_name = "ORIGIN")]
     pub dpop_origin: Option<String>,
     /// Answer /metrics, /livez and /readyz here
     #[arg(long, value_name = "ADDR", value_parser = address)]
@@ -101,7 +101,7 @@ pub struct Gateway {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log: Option<LogFormat>,
     /// Trust these certificates (PEM) of the issuer besides the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, hide_short_help = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Answer failures as JSON
     #[arg(long)]

@@ -112,7 +112,7 @@ pub enum Command {
     Keygen(Keygen),
     /// Run an authorization server; --dev is one to develop against
     Serve(Serve),
-    /// Check tokens in front of a program, or for nginx, Traefik, Caddy, Envoy
+    /// Check tokens in front of a program, or for the proxy before it
     Gateway(Gateway),
     /// Print a completion script for a shell
     Completion(Completion),

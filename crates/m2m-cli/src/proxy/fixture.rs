@@ -13,7 +13,7 @@ use m2m_proto::jose::{Algorithm, HeaderFields, JwkSet, SigningKey, jws};
 use m2m_proto::names::typ;
 use m2m_proto::scope::Scope;
 use m2m_proto::uri::Issuer;
-use m2m_resource_server::{KeysFrom, TrustedIssuer, Verifier};
+use m2m_resource_server::{KeysFrom, TrustedIssuer, Verifier, VerifierBuilder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -59,9 +59,13 @@ impl Party {
     }
 
     pub(crate) fn verifier(&self) -> Verifier {
-        let set = JwkSet::decode(&JwkSet::encode([self.key.verifying_key().as_ref()])).unwrap();
+        self.verifier_with(|builder| builder)
+    }
+
+    pub(crate) fn verifier_with(&self, set: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Verifier {
+        let keys = JwkSet::decode(&JwkSet::encode([self.key.verifying_key().as_ref()])).unwrap();
         let trusted = TrustedIssuer::new(Issuer::parse(ISSUER).unwrap()).audience(AUDIENCE);
-        Verifier::builder().trust_with(trusted.keys(KeysFrom::Fixed(set))).build().unwrap()
+        set(Verifier::builder().trust_with(trusted.keys(KeysFrom::Fixed(keys)))).build().unwrap()
     }
 
     /// `GET /orders/**` needs orders:read, `GET /healthz` nothing, and nothing else goes.

@@ -5,6 +5,7 @@ use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use m2m_io::task::Tasks;
+use m2m_proto::client_auth::mutual_tls::PeerCertificate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -408,5 +409,95 @@ async fn http2_without_tls_is_taken_and_its_cookies_are_whole() {
     let text = String::from_utf8(text.to_vec()).unwrap();
     assert!(text.contains("cookie: a=1; b=2\n") && text.contains("via: 2 m2m\n"), "{text}");
     assert!(text.contains(&format!("x-forwarded-host: {address}\n")) && !text.contains("forged"), "{text}");
+    tasks.shutdown().await;
+}
+
+/// One request, from a peer that shows this certificate.
+async fn with_certificate(router: &Router, authorization: &str, certificate: Option<&Vec<u8>>) -> u16 {
+    let mut request = Request::get("/orders/1").header("host", "a").header("authorization", authorization);
+    if let Some(der) = certificate {
+        request = request.extension(PeerCertificate::new(der.clone(), Vec::new()).unwrap());
+    }
+    let request = request.body(Body::empty()).unwrap();
+    tower::ServiceExt::oneshot(router.clone(), request).await.unwrap().status().as_u16()
+}
+
+async fn router(tasks: &Tasks, verifier: m2m_resource_server::Verifier) -> Router {
+    let program = serve(tasks, echo()).await;
+    let target = crate::proxy::upstream::Target::parse(&format!("http://{program}"), None).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(m2m_io::SystemClock);
+    let upstream = Upstream::new(target, settings(), Arc::clone(&clock));
+    Reverse::new(fixture::gate(verifier, Token::Removed), upstream, Scheme::Https, clock).router()
+}
+
+#[tokio::test]
+async fn a_stolen_token_that_is_bound_to_a_certificate_is_worth_nothing() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let router = router(&tasks, party.verifier()).await;
+    let own = || {
+        let wish = crate::certificate::Wish {
+            subject: "client".to_owned(),
+            names: Vec::new(),
+            not_before: m2m_io::SystemClock.wall(),
+            valid_for: Duration::from_secs(60),
+        };
+        let key = m2m_proto::jose::SigningKey::generate(m2m_proto::jose::Algorithm::Es256).unwrap();
+        crate::certificate::self_signed(&wish, &key).unwrap().certificate_der
+    };
+    let (owner, thief) = (own(), own());
+    let thumbprint = m2m_proto::client_auth::mutual_tls::CertificateThumbprint::of(&owner).to_text();
+    let bound = serde_json::json!({"cnf": {"x5t#S256": thumbprint}});
+    let bearer = format!("Bearer {}", party.token("orders:read", &bound));
+    assert_eq!(with_certificate(&router, &bearer, Some(&owner)).await, 200);
+    assert_eq!(with_certificate(&router, &bearer, Some(&thief)).await, 401);
+    assert_eq!(with_certificate(&router, &bearer, None).await, 401);
+    tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stolen_token_that_is_bound_to_a_key_is_worth_nothing_nor_is_a_used_proof() {
+    use m2m_proto::jose::{Algorithm, SigningKey};
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let origin = m2m_proto::uri::Origin::parse("https://api.example").unwrap();
+    let set =
+        |builder: m2m_resource_server::VerifierBuilder| builder.dpop(m2m_resource_server::Dpop::new(origin));
+    let router = router(&tasks, party.verifier_with(set)).await;
+    let (owner, thief) =
+        (SigningKey::generate(Algorithm::Es256).unwrap(), SigningKey::generate(Algorithm::Es256).unwrap());
+    let thumbprint = owner.verifying_key().thumbprint().to_string();
+    let token = party.token("orders:read", &serde_json::json!({"cnf": {"jkt": thumbprint}}));
+    let parsed = m2m_proto::token::AccessToken::parse(&token).unwrap();
+    let proof = |key: &SigningKey, path: &str, jti: &str| {
+        let proof = m2m_proto::dpop::DpopProof {
+            method: &Method::GET,
+            uri: &format!("https://api.example{path}").parse().unwrap(),
+            now: m2m_io::SystemClock.wall(),
+            jti,
+            nonce: None,
+            access_token: Some(&parsed),
+        };
+        proof.build(key).unwrap()
+    };
+    let ask = async |scheme: &str, proof: Option<&HeaderValue>| {
+        let mut request = Request::get("/orders/1")
+            .header("host", "a")
+            .header("authorization", format!("{scheme} {token}"));
+        if let Some(proof) = proof {
+            request = request.header("dpop", proof.clone());
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&body).contains("dpop"), "the proof went on");
+        status
+    };
+    let good = proof(&owner, "/orders/1", "p1");
+    assert_eq!(ask("DPoP", Some(&good)).await, 200);
+    assert_eq!(ask("DPoP", Some(&good)).await, 401, "a proof is used once");
+    assert_eq!(ask("Bearer", None).await, 401);
+    assert_eq!(ask("DPoP", None).await, 401);
+    assert_eq!(ask("DPoP", Some(&proof(&thief, "/orders/1", "p2"))).await, 401);
+    assert_eq!(ask("DPoP", Some(&proof(&owner, "/orders/2", "p3"))).await, 401);
     tasks.shutdown().await;
 }
