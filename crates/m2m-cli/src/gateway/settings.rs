@@ -1,7 +1,7 @@
 //! What the gateway is to do: flags over the table `[gateway]` over defaults, put together and judged by [`check`].
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use m2m_io::Network;
@@ -19,7 +19,7 @@ use crate::proxy::inbound::Token;
 use crate::proxy::rules::{Otherwise, Rules};
 use crate::proxy::upstream::{self, ANSWER, Target, connect::CONNECT};
 use crate::serve::forwarded::{CertificateHeader, TrustedProxies};
-use crate::settings::search::{self, Start};
+use crate::settings::search::{self, Located, Start};
 
 /// Where to listen where nobody says.
 pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
@@ -71,13 +71,35 @@ pub(crate) fn find(typed: &Gateway, around: &Surroundings) -> Result<Found, Fail
     for warning in &files.warnings {
         around.output.warn(warning);
     }
-    let with_table =
-        files.located.into_iter().map(|located| located.document).find(|one| one.gateway.is_some());
+    let with_table = files.located.into_iter().find(|located| located.document.gateway.is_some());
     let (file, egress, path) = match with_table {
-        Some(document) => (document.gateway.unwrap_or_default(), document.egress, Some(document.path)),
+        Some(Located { document, trust }) => {
+            if !trust.runs_commands() && states_access(typed) {
+                return Err(mixed(&document.path));
+            }
+            (document.gateway.unwrap_or_default(), document.egress, Some(document.path))
+        }
         None => (Stated::default(), Vec::new(), None),
     };
     Ok(Found { stated: Stated::typed_over(typed, file)?, egress, path })
+}
+
+/// Whether what was typed says who is let in to what.
+fn states_access(typed: &Gateway) -> bool {
+    let texts = [&typed.upstream, &typed.issuer, &typed.audience, &typed.jwks_uri];
+    let lists = [&typed.require_scope, &typed.rule, &typed.public];
+    let typed_any = texts.iter().any(|text| text.is_some()) || lists.iter().any(|list| !list.is_empty());
+    typed_any || typed.forward_auth.is_some()
+}
+
+/// A file that came with somebody's repository may not add an issuer or a public path to what was typed.
+fn mixed(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::configuration(format!("{path} was found, and its [gateway] would be mixed with what was typed"))
+        .hint(format!(
+            "if you trust that file, name it: --config {path}; or say so: m2m profile trust {path}; else work in \
+             another directory"
+        ))
 }
 
 /// How the log is written, where the settings cannot be read: as typed.
