@@ -501,3 +501,58 @@ async fn a_stolen_token_that_is_bound_to_a_key_is_worth_nothing_nor_is_a_used_pr
     assert_eq!(ask("DPoP", Some(&proof(&owner, "/orders/2", "p3"))).await, 401);
     tasks.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_program_behind_tls_is_who_its_authority_says() {
+    use crate::certificate::{Authority, Wish};
+    use crate::listen::{Certificates, Listener, server_config};
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let (tasks, party, directory) = (Tasks::new(), Party::new(), tempfile::tempdir().unwrap());
+    let wish = Wish {
+        subject: "program".to_owned(),
+        names: vec!["127.0.0.1".to_owned()],
+        not_before: m2m_io::SystemClock.wall().saturating_sub(Duration::from_secs(60)),
+        valid_for: Duration::from_secs(3600),
+    };
+    let (own, other) = (Authority::generate(&wish).unwrap(), Authority::generate(&wish).unwrap());
+    let leaf = own.issue(&wish).unwrap();
+    let config = server_config(Certificates {
+        chain: vec![CertificateDer::from(leaf.certificate_der.clone())],
+        key: PrivateKeyDer::from_pem_slice(leaf.key_pem.expose().as_bytes()).unwrap(),
+    });
+    let socket = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+    let listener = Listener::bind(socket, Arc::new(m2m_io::SystemClock)).await.unwrap().tls(config.unwrap());
+    let program = listener.address();
+    tasks.spawn("program", listener.serve(echo(), tasks.stopping()));
+    let check = async |authority: &Authority, expect: &str| {
+        let roots = directory.path().join("roots.pem");
+        std::fs::write(&roots, authority.certificate_pem()).unwrap();
+        let target =
+            crate::proxy::upstream::Target::parse(&format!("https://{program}"), Some(&roots)).unwrap();
+        let upstream = Upstream::new(target, settings(), Arc::new(m2m_io::SystemClock));
+        let reverse = Reverse::new(party.gate(), upstream, Scheme::Http, Arc::new(m2m_io::SystemClock));
+        let address = serve(&tasks, reverse.router()).await;
+        let answer = ask(address, "GET /healthz", &[]).await;
+        assert!(answer.starts_with(expect), "{answer}");
+    };
+    check(&own, "HTTP/1.1 200").await;
+    check(&other, "HTTP/1.1 502").await;
+    tasks.shutdown().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_program_may_listen_on_a_local_socket() {
+    let (tasks, party, directory) = (Tasks::new(), Party::new(), tempfile::tempdir().unwrap());
+    let path = directory.path().join("program.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tasks.spawn("program", async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _request = stream.read(&mut [0; 4096]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere").await.unwrap();
+    });
+    let address = gateway(&tasks, party.gate(), &format!("unix:{}", path.display()), settings()).await;
+    assert!(ask(address, "GET /healthz", &[]).await.ends_with("here"));
+    tasks.shutdown().await;
+}
