@@ -365,16 +365,24 @@ async fn a_program_that_is_gone_or_silent_has_an_answer() {
     assert!(answer.starts_with("HTTP/1.1 502") && !answer.contains("forged"), "{answer}");
     assert!(answer.contains("proxy-status: m2m; error=connection_refused"), "{answer}");
 
-    let silent = Router::new().fallback(|| async { std::future::pending::<&str>().await });
-    let program = serve(&tasks, silent).await;
+    // A program that says nothing, and one that breaks off: each was asked, and by whom it was is clean.
+    let clean = |heard: &std::sync::Mutex<String>| {
+        let heard = heard.lock().unwrap().to_lowercase();
+        assert!(heard.contains("x-m2m-client-id: svc-orders"), "{heard}");
+        assert!(!heard.contains("forged") && !heard.contains("authorization"), "{heard}");
+    };
+    let (program, heard) = scripted(&tasks, "").await;
     let soon = crate::proxy::upstream::Settings { answer: Duration::from_millis(50), ..settings() };
     let address = gateway(&tasks, party.gate(), &format!("http://{program}"), soon).await;
     let answer = ask(address, "GET /orders/1", &with(&FORGED, &[&header])).await;
     assert!(answer.starts_with("HTTP/1.1 504") && !answer.contains("forged"), "{answer}");
+    clean(&heard);
 
-    let (program, _) = scripted(&tasks, "no HTTP at all\r\n\r\n").await;
+    let (program, heard) = scripted(&tasks, "no HTTP at all\r\n\r\n").await;
     let address = gateway(&tasks, party.gate(), &format!("http://{program}"), settings()).await;
-    assert!(ask(address, "GET /orders/1", &[&header]).await.starts_with("HTTP/1.1 502"));
+    let answer = ask(address, "GET /orders/1", &with(&FORGED, &[&header])).await;
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    clean(&heard);
     tasks.shutdown().await;
 }
 
