@@ -4,6 +4,7 @@
 mod allocations;
 mod cold;
 mod endpoint;
+mod gateway;
 mod header;
 mod measure;
 mod party;
@@ -40,6 +41,7 @@ fn run() -> Result<()> {
     signatures::run(&mut report, filter)?;
     verification::run(&mut report, filter)?;
     endpoint::run(&mut report, filter)?;
+    gateway::run(&mut report, filter)?;
     let short = report.short();
     if !short.is_empty() {
         bail!("short: {}", short.join(", "));

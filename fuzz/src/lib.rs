@@ -70,7 +70,7 @@ fn signed(kind: Kind, payload: &[u8]) -> String {
     jws::sign(&fields, payload, &KEYS.signing).unwrap_or_default()
 }
 
-fn read_form(body: &[u8]) -> Option<Form> {
+fn read_form(body: &[u8]) -> Option<Form<'_>> {
     Form::parse(Some(media_type::FORM), body).ok()
 }
 

@@ -30,6 +30,7 @@ use m2m_proto::jose::{Algorithm, SigningKey};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One client, registered.
 struct Client {
@@ -151,6 +152,18 @@ async fn assertion(State(own): State<Arc<Assertion>>, _body: Bytes) -> Response 
     }
 }
 
+/// What `/introspect/verified` takes: signed with the key of this process, each another one.
+async fn sample(State(own): State<Arc<Assertion>>) -> Response {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    let kept = own.input.len().saturating_sub(8);
+    let input = format!("{}{number:08}", own.input.get(..kept).unwrap_or_default());
+    match own.signer.sign(input.as_bytes()) {
+        Some(signature) => json(format!("{{\"access_token\":\"{input}.{signature}\"}}")),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 /// An introspection endpoint.
 struct Introspection {
     client: Client,
@@ -202,15 +215,13 @@ pub fn router(setup: &Value) -> Result<Router> {
             answer,
         })))
     };
-    // What `/introspect/verified` takes: it is signed with the key of this process.
-    let sample = answer.clone();
     router = router
         .route("/introspect/verified", introspection(Some(signer.verifier()?))?)
-        .route("/introspect", introspection(None)?)
-        .route("/introspect/token", post(|| async { json(sample) }));
+        .route("/introspect", introspection(None)?);
     let constant = answer.clone();
     let assertions = Arc::new(Assertion { verifier, input, signature, signer, answer });
     Ok(router
+        .route("/introspect/token", post(sample).with_state(Arc::clone(&assertions)))
         .route("/assertion", post(assertion).with_state(assertions))
         .route("/constant", post(|_: Bytes| async { json(constant) })))
 }

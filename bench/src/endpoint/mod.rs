@@ -146,8 +146,10 @@ impl Pair {
             let each = tokens.iter().map(|body| reading(&self.ours, &request::introspection(&token(body)?)));
             Ok(Requests::once(each.collect::<Result<_>>()?))
         });
-        let limit = self.limit_of_reading("/introspect/verified")?;
-        let sides = [Side { server: &self.ours, requests }, Side::repeated(&self.floor, vec![limit])];
+        // As different as ours: a processor learns to verify one signature that comes again and again.
+        let limits =
+            (0..POOL).map(|_| self.limit_of_reading("/introspect/verified")).collect::<Result<_>>()?;
+        let sides = [Side { server: &self.ours, requests }, Side::repeated(&self.floor, limits)];
         report.endpoint(claim, compare(sides)?, INTROSPECTION_BAR);
         Ok(())
     }

@@ -128,7 +128,7 @@ impl Admin {
     }
 
     fn about_api(&self, event: Event, identifier: &ApiIdentifier) -> Record {
-        Record { api: Some(identifier.as_str().to_owned()), ..self.record(event) }
+        Record { api: Some(identifier.clone()), ..self.record(event) }
     }
 
     fn about_client(&self, event: Event, id: &ClientId) -> Record {
@@ -268,7 +268,7 @@ impl Admin {
         let (client_id, credential) =
             issued.map_or((None, None), |found| (found.client_id, found.credential));
         let about = self.record(Event::TokenRevoked);
-        self.keep(Record { jti: Some(jti.to_owned()), client_id, credential, ..about }).await;
+        self.keep(Record { jti: Some(jti.into()), client_id, credential, ..about }).await;
         Ok(known)
     }
 
@@ -305,7 +305,7 @@ impl Admin {
     /// `Unavailable`.
     pub fn is_withdrawn(&self, issued: &Record) -> Result<bool, Error> {
         let (registry, now) = (self.registry()?, self.now());
-        let api = issued.api.as_deref().and_then(|name| registry.api(name));
+        let api = issued.api.as_ref().and_then(|name| registry.api(name.as_str()));
         let registration = issued.client_id.as_ref().and_then(|id| registry.registration(id));
         let standing = registration.filter(|found| found.client().status == Status::Active);
         let credential = standing

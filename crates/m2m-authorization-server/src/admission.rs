@@ -5,6 +5,7 @@
 //! made. Where the memory of the store began with this process, what may be older is not admitted.
 //! Does not enforce: anything about the identifiers themselves; they come from evidence.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::Now;
@@ -12,7 +13,7 @@ use m2m_proto::dpop::VerifiedProof;
 use m2m_proto::time::{Skew, UnixTime};
 
 use crate::authenticate::AuthenticatedClient;
-use crate::frequency::{Counted, Frequency};
+use crate::frequency::Counted;
 use crate::policy::Grant;
 use crate::replay::ReplayKey;
 use crate::store::{Consumption, ReplayScope, Store, StoreError};
@@ -95,22 +96,23 @@ pub(crate) struct Moment {
 /// # Errors
 /// [`NotAdmitted`]; then nothing was consumed.
 pub(crate) async fn admit(
-    (store, frequency): (&dyn Store, &Frequency),
+    store: &dyn Store,
     client: AuthenticatedClient,
     proof: Option<&VerifiedProof>,
     grant: Grant,
     moment: Moment,
 ) -> Result<Admitted, NotAdmitted> {
-    let registered = client.client();
-    let counted = frequency
-        .count(&registered.id, registered.mint_quota, moment.now.monotonic)
+    let registration = Arc::clone(client.registration());
+    let counted = registration
+        .rates()
+        .minted
+        .count(client.client().mint_quota, moment.now.monotonic)
         .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
-    let id = registered.id.clone();
     match consume(store, client, proof, moment).await {
         Ok(client) => Ok(Admitted { client, grant, counted }),
         Err(refused) => {
             // Whoever replays a captured assertion must not use up the quota of its owner.
-            frequency.give_back(&id, moment.now.monotonic);
+            registration.rates().minted.give_back(moment.now.monotonic);
             Err(refused)
         }
     }

@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys};
+use m2m_io::{BoxFuture, Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteKeys};
 use m2m_proto::client_auth::assertion::{Expect, TypRule};
 use m2m_proto::client_auth::mutual_tls::{self, ClientAuthorities};
 use m2m_proto::client_auth::{
@@ -62,7 +62,8 @@ pub struct AuthenticatedClient {
     registration: Arc<Registration>,
     credential: Arc<Credential>,
     method: ClientAuthMethod,
-    assertion: Option<VerifiedAssertion>,
+    /// Set apart, for its size would be moved around with every secret too.
+    assertion: Option<Box<VerifiedAssertion>>,
 }
 
 impl AuthenticatedClient {
@@ -91,7 +92,7 @@ impl AuthenticatedClient {
 
     /// The assertion, verified and not yet consumed.
     pub(crate) fn assertion(&self) -> Option<&VerifiedAssertion> {
-        self.assertion.as_ref()
+        self.assertion.as_deref()
     }
 
     /// A client that nobody checked, for the tests of what comes after.
@@ -111,6 +112,12 @@ pub(crate) struct Rules {
     pub(crate) authorities: Option<ClientAuthorities>,
 }
 
+/// Whether a client is who it says: known at once, but for assertions, whose keys may have to be fetched.
+pub(crate) enum Believed<'a> {
+    Now(Result<AuthenticatedClient, AuthenticationError>),
+    Later(BoxFuture<'a, Result<AuthenticatedClient, AuthenticationError>>),
+}
+
 /// Checks what requests present.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
@@ -123,13 +130,13 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     /// Checks one request. The errors say who is not believed; see [`AuthenticationError`].
     // spec: 6749-AS1
-    pub(crate) async fn authenticate(
-        &self,
-        presented: &Presented,
-        registry: &Registry,
+    pub(crate) fn authenticate<'a>(
+        &'a self,
+        presented: &'a Presented,
+        registry: &'a Registry,
         now: UnixTime,
-    ) -> Result<AuthenticatedClient, AuthenticationError> {
-        match presented.kind() {
+    ) -> Believed<'a> {
+        Believed::Now(match presented.kind() {
             PresentedKind::SecretBasic(pair) => {
                 // The form-decoded reading, unless only the raw one names a client.
                 let known = |pair: &&SecretPair| registry.registration(pair.client_id()).is_some();
@@ -140,16 +147,16 @@ impl Authenticator {
                 self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
             }
             PresentedKind::Assertion { client_id, assertion } => match active(registry, client_id) {
-                // Set apart, because its size would be moved around for every secret too.
-                Some(registration) => Box::pin(self.assertion(assertion, registration, now)).await,
+                Some(registration) => {
+                    return Believed::Later(Box::pin(self.assertion(assertion, registration, now)));
+                }
                 None => Err(self.pretend(assertion, client_id, now)),
             },
-            PresentedKind::Certificate { client_id, certificate } => {
-                let registration = active(registry, client_id).ok_or(AuthenticationError::Refused)?;
-                self.certificate(certificate, registration, now)
-            }
+            PresentedKind::Certificate { client_id, certificate } => active(registry, client_id)
+                .ok_or(AuthenticationError::Refused)
+                .and_then(|registration| self.certificate(certificate, registration, now)),
             _ => Err(AuthenticationError::Refused),
-        }
+        })
     }
 
     /// One lookup, one keyed hash, one comparison, whatever is registered.
@@ -165,7 +172,7 @@ impl Authenticator {
         let registration = active(registry, pair.client_id());
         let credential = ParsedSecret::parse(text)
             .zip(registration)
-            .and_then(|(parsed, registration)| registration.credential(parsed.id.as_str()))
+            .and_then(|(parsed, registration)| registration.credential(parsed.id))
             .filter(|credential| credential.usable(now));
         let hash = credential.and_then(|credential| match &credential.material {
             Material::SecretHash { hash, accepted } if accepts(*accepted, method) => Some(hash),
@@ -322,7 +329,7 @@ fn believed(
         registration: Arc::clone(registration),
         credential: Arc::clone(credential),
         method: credential.method(),
-        assertion,
+        assertion: assertion.map(Box::new),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Does not enforce: anything. What may be made was decided before; [`Admitted`] is the evidence.
 
 use m2m_io::Random;
+use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::access_token::{AccessTokenClaims, StatusReference};
 use m2m_proto::token::confirmation::Confirmation;
@@ -27,7 +28,7 @@ pub(crate) struct SigningFailed;
 pub(crate) struct Minted {
     pub(crate) token: AccessToken,
     pub(crate) token_type: TokenType,
-    pub(crate) jti: String,
+    pub(crate) jti: ShortText,
     pub(crate) expires_at: UnixTime,
 }
 

@@ -63,6 +63,29 @@ impl std::fmt::Debug for Issued {
     }
 }
 
+/// The counters of introspection answers, looked up once each.
+#[derive(Default)]
+pub(crate) struct Introspected {
+    active: OnceLock<metrics::Counter>,
+    inactive: OnceLock<metrics::Counter>,
+}
+
+impl Introspected {
+    pub(crate) fn count_active(&self) {
+        self.active.get_or_init(|| metrics::counter!(INTROSPECTIONS, "active" => "true")).increment(1);
+    }
+
+    pub(crate) fn count_inactive(&self) {
+        self.inactive.get_or_init(|| metrics::counter!(INTROSPECTIONS, "active" => "false")).increment(1);
+    }
+}
+
+impl std::fmt::Debug for Introspected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Introspected")
+    }
+}
+
 pub(crate) fn count(name: &'static str) {
     metrics::counter!(name).increment(1);
 }

@@ -4,8 +4,8 @@
 //! issued by this issuer, for a registered API, not expired.
 //! Does not enforce: that it was not withdrawn ([`is_active`]), nor who may see it.
 //!
-//! What was verified lately is remembered by a full hash of the token, so that a token that many APIs ask
-//! about costs one signature. Expiry, key and API are looked at every time.
+//! What was verified twice lately is remembered by a full hash of the token, so that a token that many APIs
+//! ask about costs two signatures. Expiry, key and API are looked at every time.
 //! Limits: two generations of 2,048 tokens, about 8 MB when full of ordinary ones.
 
 use std::collections::HashMap;
@@ -13,11 +13,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::Response;
-use m2m_proto::client_id::ClientId;
-use m2m_proto::introspection::Introspection;
+use m2m_proto::introspection::ActiveAnswer;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::jose::crypto::sha256;
-use m2m_proto::names::claim;
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::TokenType;
 use m2m_proto::token::access_token::{self, VerifiedClaims};
@@ -29,6 +27,8 @@ use crate::server::State;
 use crate::store::{StoreError, TokenStatus};
 
 const GENERATION: usize = 2_048;
+/// Places for the marks of tokens seen once: 64 KiB.
+const SEEN: usize = 4_096;
 
 /// A token of ours, verified.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct OwnToken {
     /// The key that signed it; none where it was sealed.
     kid: Option<String>,
     /// What introspection says of it while it is active, written once.
-    told: OnceLock<Response<Bytes>>,
+    told: OnceLock<ActiveAnswer>,
 }
 
 impl OwnToken {
@@ -62,23 +62,30 @@ impl OwnToken {
         let answer = || {
             let bound = self.claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
             let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };
-            let mut told = self.claims.claims().clone();
-            told.rest.insert(claim::TOKEN_TYPE.to_owned(), token_type.as_str().into());
-            Introspection::active(told).encode()
+            ActiveAnswer::new(self.claims.claims(), &token_type)
         };
-        self.told.get_or_init(answer).clone()
+        self.told.get_or_init(answer).to_response()
     }
 }
 
-#[derive(Debug, Default)]
-struct Generations {
+#[derive(Debug)]
+struct Known {
+    /// The first half of the hash of tokens that were asked about once, at places that it decides.
+    seen: Vec<u128>,
     current: HashMap<[u8; 32], Arc<OwnToken>>,
     previous: HashMap<[u8; 32], Arc<OwnToken>>,
 }
 
-/// Tokens that were verified lately.
-#[derive(Debug, Default)]
-pub(crate) struct Recent(Mutex<Generations>);
+/// Tokens that were verified lately, and more than once: most are asked about by one API, which remembers
+/// the answer itself, and keeping them would cost more than it saves.
+#[derive(Debug)]
+pub(crate) struct Recent(Mutex<Known>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Mutex::new(Known { seen: vec![0; SEEN], current: HashMap::new(), previous: HashMap::new() }))
+    }
+}
 
 impl Recent {
     fn get(&self, hash: &[u8; 32]) -> Option<Arc<OwnToken>> {
@@ -87,17 +94,28 @@ impl Recent {
             return Some(Arc::clone(token));
         }
         let token = known.previous.remove(hash)?;
-        known.put(*hash, Arc::clone(&token));
+        known.keep(*hash, Arc::clone(&token));
         Some(token)
     }
 
-    fn put(&self, hash: [u8; 32], token: Arc<OwnToken>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(hash, token);
+    /// Keeps the token, if it is not the first time.
+    fn put(&self, hash: [u8; 32], token: &Arc<OwnToken>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.was_seen(&hash) {
+            known.keep(hash, Arc::clone(token));
+        }
     }
 }
 
-impl Generations {
-    fn put(&mut self, hash: [u8; 32], token: Arc<OwnToken>) {
+impl Known {
+    /// Whether the token was seen before, as far as is remembered. From now on it was.
+    fn was_seen(&mut self, hash: &[u8; 32]) -> bool {
+        let mark = hash.first_chunk().map_or(0, |half| u128::from_le_bytes(*half));
+        let place = usize::try_from(mark % SEEN as u128).unwrap_or_default();
+        self.seen.get_mut(place).is_some_and(|seen| std::mem::replace(seen, mark) == mark)
+    }
+
+    fn keep(&mut self, hash: [u8; 32], token: Arc<OwnToken>) {
         if self.current.len() >= GENERATION {
             self.previous = std::mem::take(&mut self.current);
         }
@@ -118,7 +136,7 @@ pub(crate) fn verify(
     }
     let read = if sealed::is_sealed(token) { open } else { check };
     let own = Arc::new(read(state, token, registry, now)?);
-    state.recent.put(hash, Arc::clone(&own));
+    state.recent.put(hash, &own);
     Some(own)
 }
 
@@ -162,9 +180,9 @@ pub(crate) fn is_active(
     now: UnixTime,
 ) -> Result<bool, StoreError> {
     let (Some(jti), Some(client_id)) = (claims.jti(), claims.client_id()) else { return Ok(false) };
-    let registration = ClientId::parse(client_id).ok().and_then(|id| {
-        registry.registration(&id).filter(|registration| registration.client().status == Status::Active)
-    });
+    let registration = registry
+        .registration_named(client_id)
+        .filter(|registration| registration.client().status == Status::Active);
     let credential = registration.zip(claims.credential()).and_then(|(own, id)| own.credential(id));
     if credential.is_none_or(|credential| credential.has_ended(now)) {
         return Ok(false);
@@ -178,15 +196,20 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_keeps_what_is_asked_for() {
-        let recent = Recent::default();
-        let claims = crate::fixture::verified_claims();
+        let (recent, claims) = (Recent::default(), crate::fixture::verified_claims());
         let hash = |number: u32| sha256(&number.to_be_bytes());
-        for number in 0..20_000 {
-            recent.put(hash(number), Arc::new(OwnToken::new(claims.clone(), None)));
+        let put = |number: u32| recent.put(hash(number), &Arc::new(OwnToken::new(claims.clone(), None)));
+        put(0);
+        assert!(recent.get(&hash(0)).is_none(), "once is not worth it");
+        put(0);
+        for number in 1..20_000 {
+            put(number);
+            put(number);
             assert!(recent.get(&hash(0)).is_some(), "asked for all the time, {number}");
         }
         let known = recent.0.lock().unwrap();
         assert!(known.current.len() + known.previous.len() <= 2 * GENERATION);
+        assert_eq!(known.seen.len(), SEEN);
         assert!(!known.current.contains_key(&hash(5)) && !known.previous.contains_key(&hash(5)));
     }
 }

@@ -108,7 +108,7 @@ impl Grant {
     }
 
     fn granted(&self) -> Option<&ApiGrant> {
-        self.client.client().grants.get(&self.api.identifier)
+        self.client.client().grants.get(self.api.identifier.as_str())
     }
 
     /// How long the token lives: whole seconds, at least 1.
@@ -195,7 +195,7 @@ fn owner<'a>(
     registry: &Registry,
 ) -> Result<(Arc<Api>, &'a ApiGrant), Denied> {
     let asked = asked.ok_or(Denied::AmbiguousTarget)?;
-    let granted_anywhere = |token: &str| client.grants.values().any(|grant| grant.scopes.contains(token));
+    let granted_anywhere = |token: &str| client.grants.iter().any(|(_, grant)| grant.scopes.contains(token));
     if !asked.iter().all(|token| granted_anywhere(token.as_str())) {
         return Err(Denied::Scope);
     }

@@ -24,13 +24,12 @@ use crate::config::{MutualTls, ServerBuilder, ServerNonce};
 use crate::decoy::Decoys;
 use crate::endpoints::{self, path};
 use crate::error::Error;
-use crate::frequency::Frequency;
 use crate::keys;
 use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
 use crate::limits::Limits;
 use crate::lists::Lists;
-use crate::observe::Issued;
+use crate::observe::{Introspected, Issued};
 use crate::own_token::Recent;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
@@ -102,9 +101,6 @@ pub(crate) struct State {
     pub(crate) authenticator: Authenticator,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
-    pub(crate) frequency: Frequency,
-    /// Tokens that clients revoke themselves: what all nodes and verifiers have to remember.
-    pub(crate) revocations: Frequency,
     pub(crate) trail: Trail,
     pub(crate) nonce_rule: ServerNonce,
     pub(crate) nonce_key: NonceKey,
@@ -115,6 +111,7 @@ pub(crate) struct State {
     pub(crate) lists: Lists,
     pub(crate) recent: Recent,
     pub(crate) issued: Issued,
+    pub(crate) introspected: Introspected,
     pub(crate) seal: TokenSeal,
     stopping: AtomicBool,
     /// When this process began to remember what is used once.
@@ -214,8 +211,6 @@ impl Server {
             authenticator,
             keys,
             limits: Limits::new(settings.budget),
-            frequency: Frequency::default(),
-            revocations: Frequency::default(),
             trail: Trail::new(settings.audit),
             nonce_rule: settings.nonce,
             nonce_key: NonceKey::new(&secret, "authorization server")
@@ -227,6 +222,7 @@ impl Server {
             lists: Lists::default(),
             recent: Recent::default(),
             issued: Issued::default(),
+            introspected: Introspected::default(),
             seal,
             stopping: AtomicBool::new(false),
             started: now,

@@ -243,7 +243,7 @@ impl Exchange {
             assertion_type: self.tuning.assertion_type,
             assertion_lifetime: self.tuning.assertion_lifetime,
             now: self.clock.wall(),
-            jti: m2m_io::token(self.random.as_ref()),
+            jti: m2m_io::token(self.random.as_ref()).to_string(),
             spec,
         }
     }

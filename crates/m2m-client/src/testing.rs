@@ -185,10 +185,10 @@ impl FakeServer {
         self.requests.lock().unwrap()[index].clone()
     }
 
-    pub(crate) fn form(&self, index: usize) -> Form {
+    pub(crate) fn form(&self, index: usize) -> Form<'static> {
         let request = self.request(index);
         let content_type = request.headers()["content-type"].to_str().unwrap().to_owned();
-        Form::parse(Some(&content_type), request.body()).unwrap()
+        Form::parse(Some(&content_type), request.body()).unwrap().into_owned()
     }
 }
 

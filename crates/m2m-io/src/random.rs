@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 
 use m2m_proto::jose::base64url;
+use m2m_proto::text::ShortText;
 
 /// Where a program gets unguessable bytes from.
 pub trait Random: Send + Sync + Debug {
@@ -67,10 +68,10 @@ fn read_system(buffer: &mut [u8]) {
 /// A fresh identifier of 128 random bits, base64url: 22 characters, for `jti` and the like.
 // spec: 6749-AS10, 9449-C1
 #[must_use]
-pub fn token(random: &dyn Random) -> String {
+pub fn token(random: &dyn Random) -> ShortText {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
-    base64url::encode(bytes)
+    base64url::encode_128(bytes)
 }
 
 /// A number in `0.0..1.0`, for jitter.
@@ -97,8 +98,8 @@ mod tests {
     // spec-test: 6749-AS10
     #[test]
     fn token_is_all_sixteen_bytes() {
-        assert_eq!(token(&Constant(0xff)), "_____________________w");
-        assert_eq!(token(&Constant(0)), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(token(&Constant(0xff)).as_str(), "_____________________w");
+        assert_eq!(token(&Constant(0)).as_str(), "AAAAAAAAAAAAAAAAAAAAAA");
     }
 
     // spec-test: 6749-AS10

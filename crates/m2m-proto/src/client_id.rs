@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use crate::text::ShortText;
+
 /// The public name of a client at one authorization server: one to 256
 /// `VSCHAR` characters (RFC 6749 appendix A.1). Compared code point for code
 /// point. Not a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(String);
+pub struct ClientId(ShortText);
 
 /// Why a text is not a client identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,19 +44,19 @@ impl ClientId {
         if !text.bytes().all(crate::text::is_vschar) {
             return Err(ClientIdError::Character);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The identifier as it goes on the wire, before any encoding.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -69,7 +71,7 @@ impl std::str::FromStr for ClientId {
 /// Lets maps keyed by client be asked with a `&str`.
 impl std::borrow::Borrow<str> for ClientId {
     fn borrow(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 

@@ -7,12 +7,14 @@
 //! Does not enforce: which parameters must be there, or what they hold.
 //! Limits: 64 KiB, 64 parameters.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use crate::names::{media_type, param};
+use crate::secret::{Secret, SecretString};
 use crate::text;
 
 /// Why a body is not a form that we accept.
@@ -43,12 +45,37 @@ pub enum FormError {
     },
 }
 
-/// A decoded form. Values may be secrets: `Debug` shows names only, and the
-/// memory is wiped on drop.
+/// A decoded form. What needs no decoding is borrowed from the body. Values may
+/// be secrets: `Debug` shows names only, and decoded ones are wiped on drop.
 #[derive(Clone)]
-pub struct Form(Vec<(String, Zeroizing<String>)>);
+pub struct Form<'b>(Vec<(Cow<'b, str>, Value<'b>)>);
 
-impl Form {
+/// As it stands in the body, or decoded.
+#[derive(Clone)]
+enum Value<'b> {
+    Plain(&'b str),
+    Decoded(SecretString),
+}
+
+impl Value<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Decoded(text) => text.expose(),
+        }
+    }
+}
+
+impl<'b> From<Cow<'b, str>> for Value<'b> {
+    fn from(text: Cow<'b, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::Plain(text),
+            Cow::Owned(text) => Self::Decoded(Secret::new(text)),
+        }
+    }
+}
+
+impl<'b> Form<'b> {
     /// The largest body accepted: 64 KiB.
     pub const MAX_BYTES: usize = 64 * 1024;
     /// The most parameters accepted: 64.
@@ -62,7 +89,7 @@ impl Form {
     /// # Errors
     /// [`FormError`], naming the first rule broken.
     // spec: 6749-AS4 6749-C4, 6749-AS4a
-    pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Self, FormError> {
+    pub fn parse(content_type: Option<&str>, body: &'b [u8]) -> Result<Self, FormError> {
         if !content_type.is_some_and(is_form) {
             return Err(FormError::ContentType);
         }
@@ -70,13 +97,13 @@ impl Form {
             return Err(FormError::TooLarge);
         }
         let body = std::str::from_utf8(body).map_err(|_| FormError::NotUtf8)?;
-        let mut pairs: Vec<(String, Zeroizing<String>)> = Vec::new();
+        let mut pairs: Vec<(Cow<'b, str>, Value<'b>)> = Vec::new();
         for pair in body.split('&').filter(|p| !p.is_empty()) {
             if pairs.len() == Self::MAX_PARAMETERS {
                 return Err(FormError::TooMany);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode_component(name)?, Zeroizing::new(decode_component(value)?));
+            let (name, value) = (decode_component(name)?, Value::from(decode_component(value)?));
             if pairs.iter().any(|(n, _)| *n == name) && !may_repeat(&name) {
                 return Err(FormError::Duplicate { name: name.chars().take(64).collect() });
             }
@@ -85,11 +112,18 @@ impl Form {
         Ok(Self(pairs))
     }
 
+    /// The same form, on its own memory.
+    #[must_use]
+    pub fn into_owned(self) -> Form<'static> {
+        let owned = |text: Value<'_>| Value::Decoded(SecretString::from(text.as_str()));
+        Form(self.0.into_iter().map(|(name, value)| (name.into_owned().into(), owned(value))).collect())
+    }
+
     /// The value of a parameter; `None` if absent or empty (RFC 6749 section
     /// 3.2). Of a parameter that may repeat, the first.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
+        self.iter().find(|(n, _)| *n == name).map(|(_, v)| v)
     }
 
     /// Every value of a parameter in order, empty ones left out.
@@ -99,11 +133,11 @@ impl Form {
 
     /// All parameters with a value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n.as_str(), v.as_str()))
+        self.0.iter().map(|(n, v)| (&**n, v.as_str())).filter(|(_, v)| !v.is_empty())
     }
 }
 
-impl fmt::Debug for Form {
+impl fmt::Debug for Form<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Form")?;
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
@@ -117,6 +151,9 @@ fn may_repeat(name: &str) -> bool {
 }
 
 fn is_form(content_type: &str) -> bool {
+    if content_type == media_type::FORM {
+        return true;
+    }
     let mut parts = content_type.split(';').map(str::trim);
     parts.next().is_some_and(|t| t.eq_ignore_ascii_case(media_type::FORM))
         && parts
@@ -181,12 +218,12 @@ impl FormWriter {
     /// Nothing at all where there is no parameter.
     #[must_use]
     pub fn finish_json(self) -> Bytes {
-        let mut members: Vec<(String, Vec<Zeroizing<String>>)> = Vec::new();
+        let mut members: Vec<(Cow<'_, str>, Vec<Value<'_>>)> = Vec::new();
         for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             // Our own encoding: it can be undone.
             let (Ok(name), Ok(value)) = (decode_component(name), decode_component(value)) else { continue };
-            let value = Zeroizing::new(value);
+            let value = Value::from(value);
             match members.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, values)) => values.push(value),
                 None => members.push((name, vec![value])),
@@ -197,7 +234,7 @@ impl FormWriter {
 }
 
 /// In one buffer that need not grow, for what it holds may be secret.
-fn json_object(members: &[(String, Vec<Zeroizing<String>>)], encoded: usize) -> Bytes {
+fn json_object(members: &[(Cow<'_, str>, Vec<Value<'_>>)], encoded: usize) -> Bytes {
     // An escaped character takes six bytes, and each has taken one at least.
     let mut out = Zeroizing::new(Vec::with_capacity(6 * encoded + 8 * members.len() + 2));
     let text = |out: &mut Vec<u8>, text: &str| {
@@ -209,11 +246,11 @@ fn json_object(members: &[(String, Vec<Zeroizing<String>>)], encoded: usize) -> 
         text(&mut out, name);
         out.push(b':');
         match values.as_slice() {
-            [value] => text(&mut out, value),
+            [value] => text(&mut out, value.as_str()),
             values => {
                 for (index, value) in values.iter().enumerate() {
                     out.push(if index == 0 { b'[' } else { b',' });
-                    text(&mut out, value);
+                    text(&mut out, value.as_str());
                 }
                 out.push(b']');
             }
@@ -257,16 +294,16 @@ fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
-/// Decodes one name or value: `+` to space, `%XX` to its byte. Characters that
-/// an encoder should have escaped are accepted if they are printable US-ASCII,
+/// Decodes one name or value: `+` to space, `%XX` to its byte; borrowed where
+/// there is nothing to undo. Characters that an encoder should have escaped are accepted if they are printable US-ASCII,
 /// because many encoders leave `:`, `/` and the like alone.
 ///
 /// # Errors
 /// [`FormError::Escape`], [`FormError::NotUtf8`].
-pub fn decode_component(text: &str) -> Result<String, FormError> {
+pub fn decode_component(text: &str) -> Result<Cow<'_, str>, FormError> {
     // Nothing to undo, as in nearly every value that a machine writes.
     if text.bytes().all(|byte| text::is_vschar(byte) && byte != b'+' && byte != b'%') {
-        return Ok(text.to_owned());
+        return Ok(Cow::Borrowed(text));
     }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -282,7 +319,7 @@ pub fn decode_component(text: &str) -> Result<String, FormError> {
             _ => return Err(FormError::Escape),
         });
     }
-    String::from_utf8(out).map_err(|_| FormError::NotUtf8)
+    String::from_utf8(out).map(Cow::Owned).map_err(|_| FormError::NotUtf8)
 }
 
 fn hex_value(byte: u8) -> Option<u8> {

@@ -16,10 +16,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::answer::{check_status, members};
-use crate::error::response::json_response;
+use crate::error::response::{json_bytes, json_response};
 use crate::error::{MalformedResponse, ResponseError};
 use crate::form::{Form, FormWriter};
 use crate::jose::kind::{self, AudienceRule};
@@ -68,7 +69,7 @@ impl IntrospectionRequest {
     ///
     /// # Errors
     /// [`IntrospectionRequestError`].
-    pub fn decode(form: &Form) -> Result<Self, IntrospectionRequestError> {
+    pub fn decode(form: &Form<'_>) -> Result<Self, IntrospectionRequestError> {
         let (token, hint) = revocation::read(form).ok_or(IntrospectionRequestError::MissingToken)?;
         Ok(Self { token, hint })
     }
@@ -200,6 +201,45 @@ impl Introspection {
         };
         members.insert(claim::ACTIVE.to_owned(), self.active.into());
         members
+    }
+}
+
+/// What a server says of a good token, written once however often it is asked.
+#[derive(Clone)]
+pub struct ActiveAnswer(Bytes);
+
+impl ActiveAnswer {
+    /// The claims of the token, and how it is to be presented. A `token_type` among the claims gives way.
+    // spec: 7662-AS2, 9449-AS4
+    #[must_use]
+    pub fn new(claims: &Claims, token_type: &TokenType) -> Self {
+        // Written without a document in between, which would cost as much as the check of a signature.
+        let mut body = Vec::with_capacity(512);
+        let mut json = serde_json::Serializer::new(&mut body);
+        let written = Self::write(&mut json, claims, token_type.as_str());
+        debug_assert!(written.is_ok(), "writing text-keyed members into memory cannot fail");
+        Self(body.into())
+    }
+
+    fn write<S: Serializer>(json: S, claims: &Claims, token_type: &str) -> Result<S::Ok, S::Error> {
+        let mut members = json.serialize_map(None)?;
+        members.serialize_entry(claim::ACTIVE, &true)?;
+        claims.write_members(&mut members, &[claim::ACTIVE, claim::TOKEN_TYPE])?;
+        members.serialize_entry(claim::TOKEN_TYPE, token_type)?;
+        members.end()
+    }
+
+    /// The answer: 200, JSON, not to be cached.
+    #[must_use]
+    pub fn to_response(&self) -> Response<Bytes> {
+        json_bytes(StatusCode::OK, self.0.clone())
+    }
+}
+
+/// Its claims say who may do what.
+impl fmt::Debug for ActiveAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActiveAnswer({} bytes)", self.0.len())
     }
 }
 

@@ -89,7 +89,7 @@ impl RevocationRequest {
     ///
     /// # Errors
     /// [`RevocationRequestError`].
-    pub fn decode(form: &Form) -> Result<Self, RevocationRequestError> {
+    pub fn decode(form: &Form<'_>) -> Result<Self, RevocationRequestError> {
         let (token, hint) = read(form).ok_or(RevocationRequestError::MissingToken)?;
         Ok(Self { token, hint })
     }
@@ -103,7 +103,7 @@ pub(crate) fn write(token: &SecretString, hint: Option<&TokenTypeHint>, form: &m
     }
 }
 
-pub(crate) fn read(form: &Form) -> Option<(SecretString, Option<TokenTypeHint>)> {
+pub(crate) fn read(form: &Form<'_>) -> Option<(SecretString, Option<TokenTypeHint>)> {
     Some((form.get(param::TOKEN)?.into(), form.get(param::TOKEN_TYPE_HINT).map(TokenTypeHint::parse)))
 }
 

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::text;
+use crate::text::{self, ShortText};
 
 /// One scope token: `NQCHAR` characters, 1 to 256 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeToken(String);
+pub struct ScopeToken(ShortText);
 
 /// Why a text is not a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ impl ScopeToken {
         if !text.bytes().all(text::is_nqchar) {
             return Err(ScopeError::Character);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The token as it goes on the wire.
@@ -134,12 +134,12 @@ impl Scope {
             let token = ScopeToken::parse(text)?;
             // Few tokens, as almost always: comparing them beats building a tree.
             let fresh = if list.len() < 8 {
-                list.iter().all(|known| known.0 != text)
+                list.iter().all(|known| *known.0 != *text)
             } else {
                 if seen.is_empty() {
                     seen.extend(list.iter().map(|known| known.0.clone()));
                 }
-                seen.insert(text.to_owned())
+                seen.insert(token.0.clone())
             };
             if fresh {
                 list.push(token);
@@ -154,7 +154,7 @@ impl Scope {
     /// Whether `token` is in the set. Case counts.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.0.iter().any(|t| t.0 == token)
+        self.0.iter().any(|t| *t.0 == *token)
     }
 
     /// Whether every token of this scope is in `other`.
@@ -218,7 +218,8 @@ impl Scope {
     /// want a comma where RFC 6749 section 3.3 has a space.
     #[must_use]
     pub fn joined(&self, separator: char) -> String {
-        let mut text = String::new();
+        let bytes: usize = self.0.iter().map(|token| token.0.len() + 1).sum();
+        let mut text = String::with_capacity(bytes);
         for token in &self.0 {
             if !text.is_empty() {
                 text.push(separator);
@@ -226,6 +227,15 @@ impl Scope {
             text.push_str(&token.0);
         }
         text
+    }
+
+    /// The scope as it stands on the wire; of a single token without a copy.
+    #[must_use]
+    pub fn to_text(&self) -> ShortText {
+        match self.0.as_slice() {
+            [sole] => sole.0.clone(),
+            _ => self.joined(' ').into(),
+        }
     }
 
     fn as_set(&self) -> BTreeSet<&str> {

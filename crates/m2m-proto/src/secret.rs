@@ -4,20 +4,21 @@
 //! no `Display`, no `Serialize`, and a `Debug` that says only `[redacted]`.
 
 mod redaction;
+mod wipe;
 
 use std::fmt;
 
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize;
 
 pub use redaction::Redaction;
+pub use wipe::Wipe;
 
 /// A value that must not be shown. [`Secret::expose`] is the only way to read
 /// it, so that every use can be found by its name.
 ///
 /// The memory is zeroed on drop. Copies made through `expose` are the caller's
 /// to wipe.
-pub struct Secret<T: Zeroize>(T);
+pub struct Secret<T: Wipe>(T);
 
 /// A secret text: a client secret, a token.
 pub type SecretString = Secret<String>;
@@ -25,7 +26,7 @@ pub type SecretString = Secret<String>;
 /// Secret bytes: a key, a decrypted plaintext.
 pub type SecretBytes = Secret<Vec<u8>>;
 
-impl<T: Zeroize> Secret<T> {
+impl<T: Wipe> Secret<T> {
     /// Takes `value` under protection.
     pub fn new(value: T) -> Self {
         Self(value)
@@ -38,25 +39,25 @@ impl<T: Zeroize> Secret<T> {
     }
 }
 
-impl<T: Zeroize> Drop for Secret<T> {
+impl<T: Wipe> Drop for Secret<T> {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.0.wipe();
     }
 }
 
-impl<T: Zeroize + Clone> Clone for Secret<T> {
+impl<T: Wipe + Clone> Clone for Secret<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T: Zeroize> fmt::Debug for Secret<T> {
+impl<T: Wipe> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-impl<T: Zeroize> From<T> for Secret<T> {
+impl<T: Wipe> From<T> for Secret<T> {
     fn from(value: T) -> Self {
         Self(value)
     }
@@ -74,7 +75,7 @@ impl From<&[u8]> for SecretBytes {
     }
 }
 
-impl<T: Zeroize + AsRef<[u8]>> Secret<T> {
+impl<T: Wipe + AsRef<[u8]>> Secret<T> {
     /// Whether both secrets hold the same bytes. The time taken depends on the
     /// lengths, not on the contents.
     #[must_use]
@@ -84,13 +85,13 @@ impl<T: Zeroize + AsRef<[u8]>> Secret<T> {
 }
 
 /// Constant-time in the contents; the length is not hidden.
-impl<T: Zeroize + AsRef<[u8]>> PartialEq for Secret<T> {
+impl<T: Wipe + AsRef<[u8]>> PartialEq for Secret<T> {
     fn eq(&self, other: &Self) -> bool {
         self.ct_eq(other)
     }
 }
 
-impl<T: Zeroize + AsRef<[u8]>> Eq for Secret<T> {}
+impl<T: Wipe + AsRef<[u8]>> Eq for Secret<T> {}
 
 /// Whether `a` equals `b`, in time that depends on the lengths only.
 #[must_use]
@@ -107,8 +108,8 @@ mod tests {
 
     struct Wiped(Rc<Cell<bool>>);
 
-    impl Zeroize for Wiped {
-        fn zeroize(&mut self) {
+    impl Wipe for Wiped {
+        fn wipe(&mut self) {
             self.0.set(true);
         }
     }

@@ -1,6 +1,67 @@
 //! Character classes of the protocol's grammar, one place for all modules.
 //!
 //! Sections: RFC 6749 appendix A; RFC 9110 sections 5.6.2, 11.2
+//!
+//! [`ShortText`] is how identifiers are kept: most are short, and a server has and copies many.
+
+use std::fmt;
+
+/// A text that is nearly always short: up to 23 bytes are kept in the value itself, more are shared by all
+/// copies. Compared and hashed as its text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortText(smol_str::SmolStr);
+
+impl ShortText {
+    /// Keeps a copy of `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(smol_str::SmolStr::new(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl From<&str> for ShortText {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for ShortText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::ops::Deref for ShortText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl std::borrow::Borrow<str> for ShortText {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Debug for ShortText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for ShortText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// `VSCHAR`: printable US-ASCII with the space, `%x20-7E` (RFC 6749 appendix A).
 #[must_use]

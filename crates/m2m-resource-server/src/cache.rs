@@ -5,8 +5,8 @@
 //! Does not enforce: that what is found is still good. Times, key and withdrawal are looked at on every
 //! use, and possession of what the token is bound to as well ([`crate::Verifier`]).
 //! Limits: a settable number of tokens, 16,384 by default, of 2 KiB on average; longer ones leave room for
-//! fewer. Tokens above 8 KiB are verified each time. In up to 64 parts, each with its own lock. The claims of
-//! ordinary tokens take 1 to 2 KB: some 30 MB when full.
+//! fewer. Tokens above 8 KiB are verified each time. In up to 64 parts, each with its own lock. Full of ordinary
+//! tokens it takes 20 MB.
 
 mod met;
 

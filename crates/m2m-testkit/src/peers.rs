@@ -179,6 +179,29 @@ pub fn fetched(name: &str, file: &str) -> Option<PathBuf> {
     None
 }
 
+/// A program that is installed on the machine: the first of these names or paths that is there.
+///
+/// `None`, said on stderr, where none is, as with [`Peer::start`].
+///
+/// # Panics
+///
+/// If it is required and absent.
+#[must_use]
+pub fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
+    let path = variable("PATH").unwrap_or_default();
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let found = places.iter().find_map(|place| {
+        let own = PathBuf::from(place);
+        let all = directories.iter().map(|directory| directory.join(place)).chain([own]);
+        all.into_iter().find(|candidate| candidate.is_absolute() && candidate.is_file())
+    });
+    if found.is_none() {
+        assert!(!required(name), "required: {name} is not installed");
+        eprintln!("skipped: {name} is not installed");
+    }
+    found
+}
+
 impl Drop for Peer {
     fn drop(&mut self) {
         self.stop();

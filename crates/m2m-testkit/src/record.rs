@@ -54,7 +54,8 @@ impl Recorded {
     #[must_use]
     pub fn form(&self, name: &str) -> Vec<String> {
         let pairs = self.text();
-        let decode = |text: &str| m2m_proto::form::decode_component(text).unwrap_or_else(|_| text.to_owned());
+        let decode =
+            |text: &str| m2m_proto::form::decode_component(text).map_or_else(|_| text.to_owned(), Into::into);
         let pairs = pairs.split('&').filter_map(|pair| pair.split_once('='));
         pairs.filter(|(key, _)| decode(key) == name).map(|(_, value)| decode(value)).collect()
     }

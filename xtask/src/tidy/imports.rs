@@ -141,11 +141,12 @@ const RULES: &[Rule] = &[
             "m2m-client/layer",
             "m2m-client/reqwest",
             "m2m-resource-server/layer",
+            "m2m-resource-server/grpc",
             "m2m-resource-server/axum",
             "m2m-authorization-server/endpoints/",
             "m2m-authorization-server/server",
         ],
-        reason: "only endpoints, server, layer, axum and reqwest know an HTTP framework",
+        reason: "only endpoints, server, layer, grpc, axum and reqwest know an HTTP framework",
     },
     Rule {
         packages: ROLES,

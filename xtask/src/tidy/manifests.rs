@@ -34,6 +34,7 @@ const PROTO: &[&str] = &[
     "rustls-webpki",
     "serde",
     "serde_json",
+    "smol_str",
     "subtle",
     "thiserror",
     "zeroize",

@@ -9,12 +9,13 @@ use std::net::IpAddr;
 
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::ErrorCode;
+use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 
 pub(crate) use trail::Trail;
 pub use trail::{AuditMode, Batch, LastUse};
 
-use crate::registry::CredentialId;
+use crate::registry::{ApiIdentifier, CredentialId};
 
 /// Characters kept of why a request was refused: some reasons repeat what a stranger sent.
 const MAX_REASON_CHARS: usize = 256;
@@ -106,15 +107,15 @@ pub struct Record {
     /// What was decided.
     pub event: Event,
     /// The claim `jti` of the token.
-    pub jti: Option<String>,
+    pub jti: Option<ShortText>,
     /// The client; in a refusal the one that the request named, which is not proven.
     pub client_id: Option<ClientId>,
     /// The credential.
     pub credential: Option<CredentialId>,
     /// The identifier of the API.
-    pub api: Option<String>,
+    pub api: Option<ApiIdentifier>,
     /// The scopes, as the token has them.
-    pub scope: Option<String>,
+    pub scope: Option<ShortText>,
     /// The claim `exp` of the token.
     pub expires_at: Option<UnixTime>,
     /// Where the request came from.
@@ -223,10 +224,10 @@ impl Query {
     #[must_use]
     pub fn matches(&self, entry: &Entry) -> bool {
         let record = &entry.record;
-        fn same<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+        fn same<T: PartialEq + ?Sized>(wanted: Option<&T>, found: Option<&T>) -> bool {
             wanted.is_none() || wanted == found
         }
-        same(self.jti.as_ref(), record.jti.as_ref())
+        same(self.jti.as_deref(), record.jti.as_deref())
             && same(self.client_id.as_ref(), record.client_id.as_ref())
             && same(self.credential.as_ref(), record.credential.as_ref())
             && same(self.event.as_ref(), Some(&record.event))
@@ -261,7 +262,7 @@ mod tests {
         let at = UnixTime::from_seconds;
         let client = crate::fixture::client_id;
         let record = Record {
-            jti: Some("t".to_owned()),
+            jti: Some("t".into()),
             client_id: Some(client("app")),
             credential: CredentialId::parse("one"),
             expires_at: Some(at(700)),
@@ -271,7 +272,7 @@ mod tests {
         let entry = Entry { place: place(5), record };
         let check = |query: Query, expect: bool| assert_eq!(query.matches(&entry), expect, "{query:?}");
         check(Query::default(), true);
-        check(Query { jti: Some("t".to_owned()), ..Query::default() }, true);
+        check(Query { jti: Some("t".into()), ..Query::default() }, true);
         check(Query { jti: Some("u".to_owned()), ..Query::default() }, false);
         check(Query { client_id: Some(client("other")), ..Query::default() }, false);
         check(Query { credential: CredentialId::parse("two"), ..Query::default() }, false);

@@ -168,11 +168,22 @@ impl Trail {
     ///
     /// # Errors
     /// In durable mode, what the store says; the record may be stored later nevertheless.
-    pub(crate) async fn keep(&self, store: &dyn Store, record: Record) -> Result<(), StoreError> {
+    pub(crate) fn keep<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        record: Record,
+    ) -> impl Future<Output = Result<(), StoreError>> + 'a {
+        // Now, so that a record is moved once and not with every future that it is kept in.
         self.append(record);
-        match self.mode {
-            AuditMode::Batched => Ok(()),
-            AuditMode::Durable => self.flush(store).await,
+        let stored = match self.mode {
+            AuditMode::Batched => None,
+            AuditMode::Durable => Some(Box::pin(self.flush(store))),
+        };
+        async {
+            match stored {
+                None => Ok(()),
+                Some(stored) => stored.await,
+            }
         }
     }
 

@@ -5,8 +5,6 @@
 //! Everything else (unknown, expired, withdrawn, somebody else's, no token at all) gets the same
 //! answer: `{"active":false}`.
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State as Extracted};
 use bytes::Bytes;
 use http::Response;
@@ -18,21 +16,23 @@ use m2m_proto::token::access_token::VerifiedClaims;
 
 use super::refusal::Refusal;
 use super::{Incoming, Served};
-use crate::observe;
 use crate::own_token;
 use crate::registry::Registry;
 use crate::server::State;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Introspection, request, introspect).await
+    super::serve(&state, Endpoint::Introspection, request, |state, incoming, now| {
+        Box::pin(introspect(state, incoming, now))
+    })
+    .await
 }
 
 // spec: 7662-AS1, 7662-AS1a, 7662-AS2
-async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn introspect(state: &State, incoming: &Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = IntrospectionRequest::decode(&form)?;
     let registry = state.store.registry()?;
-    let caller = super::admit_caller(state, &incoming, &form, &registry, now).await?;
+    let caller = super::admit_caller(state, incoming, &form, &registry, now).await?;
     let asking = &caller.client().client().id;
     state.store.vouch()?;
     let token = own_token::verify(state, ask.token.expose(), &registry, now.wall);
@@ -40,8 +40,16 @@ async fn introspect(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<
         Some(token) if own_token::is_active(state, &token.claims, &registry, now.wall)? => Some(token),
         _ => None,
     };
-    observe::count_by(observe::INTROSPECTIONS, "active", if seen.is_some() { "true" } else { "false" });
-    Ok(seen.map_or_else(|| Introspection::inactive().encode(), |token| token.told()))
+    Ok(match seen {
+        Some(token) => {
+            state.introspected.count_active();
+            token.told()
+        }
+        None => {
+            state.introspected.count_inactive();
+            Introspection::inactive().encode()
+        }
+    })
 }
 
 fn may_see(asking: &ClientId, claims: &VerifiedClaims, registry: &Registry) -> bool {

@@ -19,7 +19,6 @@ mod withdrawals;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,7 +29,7 @@ use axum::extract::{Request, State as Extracted};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response};
-use m2m_io::Now;
+use m2m_io::{BoxFuture, Now};
 use m2m_proto::client_auth::{PeerCertificate, Presented, PresentedKind};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, WireError};
@@ -39,7 +38,7 @@ use m2m_proto::names::{auth_method, header};
 
 use crate::admission::{self, AdmittedClient, NotAdmitted};
 use crate::audit::{LastUse, Record};
-use crate::authenticate::{AuthenticatedClient, AuthenticationError};
+use crate::authenticate::{AuthenticatedClient, AuthenticationError, Believed};
 use crate::config::ServerNonce;
 use crate::observe;
 use crate::registry::Registry;
@@ -126,7 +125,7 @@ impl Incoming {
         }
     }
 
-    pub(crate) fn form(&self) -> Result<Form, Refusal> {
+    pub(crate) fn form(&self) -> Result<Form<'_>, Refusal> {
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let body = self.body.as_ref().map_err(|unread| Refusal::from(*unread))?;
         Ok(Form::parse(content_type, body)?)
@@ -149,19 +148,21 @@ async fn body_of(body: Body, state: &State) -> Result<Bytes, Unread> {
     }
 }
 
+/// What an endpoint makes of a request.
+type Answered = Result<Response<Bytes>, Refusal>;
+
 /// The frame around each of the three endpoints: read, answer, count, and the same headers always.
-async fn serve<'s, F>(
-    state: &'s State,
+///
+/// What answers is boxed, so that it can borrow what was read.
+async fn serve(
+    state: &State,
     endpoint: Endpoint,
     request: Request,
-    answer: impl FnOnce(&'s State, Arc<Incoming>, Now) -> F,
-) -> axum::response::Response
-where
-    F: Future<Output = Result<Response<Bytes>, Refusal>> + 's,
-{
-    let incoming = Arc::new(Incoming::read(request, state).await);
+    answer: impl for<'i> FnOnce(&'i State, &'i Incoming, Now) -> BoxFuture<'i, Answered>,
+) -> axum::response::Response {
+    let incoming = Incoming::read(request, state).await;
     let now = state.clock.now();
-    let answered = answer(state, Arc::clone(&incoming), now).await;
+    let answered = answer(state, &incoming, now).await;
     let mut response = answered.unwrap_or_else(|refusal| refused(state, endpoint, &refusal, &incoming, now));
     if endpoint == Endpoint::Token && state.nonce_rule == ServerNonce::Required {
         // Whoever was just refused for its nonce, or will soon be, finds a good one here.
@@ -205,7 +206,7 @@ fn refused(
 pub(crate) async fn authenticate(
     state: &State,
     incoming: &Incoming,
-    form: &Form,
+    form: &Form<'_>,
     registry: &Registry,
     now: Now,
 ) -> Result<AuthenticatedClient, Refusal> {
@@ -220,7 +221,10 @@ pub(crate) async fn authenticate(
         observe::count(observe::OVER_BUDGET);
         return Err(Refusal::OverBudget(over));
     }
-    let believed = state.authenticator.authenticate(&presented, registry, now.wall).await;
+    let believed = match state.authenticator.authenticate(&presented, registry, now.wall) {
+        Believed::Now(believed) => believed,
+        Believed::Later(believed) => believed.await,
+    };
     match (believed.and_then(|client| from_its_network(client, incoming.address)), budget) {
         (Ok(client), _) => {
             let last = LastUse { at: now.wall, address: incoming.address };
@@ -271,7 +275,7 @@ fn presented_as(presented: &Presented) -> &'static str {
 pub(crate) async fn admit_caller(
     state: &State,
     incoming: &Incoming,
-    form: &Form,
+    form: &Form<'_>,
     registry: &Registry,
     now: Now,
 ) -> Result<AdmittedClient, Refusal> {

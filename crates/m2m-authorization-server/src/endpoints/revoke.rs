@@ -5,8 +5,6 @@
 //! (unknown, expired, foreign, no token at all) is answered 200 like success, and nothing happens.
 //! Limits: 200 tokens per client and minute, because every node and verifier has to remember them.
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State as Extracted};
 use bytes::Bytes;
 use http::Response;
@@ -27,29 +25,35 @@ use crate::store::TokenRef;
 const REVOCATIONS: u32 = 200;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Revocation, request, revoke).await
+    super::serve(&state, Endpoint::Revocation, request, |state, incoming, now| {
+        Box::pin(revoke(state, incoming, now))
+    })
+    .await
 }
 
 // spec: 7009-AS1, 7009-AS2
-async fn revoke(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn revoke(state: &State, incoming: &Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = RevocationRequest::decode(&form)?;
     let registry = state.store.registry()?;
-    let caller = super::admit_caller(state, &incoming, &form, &registry, now).await?;
+    let caller = super::admit_caller(state, incoming, &form, &registry, now).await?;
     let client_id = &caller.client().client().id;
     let token = own_token::verify(state, ask.token.expose(), &registry, now.wall);
     if let Some(token) = token.filter(|token| token.claims.client_id() == Some(client_id.as_str()))
         && let Some(jti) = token.claims.jti()
     {
-        state
-            .revocations
-            .count(client_id, Some(REVOCATIONS), now.monotonic)
+        caller
+            .client()
+            .registration()
+            .rates()
+            .revoked
+            .count(Some(REVOCATIONS), now.monotonic)
             .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
         let token = TokenRef { jti: jti.to_owned(), expires_at: token.claims.expires_at() };
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         let record = Record {
-            jti: Some(jti.to_owned()),
+            jti: Some(jti.into()),
             client_id: Some(client_id.clone()),
             credential: Some(caller.client().credential().id.clone()),
             address: incoming.address,

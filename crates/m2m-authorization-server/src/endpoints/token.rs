@@ -16,6 +16,7 @@ use m2m_proto::dpop::proof::{self, DEFAULT_ALGORITHMS};
 use m2m_proto::dpop::{NonceRule, ProofError, ProofWindow, VerifiedProof};
 use m2m_proto::error::Endpoint;
 use m2m_proto::names::header;
+use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::{IssuedToken, TokenRequest};
 
@@ -33,22 +34,25 @@ use crate::registry::TokenFormat;
 use crate::server::State;
 
 pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Token, request, issue).await
+    super::serve(&state, Endpoint::Token, request, |state, incoming, now| {
+        Box::pin(issue(state, incoming, now))
+    })
+    .await
 }
 
 // spec: 6749-AS11, 6749-AS10, 7523-AS3b, 9449-AS5
-async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Response<Bytes>, Refusal> {
+async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = TokenRequest::decode(&form)?;
     let registry = state.store.registry()?;
-    let client = super::authenticate(state, &incoming, &form, &registry, now).await?;
-    let proof = check_proof(state, &incoming, now.wall)?;
+    let client = super::authenticate(state, incoming, &form, &registry, now).await?;
+    let proof = check_proof(state, incoming, now.wall)?;
     let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = signing_key(state, &grant, now.wall)?;
-    let admit = (state.store.as_ref(), &state.frequency);
-    let admitted = admission::admit(admit, client, proof.as_ref(), grant, state.moment(now)).await?;
+    let admitted =
+        admission::admit(state.store.as_ref(), client, proof.as_ref(), grant, state.moment(now)).await?;
     let tools = Tools {
         issuer: &state.issuer,
         random: state.random.as_ref(),
@@ -58,7 +62,7 @@ async fn issue(state: &State, incoming: Arc<Incoming>, now: Now) -> Result<Respo
     };
     let minted = mint(&admitted, &tools, now.wall)?;
     count(state, &admitted);
-    let scope = admitted.grant().scope().to_string();
+    let scope = admitted.grant().scope().to_text();
     let response = respond(&admitted, &minted, &scope);
     let record = record(&admitted, minted, scope, incoming.address, now);
     state.trail.keep(state.store.as_ref(), record).await?;
@@ -127,13 +131,19 @@ fn count(state: &State, admitted: &Admitted) {
     }
 }
 
-fn record(admitted: &Admitted, minted: Minted, scope: String, address: Option<IpAddr>, now: Now) -> Record {
+fn record(
+    admitted: &Admitted,
+    minted: Minted,
+    scope: ShortText,
+    address: Option<IpAddr>,
+    now: Now,
+) -> Record {
     let (caller, grant) = (admitted.client(), admitted.grant());
     Record {
         jti: Some(minted.jti),
         client_id: Some(caller.client().id.clone()),
         credential: Some(caller.credential().id.clone()),
-        api: Some(grant.api().identifier.as_str().to_owned()),
+        api: Some(grant.api().identifier.clone()),
         scope: Some(scope),
         expires_at: Some(minted.expires_at),
         address,

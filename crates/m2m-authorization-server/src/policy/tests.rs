@@ -105,7 +105,7 @@ fn scopes_beyond_the_grant_are_refused_not_narrowed() {
 fn defaults_may_be_fewer_than_the_grant() {
     let registry = registry();
     let mut client = registry.registration(&client_id("one")).unwrap().client().clone();
-    client.grants.values_mut().for_each(|grant| grant.defaults = Arc::new(scope("read")));
+    client.grants.iter_mut().for_each(|(_, grant)| grant.defaults = Arc::new(scope("read")));
     let caller = authenticated(client, credential("cred"));
     let held = Held::default();
     let default = decide(&caller, &ask(None, &[], &[]), &held, &registry, NOW).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_proto::client_id::ClientId;
@@ -23,7 +24,7 @@ pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// Compared by code point. Usually an absolute URI, which only `resource` demands (RFC 8707 §2).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ApiIdentifier(String);
+pub struct ApiIdentifier(Arc<str>);
 
 /// A text that cannot name an API: empty, longer than 512 bytes, or not printable ASCII without
 /// space, quote and backslash.
@@ -39,7 +40,7 @@ impl ApiIdentifier {
     pub fn parse(text: &str) -> Result<Self, ApiIdentifierError> {
         let length_fits = (1..=MAX_IDENTIFIER_BYTES).contains(&text.len());
         if length_fits && text.bytes().all(text::is_nqchar) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(ApiIdentifierError)
         }

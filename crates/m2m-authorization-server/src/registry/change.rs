@@ -213,7 +213,7 @@ impl Applied {
         check_api(&api)?;
         // A grant that names what its API no longer has would go on giving it away.
         for registration in self.registry.registrations() {
-            let grant = registration.client().grants.get(&api.identifier);
+            let grant = registration.client().grants.get(name);
             if let Some(lost) = grant.and_then(|grant| grant.scopes.iter().find(|scope| !api.has(scope))) {
                 return Err(in_use(&format!("the scope {} of {name}", lost.as_str()), registration));
             }
@@ -227,7 +227,7 @@ impl Applied {
         let name = identifier.as_str();
         let known = self.registry.api(name).ok_or_else(|| Conflict::Unknown(name.to_owned()))?;
         check_version(name, known.version, expected)?;
-        let granted = |one: &&Arc<Registration>| one.client().grants.contains_key(identifier);
+        let granted = |one: &&Arc<Registration>| one.client().grants.contains(name);
         if let Some(registration) = self.registry.registrations().find(granted) {
             return Err(in_use(name, registration));
         }
@@ -243,7 +243,7 @@ impl Applied {
         if client.mint_quota == Some(0) {
             return Err(Conflict::NoQuota(client.id.as_str().to_owned()));
         }
-        for (identifier, grant) in &client.grants {
+        for (identifier, grant) in client.grants.iter() {
             let name = || identifier.as_str().to_owned();
             let api = self.registry.apis.get(identifier).ok_or_else(|| Conflict::UnknownApi(name()))?;
             if !api.owns(&grant.scopes) {
@@ -262,8 +262,8 @@ impl Applied {
         }
         self.check_client(&client)?;
         self.touch(Entity::Client(client.id.clone()));
-        let client = Client { version: 1, ..client };
-        let registration = Registration { client, credentials: Vec::new() };
+        let client = self.registry.sharing(Client { version: 1, ..client });
+        let registration = Registration::of(client);
         self.registry.clients.insert(registration.client.id.clone(), Arc::new(registration));
         Ok(())
     }
@@ -273,8 +273,9 @@ impl Applied {
         check_version(client.id.as_str(), known.version, expected)?;
         let (status, created_at, version) = (known.status, known.created_at, known.version + 1);
         self.check_client(&client)?;
+        let client = self.registry.sharing(Client { status, created_at, version, ..client });
         let id = client.id.clone();
-        self.registration_mut(&id)?.client = Client { status, created_at, version, ..client };
+        self.registration_mut(&id)?.client = client;
         Ok(())
     }
 
@@ -298,8 +299,9 @@ impl Applied {
     }
 
     fn create_credential(&mut self, credential: Credential) -> Result<(), Conflict> {
-        let (id, client_id) = (credential.id.clone(), credential.client_id.clone());
-        let registration = self.registration(&client_id)?;
+        let registration = self.registration(&credential.client_id)?;
+        // One copy of the name for all that carry it.
+        let (id, client_id) = (credential.id.clone(), registration.client.id.clone());
         if registration.client.status == Status::Revoked {
             return Err(Conflict::RevokedForGood(client_id.as_str().to_owned()));
         }
@@ -318,8 +320,9 @@ impl Applied {
         self.registry.status_indexes += 1;
         self.touch(Entity::StatusIndexes);
         self.touch(Entity::Credential(id.clone()));
-        let credential = Credential { status_index, version: 1, ..credential };
+        let credential = Credential { status_index, version: 1, client_id: client_id.clone(), ..credential };
         let registration = self.registry.registration_mut(&client_id).ok_or_else(|| unknown(&client_id))?;
+        registration.credentials.reserve_exact(1); // one or two, for nearly every client
         registration.credentials.push(Arc::new(credential));
         self.registry.credentials.insert(id, client_id);
         Ok(())

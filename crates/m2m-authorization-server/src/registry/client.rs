@@ -1,7 +1,5 @@
 //! Clients: who may ask, and for what.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_io::Network;
@@ -10,6 +8,7 @@ use m2m_proto::scope::Scope;
 use m2m_proto::time::UnixTime;
 
 use super::api::{ApiIdentifier, SenderConstraint};
+use super::grants::{ApiGrant, Grants};
 
 /// Whether a client or a credential may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,28 +38,6 @@ impl Status {
     }
 }
 
-/// What a client may do at one API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ApiGrant {
-    /// The scopes it may ask for.
-    pub scopes: Scope,
-    /// The scopes it gets when it asks for none. Default: all of `scopes`.
-    pub defaults: Arc<Scope>,
-    /// Carried in the claim `roles`.
-    pub roles: Vec<String>,
-    /// Carried in the claim `permissions`.
-    pub permissions: Vec<String>,
-}
-
-impl ApiGrant {
-    /// Grants `scopes`, all of them by default, without roles and permissions.
-    #[must_use]
-    pub fn new(scopes: Scope) -> Self {
-        Self { defaults: Arc::new(scopes.clone()), scopes, roles: Vec::new(), permissions: Vec::new() }
-    }
-}
-
 /// A registered client (RFC 6749 §2). Its secrets and keys are [credentials](super::Credential).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -76,7 +53,7 @@ pub struct Client {
     /// Whether it may be used.
     pub status: Status,
     /// What it may ask for.
-    pub grants: BTreeMap<ApiIdentifier, ApiGrant>,
+    pub grants: Grants,
     /// The longest life of its tokens. Default: that of the API.
     pub lifetime_cap: Option<Duration>,
     /// What its tokens must be bound to. Default: nothing.
@@ -103,7 +80,7 @@ impl Client {
             owner: None,
             purpose: None,
             status: Status::Active,
-            grants: BTreeMap::new(),
+            grants: Grants::default(),
             lifetime_cap: None,
             sender_constraint: SenderConstraint::None,
             review_by: None,

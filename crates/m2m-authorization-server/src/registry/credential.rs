@@ -10,6 +10,7 @@ use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::JwkSet;
 use m2m_proto::secret::SecretString;
+use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 use m2m_proto::uri::EndpointUri;
 
@@ -17,11 +18,11 @@ use super::client::Status;
 
 /// The name of a credential: made by the server, carried in `cred` of its tokens, not secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialId(String);
+pub struct CredentialId(ShortText);
 
 impl CredentialId {
-    pub(crate) fn from_letters(letters: String) -> Self {
-        Self(letters)
+    pub(crate) fn from_letters(letters: &str) -> Self {
+        Self(letters.into())
     }
 
     /// Accepts 1 to 64 ASCII letters, digits, `-` and `_`; `None` otherwise.
@@ -29,7 +30,7 @@ impl CredentialId {
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = (1..=64).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        well_formed.then(|| Self(text.to_owned()))
+        well_formed.then(|| Self(text.into()))
     }
 
     /// The id as text.
@@ -321,7 +322,7 @@ mod tests {
 
     fn credential(not_before: u64, expires_at: Option<u64>, status: Status) -> Credential {
         let material = Material::SecretHash { hash: [0; 32], accepted: SecretUse::Post };
-        let id = CredentialId::from_letters("c".to_owned());
+        let id = CredentialId::from_letters("c");
         let client_id = ClientId::parse("app").unwrap();
         let expires_at = expires_at.map(UnixTime::from_seconds);
         let valid = Credential::new(id, client_id, material, UnixTime::from_seconds(not_before));

@@ -7,6 +7,7 @@ pub mod api;
 pub mod change;
 pub mod client;
 pub mod credential;
+pub mod grants;
 pub mod key;
 pub(crate) mod secret;
 pub(crate) mod shards;
@@ -19,13 +20,15 @@ use m2m_proto::client_id::ClientId;
 
 pub use api::{Api, ApiIdentifier, ApiScope, SenderConstraint, TokenFormat};
 pub use change::{Applied, Change, Conflict, Entity, IfVersion};
-pub use client::{ApiGrant, Client, Status};
+pub use client::{Client, Status};
 pub use credential::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, SecretUse,
 };
+pub use grants::{ApiGrant, Grants};
 pub use key::KeyRecord;
 pub use secret::SECRET_PREFIX;
 
+use crate::frequency::Rates;
 use shards::Shards;
 
 /// At most so many credentials per client: 64. The oldest one that is revoked or expired makes room
@@ -39,13 +42,24 @@ pub const MAX_CREDENTIALS: usize = 64;
 pub struct Registration {
     client: Client,
     credentials: Vec<Arc<Credential>>,
+    /// Shared by all snapshots, so that a change does not begin a new minute.
+    rates: Arc<Rates>,
 }
 
 impl Registration {
     /// A client with one credential that nobody registered, for the tests of what comes after.
     #[cfg(test)]
     pub(crate) fn for_test(client: Client, credential: Arc<Credential>) -> Self {
-        Self { client, credentials: vec![credential] }
+        Self { client, credentials: vec![credential], rates: Arc::default() }
+    }
+
+    fn of(client: Client) -> Self {
+        Self { client, credentials: Vec::new(), rates: Arc::default() }
+    }
+
+    /// What the client did in its current minute.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// The client.
@@ -101,6 +115,12 @@ impl Registry {
     /// The client of that id, with its credentials.
     #[must_use]
     pub fn registration(&self, id: &ClientId) -> Option<&Arc<Registration>> {
+        self.clients.get(id)
+    }
+
+    /// The client of that id, which may be any text.
+    #[must_use]
+    pub fn registration_named(&self, id: &str) -> Option<&Arc<Registration>> {
         self.clients.get(id)
     }
 
@@ -174,19 +194,20 @@ impl Registry {
     }
 
     fn restore_client(&mut self, client: Client) {
+        let client = self.sharing(client);
         match self.registration_mut(&client.id) {
             Some(registration) => registration.client = client,
             None => {
                 let id = client.id.clone();
-                self.clients.insert(id, Arc::new(Registration { client, credentials: Vec::new() }));
+                self.clients.insert(id, Arc::new(Registration::of(client)));
             }
         }
     }
 
     fn restore_credential(&mut self, credential: Credential) {
         let Some(registration) = self.registration_mut(&credential.client_id) else { return };
-        let (id, client_id) = (credential.id.clone(), credential.client_id.clone());
-        let credential = Arc::new(credential);
+        let (id, client_id) = (credential.id.clone(), registration.client.id.clone());
+        let credential = Arc::new(Credential { client_id: client_id.clone(), ..credential });
         match registration.credentials.iter_mut().find(|own| own.id == id) {
             Some(own) => *own = credential,
             None => {
@@ -220,6 +241,11 @@ impl Registry {
             }
             Entity::StatusIndexes => {}
         }
+    }
+
+    /// The same client, its names shared with those of the APIs.
+    fn sharing(&self, client: Client) -> Client {
+        Client { grants: client.grants.sharing(|api| self.api(api)), ..client }
     }
 
     fn registration_mut(&mut self, id: &ClientId) -> Option<&mut Registration> {

@@ -67,7 +67,9 @@ fn grants_stay_within_their_api() {
         Conflict::UnknownScope("https://orders.example".into()),
     );
     let mut wide = client("https://orders.example", "orders:read");
-    wide.grants.values_mut().for_each(|grant| grant.defaults = Arc::new(scope("orders:read orders:write")));
+    wide.grants
+        .iter_mut()
+        .for_each(|(_, grant)| grant.defaults = Arc::new(scope("orders:read orders:write")));
     refused(Change::CreateClient(wide), Conflict::DefaultsBeyondGrant("https://orders.example".into()));
 }
 

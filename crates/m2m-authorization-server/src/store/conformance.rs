@@ -12,7 +12,9 @@ use m2m_proto::time::UnixTime;
 
 use super::{Consumption, Store, StoreError, TokenRef, TokenStatus};
 use crate::audit::{Batch, Event, LastUse, Place, Query, Record};
-use crate::registry::{Change, Client, Conflict, Credential, CredentialId, Material, SecretUse, Status};
+use crate::registry::{
+    ApiIdentifier, Change, Client, Conflict, Credential, CredentialId, Material, SecretUse, Status,
+};
 use crate::replay::ReplayKey;
 
 /// Makes an empty store.
@@ -169,11 +171,11 @@ fn client(text: &str) -> ClientId {
 
 fn issued(jti: &str, second: u64, scope: &str) -> Record {
     Record {
-        jti: Some(jti.to_owned()),
+        jti: Some(jti.into()),
         client_id: Some(client("app")),
         credential: Some(id("one")),
-        api: Some("https://orders.example".to_owned()),
-        scope: Some(scope.to_owned()),
+        api: ApiIdentifier::parse("https://orders.example").ok(),
+        scope: Some(scope.into()),
         expires_at: Some(at(second + 600)),
         address: "192.0.2.7".parse().ok(),
         ..Record::new(at(second), Event::TokenIssued)

@@ -7,7 +7,7 @@
 //! Does not enforce: anything across a restart. Registrations are gone too, so an assertion from
 //! before is refused, unless the same keys are registered again within its lifetime.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
 use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
 use crate::audit::{Batch, Entry, Event, LastUse, Place, Query, Record};
-use crate::registry::{Change, CredentialId, Registry};
+use crate::registry::{ApiIdentifier, Change, CredentialId, Registry};
 use crate::replay::ReplayKey;
 
 /// Audit records held of what was done, and as many of what was refused.
@@ -35,8 +35,8 @@ struct Rings {
     done: VecDeque<Entry>,
     refused: VecDeque<Entry>,
     uses: HashMap<CredentialId, (ClientId, LastUse)>,
-    /// By client and API.
-    scopes: HashMap<ClientId, BTreeMap<String, BTreeSet<String>>>,
+    /// What each client got tokens for, in order: a sorted list, for nearly all have one or two.
+    scopes: HashMap<ClientId, Vec<(ApiIdentifier, Box<str>)>>,
 }
 
 impl Rings {
@@ -58,11 +58,16 @@ impl Rings {
         else {
             return;
         };
-        let known = self.scopes.get(client).and_then(|apis| apis.get(api));
-        let fresh = |token: &&str| !token.is_empty() && known.is_none_or(|known| !known.contains(*token));
-        let fresh: Vec<String> = scope.split(' ').filter(fresh).map(str::to_owned).collect();
-        if !fresh.is_empty() {
-            self.scopes.entry(client.clone()).or_default().entry(api.clone()).or_default().extend(fresh);
+        for token in scope.split(' ').filter(|token| !token.is_empty()) {
+            let known = match self.scopes.get_mut(client) {
+                Some(known) => known,
+                None => self.scopes.entry(client.clone()).or_default(),
+            };
+            let place = known.binary_search_by(|(own, used)| own.cmp(api).then_with(|| (**used).cmp(token)));
+            if let Err(place) = place {
+                known.reserve_exact(1);
+                known.insert(place, (api.clone(), token.into()));
+            }
         }
     }
 
@@ -163,9 +168,9 @@ impl MemoryStore {
             (owner == client).then(|| (id.clone(), *last))
         };
         let credentials = rings.uses.iter().filter_map(own).collect();
-        let apis = rings.scopes.get(client).into_iter().flatten();
-        let scopes = apis.flat_map(|(api, scopes)| scopes.iter().map(|scope| (api.clone(), scope.clone())));
-        Usage { credentials, scopes: scopes.collect() }
+        let scopes = rings.scopes.get(client).into_iter().flatten();
+        let scopes = scopes.map(|(api, scope)| (api.as_str().to_owned(), scope.to_string())).collect();
+        Usage { credentials, scopes }
     }
 }
 

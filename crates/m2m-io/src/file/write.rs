@@ -89,7 +89,7 @@ fn beside(path: &Path, random: &dyn Random) -> io::Result<PathBuf> {
     let mut name = OsString::from(".");
     name.push(path.file_name().ok_or_else(no_name)?);
     name.push(".");
-    name.push(token(random));
+    name.push(token(random).as_str());
     Ok(path.with_file_name(name))
 }
 

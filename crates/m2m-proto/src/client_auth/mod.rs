@@ -131,7 +131,7 @@ impl Presented {
     // spec: 8705-C1
     pub fn from_request(
         headers: &HeaderMap,
-        form: &Form,
+        form: &Form<'_>,
         certificate: Option<&PeerCertificate>,
     ) -> Result<Self, PresentedError> {
         let authorization = sole_authorization(headers)?;
@@ -185,7 +185,7 @@ fn sole_authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Prese
 }
 
 // spec: 7523-C1
-fn assertion_of(form: &Form) -> Result<Option<&str>, PresentedError> {
+fn assertion_of<'f>(form: &'f Form<'_>) -> Result<Option<&'f str>, PresentedError> {
     match (form.get(param::CLIENT_ASSERTION), form.get(param::CLIENT_ASSERTION_TYPE)) {
         (None, None) => Ok(None),
         (Some(assertion), Some(assertion_type::JWT_BEARER)) => Ok(Some(assertion)),

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use crate::client_id::ClientId;
 use crate::form::{self, FormWriter};
 use crate::names::{auth_scheme, param};
-use crate::secret::SecretString;
+use crate::secret::{Secret, SecretString};
 
 /// The longest `Authorization` header that is looked at as Basic.
 pub const MAX_BASIC_BYTES: usize = 8 * 1024;
@@ -254,8 +254,8 @@ pub fn decode_basic(header: &HeaderValue) -> Result<BasicPair, SecretError> {
         return Err(SecretError::HeaderTooLong);
     }
     let credentials = basic_credentials(header.as_bytes()).ok_or(SecretError::NotBasic)?;
-    let bytes = Zeroizing::new(STANDARD.decode(credentials).map_err(|_| SecretError::NotBase64)?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| SecretError::NotUtf8)?;
+    let bytes = Secret::new(STANDARD.decode(credentials).map_err(|_| SecretError::NotBase64)?);
+    let text = std::str::from_utf8(bytes.expose()).map_err(|_| SecretError::NotUtf8)?;
     let (id, secret) = text.split_once(':').ok_or(SecretError::NoColon)?;
     let raw = SecretPair::parse(id, secret);
     if !text.contains(['%', '+']) {
@@ -271,7 +271,7 @@ pub fn decode_basic(header: &HeaderValue) -> Result<BasicPair, SecretError> {
 
 fn form_decoded(id: &str, secret: &str) -> Option<SecretPair> {
     let id = form::decode_component(id).ok()?;
-    let secret = Zeroizing::new(form::decode_component(secret).ok()?);
+    let secret = Zeroizing::new(form::decode_component(secret).ok()?.into_owned());
     SecretPair::parse(&id, &secret)
 }
 

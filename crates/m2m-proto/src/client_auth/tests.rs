@@ -40,7 +40,8 @@ impl Request<'_> {
         for (name, value) in self.form {
             form.push(name, value);
         }
-        let form = Form::parse(Some(media_type::FORM), &form.finish()).unwrap();
+        let body = form.finish();
+        let form = Form::parse(Some(media_type::FORM), &body).unwrap();
         let certificate = self.certificate.then(certificate);
         Presented::from_request(&headers(self.authorization), &form, certificate.as_ref())
     }

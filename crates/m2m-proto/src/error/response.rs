@@ -170,7 +170,12 @@ const REALM: &str = "oauth2";
 /// A JSON response that nobody may cache (RFC 6749 section 5.1).
 // spec: 6749-AS6
 pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+    json_bytes(status, Bytes::from(body.to_string()))
+}
+
+/// As [`json_response`], for what is text already.
+pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON));

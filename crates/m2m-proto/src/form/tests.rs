@@ -121,7 +121,8 @@ proptest! {
         for (i, value) in values.iter().enumerate() {
             form.push(&format!("näme {i}"), value);
         }
-        let read = Form::parse(FORM, &form.finish()).unwrap();
+        let body = form.finish();
+        let read = Form::parse(FORM, &body).unwrap();
         let read: Vec<&str> = read.iter().map(|(_, v)| v).collect();
         prop_assert_eq!(read, values.iter().map(String::as_str).collect::<Vec<_>>());
     }

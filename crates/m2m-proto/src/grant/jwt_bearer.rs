@@ -241,7 +241,7 @@ pub fn write(form: &mut FormWriter, assertion: &str) {
 ///
 /// # Errors
 /// `Missing`, `Jws`, `Claims`.
-pub fn read(form: &Form) -> Result<UnverifiedGrant, AuthorizationGrantError> {
+pub fn read(form: &Form<'_>) -> Result<UnverifiedGrant, AuthorizationGrantError> {
     UnverifiedGrant::parse(form.get(param::ASSERTION).ok_or(AuthorizationGrantError::Missing)?)
 }
 

@@ -166,7 +166,7 @@ impl TokenExchange {
     /// # Errors
     /// One variant per check.
     // spec: 8693-C1
-    pub fn decode(form: &Form) -> Result<Self, TokenExchangeError> {
+    pub fn decode(form: &Form<'_>) -> Result<Self, TokenExchangeError> {
         let text = form.get(param::SUBJECT_TOKEN).ok_or(TokenExchangeError::SubjectToken)?;
         let kind = form.get(param::SUBJECT_TOKEN_TYPE).ok_or(TokenExchangeError::SubjectTokenType)?;
         let actor = match (form.get(param::ACTOR_TOKEN), form.get(param::ACTOR_TOKEN_TYPE)) {

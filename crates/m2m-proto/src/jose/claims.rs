@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::members::{Members, Unsorted};
@@ -203,12 +203,25 @@ impl Claims {
 impl Serialize for Claims {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        let text = |map: &mut S::SerializeMap, name, value: &Option<String>| match value {
+        self.write_members(&mut map, &[])?;
+        map.end()
+    }
+}
+
+impl Claims {
+    /// Writes every claim, but for the untyped ones named in `without`, as a member of an object that may
+    /// have others.
+    pub(crate) fn write_members<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        without: &[&str],
+    ) -> Result<(), M::Error> {
+        let text = |map: &mut M, name, value: &Option<String>| match value {
             Some(value) => map.serialize_entry(name, value),
             None => Ok(()),
         };
-        text(&mut map, claim::ISS, &self.iss)?;
-        text(&mut map, claim::SUB, &self.sub)?;
+        text(map, claim::ISS, &self.iss)?;
+        text(map, claim::SUB, &self.sub)?;
         if let Some(audience) = &self.aud {
             map.serialize_entry(claim::AUD, audience)?;
         }
@@ -217,11 +230,11 @@ impl Serialize for Claims {
                 map.serialize_entry(name, &time.seconds())?;
             }
         }
-        text(&mut map, claim::JTI, &self.jti)?;
-        for (name, value) in self.rest.iter() {
+        text(map, claim::JTI, &self.jti)?;
+        for (name, value) in self.rest.iter().filter(|(name, _)| !without.contains(name)) {
             map.serialize_entry(name, value)?;
         }
-        map.end()
+        Ok(())
     }
 }
 

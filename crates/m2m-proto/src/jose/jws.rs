@@ -202,13 +202,14 @@ pub(crate) fn sign_document(
     }
     let encoded = header.encoded();
     let mut token =
-        String::with_capacity(encoded.len() + (payload.len() + key.signature_bytes()).div_ceil(3) * 4 + 8);
-    token.push_str(encoded);
+        Vec::with_capacity(encoded.len() + (payload.len() + key.signature_bytes()).div_ceil(3) * 4 + 8);
+    token.extend_from_slice(encoded.as_bytes());
     base64url::encode_into(payload, &mut token);
-    let appended = key.signer().sign_with(token.as_bytes(), |signature| base64url::encode(signature));
-    let signature = appended.map_err(|_| JwsError::SigningFailed)?;
-    token.push('.');
-    token.push_str(&signature);
+    let signature = key.signer().sign_with(&token, |signature| base64url::encode(signature));
+    token.push(b'.');
+    token.extend_from_slice(signature.map_err(|_| JwsError::SigningFailed)?.as_bytes());
+    // Looked through once more, which costs less than to grow a text that must be one at every step.
+    let token = String::from_utf8(token).map_err(|_| JwsError::SigningFailed)?;
     if token.len() > limit {
         return Err(JwsError::TooLong { bytes: token.len(), limit });
     }

@@ -1,4 +1,4 @@
-//! Writes one JSON object straight into a string.
+//! Writes one JSON object straight into a string, nested ones included.
 //!
 //! A document in between (a map of values) costs more time than all else about
 //! a token but its signature. Names are written as they are, so they must need
@@ -11,12 +11,20 @@ pub(in crate::token) struct ObjectWriter(String);
 
 impl ObjectWriter {
     pub(in crate::token) fn with_capacity(bytes: usize) -> Self {
-        Self(String::with_capacity(bytes))
+        let mut text = String::with_capacity(bytes.max(2));
+        text.push('{');
+        Self(text)
+    }
+
+    /// Opens a member. A brace at the end is one that was just opened: values end in a quote, a digit or a
+    /// closing bracket.
+    fn separate(&mut self) {
+        let opened = self.0.as_bytes().last() == Some(&b'{');
+        self.0.push_str(if opened { "\"" } else { ",\"" });
     }
 
     fn name(&mut self, name: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push('"');
+        self.separate();
         self.0.push_str(name);
         self.0.push_str("\":");
     }
@@ -59,29 +67,30 @@ impl ObjectWriter {
 
     /// A value that is JSON already; the name may need escapes.
     pub(in crate::token) fn value(&mut self, name: &str, value: &serde_json::Value) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push('"');
+        self.separate();
         push_escaped(&mut self.0, name);
         self.0.push_str("\":");
         let _cannot_fail = write!(self.0, "{value}");
     }
 
     pub(in crate::token) fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
-        let mut inner = Self::with_capacity(128);
-        write(&mut inner);
         self.name(name);
-        self.0.push_str(&inner.finish());
+        self.0.push('{');
+        write(self);
+        self.0.push('}');
     }
 
     pub(in crate::token) fn finish(mut self) -> String {
-        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+        self.0.push('}');
         self.0
     }
 }
 
 /// RFC 8259 section 7.
 fn push_escaped(out: &mut String, text: &str) {
-    if !text.bytes().any(|byte| matches!(byte, 0..=0x1F | b'"' | b'\\')) {
+    // Every byte is looked at, without a way out in between: many at a time, then.
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
         out.push_str(text);
         return;
     }

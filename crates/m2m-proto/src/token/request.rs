@@ -72,7 +72,7 @@ impl GrantKind {
 
     /// Whether `name` may be an extra parameter of a request with this grant.
     fn takes_extra(&self, name: &str) -> bool {
-        TokenRequest::check_extra(name).is_ok() && !self.parameters().contains(&name)
+        !TokenRequest::is_reserved(name) && !self.parameters().contains(&name)
     }
 }
 
@@ -144,12 +144,17 @@ impl TokenRequest {
         Self { grant, scope: None, audience: Vec::new(), resources: Vec::new(), params: Vec::new() }
     }
 
+    /// Whether the parameter has a field of its own, or is not ours to set.
+    fn is_reserved(name: &str) -> bool {
+        name.is_empty() || RESERVED.contains(&name)
+    }
+
     /// Whether `name` may be used for an extra parameter.
     ///
     /// # Errors
     /// [`TokenRequestError::ReservedParameter`].
     pub fn check_extra(name: &str) -> Result<(), TokenRequestError> {
-        if name.is_empty() || RESERVED.contains(&name) {
+        if Self::is_reserved(name) {
             return Err(TokenRequestError::ReservedParameter { name: name.to_owned() });
         }
         Ok(())
@@ -197,7 +202,7 @@ impl TokenRequest {
     ///
     /// # Errors
     /// [`TokenRequestError`], naming the first rule broken.
-    pub fn decode(form: &Form) -> Result<Self, TokenRequestError> {
+    pub fn decode(form: &Form<'_>) -> Result<Self, TokenRequestError> {
         let grant = form.get(param::GRANT_TYPE).ok_or(TokenRequestError::MissingGrantType)?;
         let grant = GrantKind::parse(grant);
         let scope = form.get(param::SCOPE).map(Scope::parse).transpose().map_err(TokenRequestError::Scope)?;

@@ -130,7 +130,7 @@ impl TokenSeal {
         let bytes = [&head[..], &nonce[..], &sealed[..]].concat();
         let mut text = String::with_capacity(PREFIX.len() + bytes.len().div_ceil(3) * 4);
         text.push_str(PREFIX);
-        base64url::encode_into(bytes, &mut text);
+        text.push_str(&base64url::encode(bytes));
         if text.len() > MAX_BYTES {
             return Err(MintError::TooLong { bytes: text.len(), limit: MAX_BYTES });
         }

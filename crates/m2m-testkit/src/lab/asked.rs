@@ -87,7 +87,7 @@ fn pairs(text: &str) -> Option<Pairs> {
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode_component(name).ok()?, decode_component(value).ok()?))
+            Some((decode_component(name).ok()?.into_owned(), decode_component(value).ok()?.into_owned()))
         })
         .collect()
 }

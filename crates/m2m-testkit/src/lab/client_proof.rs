@@ -178,7 +178,9 @@ fn basic(
     };
     if decodes {
         let (client_id, secret) = decoded.split_once(':').ok_or(Situation::WrongClient)?;
-        let decode = |half: &str| decode_component(half).map_err(|_| Situation::WrongClient);
+        let decode = |half: &str| -> Result<String, Situation> {
+            decode_component(half).map(Into::into).map_err(|_| Situation::WrongClient)
+        };
         return Ok((decode(client_id)?, decode(secret)?));
     }
     // A name with a colon in it still compares as it is.

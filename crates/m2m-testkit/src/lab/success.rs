@@ -81,7 +81,7 @@ impl SignedToken {
         let added = [
             ("iat", Value::from(now.seconds())),
             ("exp", Value::from(now.seconds() + self.lifetime)),
-            ("jti", Value::from(token(&OsRandom))),
+            ("jti", Value::from(token(&OsRandom).as_str())),
         ];
         for (name, value) in added {
             claims.entry(name).or_insert(value);

@@ -164,7 +164,8 @@ fn may_still(
     let (Some(registration), Some(api)) = (registry.registration(client), registry.api(own.as_str())) else {
         return Ok(false);
     };
-    let granted = registration.client().grants.get(&own).is_some_and(|grant| grant.scopes.contains(scope));
+    let granted =
+        registration.client().grants.get(own.as_str()).is_some_and(|grant| grant.scopes.contains(scope));
     let demands = [registration.client().sender_constraint, api.sender_constraint];
     let fulfilled = demands.into_iter().all(|demand| match demand {
         registry::SenderConstraint::None => true,

@@ -168,7 +168,7 @@ impl Shown {
 
 /// The longest that a token of this client lives.
 fn longest_life(client: &Client, registry: &Registry) -> Duration {
-    let lives = client.grants.keys().filter_map(|api| registry.api(api.as_str())).map(|api| api.lifetime);
+    let lives = client.grants.apis().filter_map(|api| registry.api(api.as_str())).map(|api| api.lifetime);
     let longest = lives.max().unwrap_or(Duration::ZERO);
     client.lifetime_cap.map_or(longest, |cap| cap.min(longest))
 }

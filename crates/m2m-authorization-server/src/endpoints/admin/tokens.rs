@@ -45,11 +45,11 @@ pub(super) async fn list(
 fn shown(entry: Entry) -> Option<Shown> {
     let record = entry.record;
     Some(Shown {
-        jti: record.jti?,
+        jti: record.jti?.to_string(),
         client_id: record.client_id?.as_str().to_owned(),
         credential_id: record.credential.map(|id| id.as_str().to_owned()),
-        api: record.api?,
-        scope: record.scope.unwrap_or_default(),
+        api: record.api?.to_string(),
+        scope: record.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
         issued_at: record.at.seconds(),
         expires_at: record.expires_at?.seconds(),
         revoked: false,

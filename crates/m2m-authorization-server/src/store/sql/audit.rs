@@ -12,7 +12,7 @@ use sqlx::any::AnyRow;
 use super::database::unavailable;
 use super::{SqlStore, restored, stored};
 use crate::audit::{Batch, Entry, Event, LastUse, Place, Query, Record};
-use crate::registry::CredentialId;
+use crate::registry::{ApiIdentifier, CredentialId};
 use crate::store::{StoreError, Usage};
 
 const COLUMNS: &str = "at, node, number, event, jti, client_id, credential_id, api, scope, expires_at, address, \
@@ -48,7 +48,7 @@ fn values(record: &Record, node: &str, number: i64) -> [Value; VALUES] {
         text(record.jti.as_deref()),
         text(record.client_id.as_ref().map(ClientId::as_str)),
         text(record.credential.as_ref().map(CredentialId::as_str)),
-        text(record.api.as_deref()),
+        text(record.api.as_ref().map(ApiIdentifier::as_str)),
         text(record.scope.as_deref()),
         Value::Number(record.expires_at.map_or(0, stored)),
         Value::Text(record.address.map(|address| address.to_string()).unwrap_or_default()),
@@ -68,11 +68,11 @@ fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
     let at = number(0)?;
     let event = text(3)?;
     let record = Record {
-        jti: some(4)?,
+        jti: some(4)?.map(Into::into),
         client_id: client(5)?,
         credential: some(6)?.and_then(|id| CredentialId::parse(&id)),
-        api: some(7)?,
-        scope: some(8)?,
+        api: some(7)?.and_then(|api| ApiIdentifier::parse(&api).ok()),
+        scope: some(8)?.map(Into::into),
         expires_at: Some(number(9)?).filter(|end| *end != 0).map(restored),
         address: some(10)?.and_then(|address| address.parse().ok()),
         error: some(11)?.and_then(|code| ErrorCode::parse(&code)),
@@ -217,7 +217,7 @@ fn scopes(batch: &Batch) -> BTreeSet<(String, String, String)> {
     let records = batch.records.iter().map(|(_, record)| record);
     let issued = records.filter(|record| record.event == Event::TokenIssued);
     let named = issued.filter_map(|record| {
-        Some((record.client_id.as_ref()?.as_str(), record.api.as_deref()?, record.scope.as_deref()?))
+        Some((record.client_id.as_ref()?.as_str(), record.api.as_ref()?.as_str(), record.scope.as_deref()?))
     });
     named
         .flat_map(|(client, api, scope)| {

@@ -176,7 +176,7 @@ struct StoredGrant {
 
 impl StoredGrant {
     fn of(grant: &ApiGrant) -> Self {
-        let defaults = (*grant.defaults != grant.scopes).then(|| grant.defaults.to_string());
+        let defaults = (grant.defaults != grant.scopes).then(|| grant.defaults.to_string());
         Self {
             scopes: grant.scopes.to_string(),
             defaults,

@@ -116,7 +116,7 @@ fn unfit(server: &Server, id: &ClientId) -> Result<Option<String>, Failure> {
         return Ok(Some(format!("is {}", client.status.name())));
     }
     let (api, needed) = (server.admin_api().map_err(wrong)?, founding::everything()?);
-    let may = client.grants.get(&api).is_some_and(|grant| needed.is_subset(&grant.scopes));
+    let may = client.grants.get(api.as_str()).is_some_and(|grant| needed.is_subset(&grant.scopes));
     Ok((!may).then(|| format!("is not granted {needed} at {api}")))
 }
 

@@ -115,7 +115,7 @@ impl Recorder {
 
     fn pairs(&self, form: &[u8]) -> Vec<(String, String)> {
         let text = String::from_utf8_lossy(form);
-        let decoded = |text: &str| decode_component(text).unwrap_or_else(|_| REDACTED.to_owned());
+        let decoded = |text: &str| decode_component(text).map_or_else(|_| REDACTED.to_owned(), Into::into);
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
         pairs
             .map(|pair| {

@@ -8,7 +8,7 @@ use crate::token::{GrantKind, TokenRequest};
 
 const PREFIX: &str = "urn:ietf:params:oauth:token-type:";
 
-fn read(body: &str) -> Form {
+fn read(body: &str) -> Form<'_> {
     Form::parse(Some(media_type::FORM), body.as_bytes()).unwrap()
 }
 

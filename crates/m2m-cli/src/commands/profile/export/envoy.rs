@@ -48,7 +48,7 @@ pub(super) fn write(plan: &Plan<'_>, request: &Captured) -> Result<String, Failu
 }
 
 /// The request's form, when it is one that Envoy can send.
-fn form(request: &Captured) -> Result<Form, Failure> {
+fn form(request: &Captured) -> Result<Form<'_>, Failure> {
     let form = Form::parse(request.header(header::CONTENT_TYPE.as_str()), request.body.as_bytes());
     let form = form.map_err(|_| unable("this server wants no form, and Envoy sends nothing else"))?;
     let own = [header::CONTENT_TYPE.as_str(), header::AUTHORIZATION.as_str(), "accept"];
@@ -99,7 +99,7 @@ fn secret(plan: &Plan<'_>, notes: &mut Notes) -> Result<String, Failure> {
 }
 
 /// The credential, indented for its place in the filter.
-fn credential(plan: &Plan<'_>, endpoint: &Uri, form: &Form, auth_type: &str) -> String {
+fn credential(plan: &Plan<'_>, endpoint: &Uri, form: &Form<'_>, auth_type: &str) -> String {
     let mut text = format!(
         "token_endpoint:\n  cluster: m2m_token\n  uri: {}\n  timeout: 10s\nclient_credentials:\n  client_id: {}\n  \
          client_secret:\n    name: m2m_client_secret\n  auth_type: {auth_type}\n",
