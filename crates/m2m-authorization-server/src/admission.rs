@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use m2m_io::Now;
+use m2m_io::{BoxFuture, Now};
 use m2m_proto::dpop::VerifiedProof;
 use m2m_proto::time::{Skew, UnixTime};
 
@@ -108,14 +108,15 @@ pub(crate) async fn admit(
         .minted
         .count(client.client().mint_quota, moment.now.monotonic)
         .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
-    match consume(store, client, proof, moment).await {
-        Ok(client) => Ok(Admitted { client, grant, counted }),
-        Err(refused) => {
-            // Whoever replays a captured assertion must not use up the quota of its owner.
-            registration.rates().minted.give_back(moment.now.monotonic);
-            Err(refused)
-        }
+    // Secrets and certificates consume nothing, so they do not wait for any store.
+    if let Some(consumed) = consume(store, &client, proof, moment)
+        && let Err(refused) = consumed.await
+    {
+        // Whoever replays a captured assertion must not use up the quota of its owner.
+        registration.rates().minted.give_back(moment.now.monotonic);
+        return Err(refused);
     }
+    Ok(Admitted { client: AdmittedClient(client), grant, counted })
 }
 
 /// Consumes a proof that came with an access token.
@@ -142,30 +143,36 @@ pub(crate) async fn admit_client(
     client: AuthenticatedClient,
     moment: Moment,
 ) -> Result<AdmittedClient, NotAdmitted> {
-    consume(store, client, None, moment).await
+    if let Some(consumed) = consume(store, &client, None, moment) {
+        consumed.await?;
+    }
+    Ok(AdmittedClient(client))
 }
 
-async fn consume(
-    store: &dyn Store,
-    client: AuthenticatedClient,
+/// Consumes what may be used once; `None` where there is nothing of that kind.
+fn consume<'a>(
+    store: &'a dyn Store,
+    client: &AuthenticatedClient,
     proof: Option<&VerifiedProof>,
     moment: Moment,
-) -> Result<AdmittedClient, NotAdmitted> {
+) -> Option<BoxFuture<'a, Result<(), NotAdmitted>>> {
     let assertion = client.assertion().map(|assertion| {
         let id = client.client().id.as_str();
         ReplayKey::assertion(id, assertion.jti(), assertion.expires_at(), moment.skew)
     });
     let assertions = usize::from(assertion.is_some());
     let keys: Vec<ReplayKey> = assertion.into_iter().chain(proof.map(ReplayKey::proof)).collect();
-    // Secrets and certificates consume nothing, so they do not wait for any store.
     if keys.is_empty() {
-        return Ok(AdmittedClient(client));
+        return None;
     }
-    if store.replay_scope() == ReplayScope::Node && may_be_forgotten(&client, proof, moment.started) {
-        return Err(NotAdmitted::BeforeStart);
-    }
-    spend(store, &keys, assertions, moment.now).await?;
-    Ok(AdmittedClient(client))
+    let forgotten =
+        store.replay_scope() == ReplayScope::Node && may_be_forgotten(client, proof, moment.started);
+    Some(Box::pin(async move {
+        if forgotten {
+            return Err(NotAdmitted::BeforeStart);
+        }
+        spend(store, &keys, assertions, moment.now).await
+    }))
 }
 
 /// Records all keys or none; the first `assertions` of them are those of assertions.

@@ -20,11 +20,13 @@ use crate::own_token;
 use crate::registry::Registry;
 use crate::server::State;
 
-pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Introspection, request, |state, incoming, now| {
+pub(crate) fn answer(
+    Extracted(state): Served,
+    request: Request,
+) -> impl Future<Output = axum::response::Response> + Send {
+    super::serve(state, Endpoint::Introspection, request, |state, incoming, now| {
         Box::pin(introspect(state, incoming, now))
     })
-    .await
 }
 
 // spec: 7662-AS1, 7662-AS1a, 7662-AS2

@@ -111,18 +111,19 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Reads the body up to its limits; the rest of a longer or slower one is left unread.
-    async fn read(request: Request, state: &State) -> Self {
+    /// All but the body, which is to be read up to its limits; the rest of a longer or slower one is left unread.
+    fn begin(request: Request, state: &State) -> (Self, Body) {
         let (parts, body) = request.into_parts();
         let offered = state.mutual_tls.is_some();
-        Self {
+        let incoming = Self {
             certificate: parts.extensions.get::<PeerCertificate>().filter(|_| offered).cloned(),
             address: parts.extensions.get::<ClientAddress>().map(|address| address.0),
-            body: body_of(body, state).await,
+            body: Ok(Bytes::new()),
             method: parts.method,
             headers: parts.headers,
             named: OnceLock::new(),
-        }
+        };
+        (incoming, body)
     }
 
     pub(crate) fn form(&self) -> Result<Form<'_>, Refusal> {
@@ -153,17 +154,31 @@ type Answered = Result<Response<Bytes>, Refusal>;
 
 /// The frame around each of the three endpoints: read, answer, count, and the same headers always.
 ///
-/// What answers is boxed, so that it can borrow what was read.
-async fn serve(
-    state: &State,
+/// What answers is boxed, so that it can borrow what was read. Both futures are kept small (no request in them, what
+/// is rare boxed): allocators serve less than a kilobyte from memory that was used just now.
+fn serve(
+    state: Arc<State>,
     endpoint: Endpoint,
     request: Request,
-    answer: impl for<'i> FnOnce(&'i State, &'i Incoming, Now) -> BoxFuture<'i, Answered>,
+    answer: impl for<'i> FnOnce(&'i State, &'i Incoming, Now) -> BoxFuture<'i, Answered> + Send,
+) -> impl Future<Output = axum::response::Response> + Send {
+    let (mut incoming, body) = Incoming::begin(request, &state);
+    async move {
+        incoming.body = body_of(body, &state).await;
+        let now = state.clock.now();
+        let answered = answer(&state, &incoming, now).await;
+        respond(&state, endpoint, answered, &incoming, now)
+    }
+}
+
+fn respond(
+    state: &State,
+    endpoint: Endpoint,
+    answered: Answered,
+    incoming: &Incoming,
+    now: Now,
 ) -> axum::response::Response {
-    let incoming = Incoming::read(request, state).await;
-    let now = state.clock.now();
-    let answered = answer(state, &incoming, now).await;
-    let mut response = answered.unwrap_or_else(|refusal| refused(state, endpoint, &refusal, &incoming, now));
+    let mut response = answered.unwrap_or_else(|refusal| refused(state, endpoint, &refusal, incoming, now));
     if endpoint == Endpoint::Token && state.nonce_rule == ServerNonce::Required {
         // Whoever was just refused for its nonce, or will soon be, finds a good one here.
         // spec: 9449-AS3

@@ -24,11 +24,13 @@ use crate::store::TokenRef;
 /// Tokens that a client may revoke in one minute, at this node.
 const REVOCATIONS: u32 = 200;
 
-pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Revocation, request, |state, incoming, now| {
+pub(crate) fn answer(
+    Extracted(state): Served,
+    request: Request,
+) -> impl Future<Output = axum::response::Response> + Send {
+    super::serve(state, Endpoint::Revocation, request, |state, incoming, now| {
         Box::pin(revoke(state, incoming, now))
     })
-    .await
 }
 
 // spec: 7009-AS1, 7009-AS2

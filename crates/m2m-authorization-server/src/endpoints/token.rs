@@ -33,11 +33,13 @@ use crate::policy::{self, Grant, Held};
 use crate::registry::TokenFormat;
 use crate::server::State;
 
-pub(crate) async fn answer(Extracted(state): Served, request: Request) -> axum::response::Response {
-    super::serve(&state, Endpoint::Token, request, |state, incoming, now| {
+pub(crate) fn answer(
+    Extracted(state): Served,
+    request: Request,
+) -> impl Future<Output = axum::response::Response> + Send {
+    super::serve(state, Endpoint::Token, request, |state, incoming, now| {
         Box::pin(issue(state, incoming, now))
     })
-    .await
 }
 
 // spec: 6749-AS11, 6749-AS10, 7523-AS3b, 9449-AS5
@@ -46,13 +48,13 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
     let ask = TokenRequest::decode(&form)?;
     let registry = state.store.registry()?;
     let client = super::authenticate(state, incoming, &form, &registry, now).await?;
-    let proof = check_proof(state, incoming, now.wall)?;
-    let held = Held::new(proof.as_ref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
+    let proof = check_proof(state, incoming, now.wall)?.map(Box::new);
+    let held = Held::new(proof.as_deref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = signing_key(state, &grant, now.wall)?;
     let admitted =
-        admission::admit(state.store.as_ref(), client, proof.as_ref(), grant, state.moment(now)).await?;
+        admission::admit(state.store.as_ref(), client, proof.as_deref(), grant, state.moment(now)).await?;
     let tools = Tools {
         issuer: &state.issuer,
         random: state.random.as_ref(),
