@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use m2m_proto::jose::{Algorithm, Claims, VerifyingKey};
 use m2m_proto::scope::Scope;
-use m2m_proto::time::UnixTime;
+use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::access_token::VerifiedClaims;
 use m2m_proto::token::confirmation::{Confirmation, Possession};
 use m2m_proto::token::presentation::PresentationScheme;
@@ -80,6 +80,15 @@ impl Source {
             Self::Jwt(checked) => checked.claims.confirmation(),
             #[cfg(feature = "introspection")]
             Self::Introspected(token) => token.confirmation(),
+        }
+    }
+
+    /// Whether it is good at `now`, after whatever was waited for.
+    pub(crate) fn check_times(&self, now: UnixTime, skew: Skew) -> Result<(), Reason> {
+        match self {
+            Self::Jwt(checked) => Ok(checked.claims.check_times(now, skew)?),
+            #[cfg(feature = "introspection")]
+            Self::Introspected(token) => Ok(token.check_times(now, skew)?),
         }
     }
 }

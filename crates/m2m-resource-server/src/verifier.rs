@@ -11,6 +11,8 @@
 //! - possession of what the token is bound to
 //! - the proof was not used before
 //!
+//! Time is read again after every wait, for keys, lists or answers: what ended meanwhile is refused.
+//!
 //! Does not enforce: scopes, which routes demand ([`crate::require`]); that the connection is TLS.
 //! Limits: those of the checks; a wrong issuer costs one comparison, only a plausible token can
 //! cause a fetch, only a correctly signed one can fill the replay memory.
@@ -23,7 +25,7 @@ use m2m_io::Clock;
 use m2m_proto::client_auth::PeerCertificate;
 use m2m_proto::dpop::DpopNonce;
 use m2m_proto::error::{ErrorCode, WireError};
-use m2m_proto::time::{Skew, UnixTime};
+use m2m_proto::time::Skew;
 use m2m_proto::token::AccessToken;
 use m2m_proto::token::access_token::{self, VerifiedClaims};
 use m2m_proto::token::confirmation::{self, Evidence, Possession, SenderConstraint};
@@ -118,20 +120,19 @@ impl Verifier {
     /// A [`Rejection`], which is the answer to give.
     // spec: 9700-RS1, FAPI-RS1
     pub async fn verify(&self, request: &RequestParts<'_>) -> Result<VerifiedAccessToken, Rejection> {
-        let now = self.parts.clock.wall();
         let presentation = match Presentation::from_headers(request.headers) {
             Ok(Some(presentation)) => presentation,
-            Ok(None) => return Err(self.reject(Reason::NoToken, None, now)),
-            Err(error) => return Err(self.reject(error.into(), None, now)),
+            Ok(None) => return Err(self.reject(Reason::NoToken, None)),
+            Err(error) => return Err(self.reject(error.into(), None)),
         };
         let scheme = presentation.scheme();
-        match self.check(request, &presentation, now).await {
+        match self.check(request, &presentation).await {
             Ok((source, possession)) => {
                 observe::accepted();
                 let template = Arc::clone(&self.parts.template);
                 Ok(VerifiedAccessToken::new(source, possession, scheme, template))
             }
-            Err(reason) => Err(self.reject(reason, Some(scheme), now)),
+            Err(reason) => Err(self.reject(reason, Some(scheme))),
         }
     }
 
@@ -144,25 +145,27 @@ impl Verifier {
     /// # Errors
     /// A [`Rejection`].
     pub async fn verify_token(&self, token: &str) -> Result<VerifiedClaims, Rejection> {
-        let now = self.parts.clock.wall();
-        match self.jwt(token, now).await {
-            Ok(checked) => Ok(checked.claims.clone()),
-            Err(reason) => Err(self.reject(reason, None, now)),
-        }
+        let checked = self.jwt(token).await.and_then(|checked| {
+            checked.claims.check_times(self.parts.clock.wall(), self.parts.skew)?;
+            Ok(checked)
+        });
+        checked.map(|checked| checked.claims.clone()).map_err(|reason| self.reject(reason, None))
     }
 
     async fn check(
         &self,
         request: &RequestParts<'_>,
         presentation: &Presentation,
-        now: UnixTime,
     ) -> Result<(Source, Possession), Reason> {
         let is_dpop = presentation.scheme() == PresentationScheme::Dpop;
         let dpop = self.parts.dpop.as_ref();
         if is_dpop && dpop.is_none() {
             return Err(Reason::DpopNotAccepted);
         }
-        let source = self.source(presentation.token(), now).await?;
+        let source = self.source(presentation.token()).await?;
+        // It may have waited; from here on nothing does.
+        let now = self.parts.clock.wall();
+        source.check_times(now, self.parts.skew)?;
         let proof = match dpop.filter(|_| is_dpop) {
             Some(dpop) => Some(dpop.verify(request, presentation.token(), now)?),
             None => None,
@@ -176,19 +179,19 @@ impl Verifier {
     }
 
     #[cfg(not(feature = "introspection"))]
-    async fn source(&self, token: &AccessToken, now: UnixTime) -> Result<Source, Reason> {
-        self.jwt(token.expose(), now).await.map(Source::Jwt)
+    async fn source(&self, token: &AccessToken) -> Result<Source, Reason> {
+        self.jwt(token.expose()).await.map(Source::Jwt)
     }
 
     #[cfg(feature = "introspection")]
-    async fn source(&self, token: &AccessToken, now: UnixTime) -> Result<Source, Reason> {
+    async fn source(&self, token: &AccessToken) -> Result<Source, Reason> {
         if let Some(opaque) = self.parts.issuers.opaque(token.expose()).filter(|_| is_opaque(token)) {
             let told = opaque.introspection.ask(token).await?;
             let asked = opaque.trust.as_deref();
-            let checked = told.check(asked, &self.parts.issuers, self.parts.skew, now)?;
+            let checked = told.check(asked, &self.parts.issuers, self.parts.skew, self.parts.clock.wall())?;
             return Ok(Source::Introspected(checked));
         }
-        let checked = self.jwt(token.expose(), now).await?;
+        let checked = self.jwt(token.expose()).await?;
         if let Some(introspection) = checked.trust.introspection.as_ref().filter(|one| one.asks_about_jwt()) {
             // The claims are those that were signed; only whether the token stands is asked.
             if !introspection.ask(token).await?.is_of(&checked.trust) {
@@ -199,28 +202,28 @@ impl Verifier {
     }
 
     /// A JWT that is good now, possession apart: remembered and looked at again, or checked from the start.
-    async fn jwt(&self, token: &str, now: UnixTime) -> Result<Arc<Checked>, Reason> {
+    async fn jwt(&self, token: &str) -> Result<Arc<Checked>, Reason> {
         let recent = &self.parts.recent;
         let hash = recent.hash(token);
         if let Some(known) = hash.as_ref().and_then(|hash| recent.get(hash)) {
-            known.claims.check_times(now, self.parts.skew)?;
+            known.claims.check_times(self.parts.clock.wall(), self.parts.skew)?;
             if known.has_its_key().await? {
-                known.trust.withdrawals.check(&known, now).await?;
+                known.trust.withdrawals.check(&known, self.parts.clock.as_ref()).await?;
                 observe::remembered();
                 return Ok(known);
             }
         }
-        let checked = Arc::new(self.check_jwt(token, now).await?);
+        let checked = Arc::new(self.check_jwt(token).await?);
         observe::signature_checked();
         if let Some(hash) = hash {
             recent.put(hash, Arc::clone(&checked), token.len());
         }
         // Remembered or not: one that was withdrawn is refused without its signature the next time.
-        checked.trust.withdrawals.check(&checked, now).await?;
+        checked.trust.withdrawals.check(&checked, self.parts.clock.as_ref()).await?;
         Ok(checked)
     }
 
-    async fn check_jwt(&self, token: &str, now: UnixTime) -> Result<Checked, Reason> {
+    async fn check_jwt(&self, token: &str) -> Result<Checked, Reason> {
         let unverified = access_token::parse(token)?;
         let trust =
             unverified.issuer().and_then(|iss| self.parts.issuers.find(iss)).ok_or(Reason::UnknownIssuer)?;
@@ -228,7 +231,7 @@ impl Verifier {
             issuer: &trust.issuer,
             audience: trust.audience_of(&unverified),
             algorithms: &trust.algorithms,
-            now,
+            now: self.parts.clock.wall(),
             skew: self.parts.skew,
         };
         let plausible = unverified.check(&trust.profile, &expect)?;
@@ -240,9 +243,14 @@ impl Verifier {
         Ok(Checked { claims, trust: Arc::clone(trust), kid, algorithm, key, place })
     }
 
-    fn reject(&self, reason: Reason, scheme: Option<PresentationScheme>, now: UnixTime) -> Rejection {
+    fn reject(&self, reason: Reason, scheme: Option<PresentationScheme>) -> Rejection {
         let wants_nonce = matches!(&reason, Reason::Proof(fact) if fact.code() == ErrorCode::UseDpopNonce);
-        let nonce = self.parts.dpop.as_ref().filter(|_| wants_nonce).map(|dpop| dpop.nonce_key.issue(now));
+        let nonce = self
+            .parts
+            .dpop
+            .as_ref()
+            .filter(|_| wants_nonce)
+            .map(|dpop| dpop.nonce_key.issue(self.parts.clock.wall()));
         Rejection::new(reason, scheme, &self.parts.template).with_nonce(nonce)
     }
 

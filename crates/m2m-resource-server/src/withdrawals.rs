@@ -15,8 +15,8 @@ mod lists;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use m2m_io::Remote;
 use m2m_io::remote::Knobs;
+use m2m_io::{Clock, Remote};
 use m2m_proto::revocation_feed::VerifiedRevocationFeed;
 use m2m_proto::status_list::Status;
 use m2m_proto::time::{Skew, UnixTime};
@@ -138,7 +138,7 @@ impl Withdrawals {
     /// # Errors
     /// It was withdrawn, or that cannot be told.
     // spec: TSL-RS1, FAPI-RS1
-    pub(crate) async fn check(&self, checked: &Checked, now: UnixTime) -> Result<(), Reason> {
+    pub(crate) async fn check(&self, checked: &Checked, clock: &dyn Clock) -> Result<(), Reason> {
         if let Some(feed) = &self.feed
             && let Some(jti) = checked.claims.jti()
         {
@@ -146,13 +146,13 @@ impl Withdrawals {
                 Some(feed) => feed,
                 None => feed.get().await.map_err(|error| unavailable("the revocation feed", &error))?,
             };
-            self.check_age(feed.expires_at(), now)?;
+            self.check_age(feed.expires_at(), clock.wall())?;
             if feed.contains(jti) {
                 return Err(Reason::Withdrawn);
             }
         }
         match &checked.place {
-            Some(place) => self.check_status(place, &checked.claims, now).await,
+            Some(place) => self.check_status(place, &checked.claims, clock).await,
             None => Ok(()),
         }
     }
@@ -161,7 +161,7 @@ impl Withdrawals {
         &self,
         place: &Place,
         claims: &VerifiedClaims,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<(), Reason> {
         let Some(lists) = &self.lists else { return Ok(()) };
         let list = match place.list.upgrade() {
@@ -169,7 +169,7 @@ impl Withdrawals {
             None => lists.get(reference(claims)?.map_or("", |reference| reference.uri))?,
         };
         let list = lists.read(&list).await.map_err(|error| unavailable("the status list", &error))?;
-        self.check_age(list.expires_at(), now)?;
+        self.check_age(list.expires_at(), clock.wall())?;
         match list.get(place.index) {
             Some(Status::Valid) => Ok(()),
             Some(Status::Invalid) => Err(Reason::Withdrawn),

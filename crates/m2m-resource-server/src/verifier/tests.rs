@@ -570,6 +570,7 @@ mod bound {
 
 mod again;
 mod profiles;
+mod waits;
 
 #[tokio::test]
 async fn a_route_demands_scopes() {
