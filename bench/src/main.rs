@@ -4,12 +4,14 @@
 mod allocations;
 mod cold;
 mod endpoint;
+mod gateway;
 mod header;
 mod measure;
 mod party;
 mod report;
 mod rivals;
 mod signatures;
+mod verification;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -37,7 +39,9 @@ fn run() -> Result<()> {
     header::run(&mut report, filter)?;
     cold::run(&mut report, filter)?;
     signatures::run(&mut report, filter)?;
+    verification::run(&mut report, filter)?;
     endpoint::run(&mut report, filter)?;
+    gateway::run(&mut report, filter)?;
     let short = report.short();
     if !short.is_empty() {
         bail!("short: {}", short.join(", "));

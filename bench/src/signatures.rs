@@ -113,7 +113,8 @@ fn secret(algorithm: Algorithm) -> SecretBytes {
     SecretBytes::new(vec![7; algorithm.row().min_key_bits / 8])
 }
 
-fn key(algorithm: Algorithm) -> Result<SigningKey> {
+/// A new key.
+pub fn key(algorithm: Algorithm) -> Result<SigningKey> {
     let key = match algorithm.is_symmetric() {
         true => SigningKey::hmac(&secret(algorithm), algorithm),
         false => SigningKey::generate(algorithm),
@@ -202,9 +203,11 @@ fn verifying(algorithm: Algorithm) -> Result<[f64; 2]> {
     Ok(compare([Side::new(ours), Side::new(|| raw(input.as_bytes(), &signature))]))
 }
 
-type RawVerifier = Box<dyn Fn(&[u8], &[u8]) -> bool>;
+/// The bare check: signing input and signature.
+pub type RawVerifier = Box<dyn Fn(&[u8], &[u8]) -> bool>;
 
-fn raw_verifier(algorithm: Algorithm, key: &SigningKey) -> Result<RawVerifier> {
+/// The primitive with a parsed key.
+pub fn raw_verifier(algorithm: Algorithm, key: &SigningKey) -> Result<RawVerifier> {
     let der = pkcs8(algorithm, key)?;
     let der = der.expose();
     let key = match primitive(algorithm) {

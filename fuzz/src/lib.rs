@@ -20,6 +20,7 @@ use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::presentation::{Presentation, authorization};
 use m2m_proto::token::{ErrorShape, LifetimeUnit, ResponseDialect};
 use m2m_proto::token::{TokenRequest, TokenResponse, TokenSeal, TokenType, access_token, sealed};
+use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, ResourceUri};
 
 /// A target with its name, which is also its file in `fuzz_targets/`.
@@ -33,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("challenge", challenge),
     ("json", json),
     ("jws", jws),
+    ("access_token", access_token),
     ("jwk_set", jwk_set),
     ("server_metadata", server_metadata),
     ("token_request", token_request),
@@ -307,6 +309,39 @@ pub fn revocation_feed(data: &[u8]) {
     let Ok(document) = claims.sign(&RevocationFeedClaims::header(signing), signing) else { return };
     if let Some(again) = verify(&document) {
         assert!(again.iter().eq(feed.iter()));
+    }
+}
+
+/// What is accepted is of that issuer, for that audience, of that time and signed, whatever its profile; and a token
+/// that was changed in one bit is not.
+pub fn access_token(data: &[u8]) {
+    let Keys { signing, issuer, .. } = &*KEYS;
+    let profile = TokenProfile::rfc9068();
+    let expect = access_token::Expect {
+        issuer,
+        audience: "https://orders.example",
+        algorithms: &[Algorithm::EdDsa],
+        now: NOW,
+        skew: Skew::DEFAULT,
+    };
+    let verify = |token: &str| {
+        let unverified = access_token::parse(token).ok()?;
+        access_token::verify(unverified, signing.verifying_key(), &profile, &expect).ok()
+    };
+    // What a stranger made is never signed by the key.
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    assert!(verify(text).is_none());
+    let token = signed(Kind::AccessToken, data);
+    let Some(claims) = verify(&token) else { return };
+    assert_eq!(claims.issuer(), issuer.as_str());
+    assert!(claims.audience().any(|one| one == expect.audience));
+    assert!(claims.expires_at().saturating_add(Skew::DEFAULT.get()) > NOW);
+    assert!(claims.client_id().is_some_and(|id| !id.is_empty()) && claims.jti().is_some());
+    let mut changed = token.into_bytes();
+    let at = data.len() % changed.len();
+    changed[at] ^= 1;
+    if let Ok(changed) = std::str::from_utf8(&changed) {
+        assert!(verify(changed).is_none());
     }
 }
 

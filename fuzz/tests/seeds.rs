@@ -28,6 +28,7 @@ const SEEDS: &[&str] = &[
     "orders:read orders:write orders:read",
     "{\"sub\":\"https://login.example/status/1\",\"iat\":1800000000,\"exp\":1800009000,\"ttl\":30,\"status_list\":{\"bits\":1,\"lst\":\"eNrbuRgAAhcBXQ\"}}",
     "{\"iss\":\"https://login.example\",\"iat\":1800000000,\"exp\":1800009000,\"ttl\":30,\"revoked\":[\"a\",\"b\",\"ccc\"]}",
+    "{\"iss\":\"https://login.example\",\"sub\":\"svc\",\"client_id\":\"svc\",\"aud\":[\"https://orders.example\"],\"scope\":\"a b\",\"iat\":1800000000,\"nbf\":1800000000,\"exp\":1800000900,\"jti\":\"j\",\"cnf\":{\"jkt\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"}}",
     "eNrbuRgAAhcBXQ",
     "m2m_at_AQAHoSAHBwcHBwcHBwcHBweFm9zg2qEVEzdaVh-kCS1SGbkXXutoaI6IqRY_1lJ2wtbWirSUD_ggwsZ-epCTnceGKy2hd9Oqe73TS8CNrSpDEr1NyzF_6WP4tif0ejg-yW5eNwW8-W3N8nkxwVXQ6eVNIxp9MKugg5C3o4f7c5GMwoWbJCviUFED2lZy_of-E4unlgf0GlCSHDjcGa1B9jKX-t8uJOBILhzgqrYv2jKhDA1ZZ_GYghQqHZppc0GUs8WjWRJF02IJfgzu0j6gCFhfSryLDoeHPgwumUTqg-BoEwTd-3yLVjlDqM51pvLMNxDPuA",
 ];

@@ -21,7 +21,20 @@ const PEERS: &[Peer] = &[
     Peer { name: "openid-client", runtime: &NODE, oldest: (20, 19) },
     // joserfc, which Authlib is built on, says so in its metadata
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
+    // express-oauth2-jwt-bearer says so in its package.json
+    Peer { name: "key-set-node", runtime: &NODE, oldest: (20, 2) },
+    // cryptography asks for less; the same for all that is Python
+    Peer { name: "pyjwt", runtime: &PYTHON, oldest: (3, 11) },
+    // its wheel is the binary, for these systems and Windows, where no test starts it
+    #[cfg(any(target_os = "linux", all(target_os = "macos", target_arch = "aarch64")))]
+    Peer { name: "envoy", runtime: &PYTHON, oldest: (3, 10) },
 ];
+
+/// Shows that the tests find nginx: in `PATH`, or where Debian puts it.
+pub(crate) const NGINX: &[&str] = &["sh", "-c", "command -v nginx || ls /usr/sbin/nginx"];
+
+/// Shows that the tests find Caddy.
+pub(crate) const CADDY: &[&str] = &["caddy", "version"];
 
 /// Shows that the tests find a PostgreSQL: in `PATH`, or where Debian puts it.
 pub(crate) const POSTGRES: &[&str] =
@@ -77,19 +90,25 @@ pub(crate) fn fetch() -> Result<Vec<&'static str>> {
         }
     }
     ready.extend(form::build().context("cannot build react-form")?);
-    ready.extend(postgres());
+    ready.extend(installed());
     Ok(ready)
 }
 
 /// Nothing to fetch: the tests start what is installed.
-fn postgres() -> Option<&'static str> {
-    let found = POSTGRES
-        .split_first()
-        .is_some_and(|(program, arguments)| run::works(Command::new(program).args(arguments)));
-    if !found {
-        println!("skipped: peer postgres needs PostgreSQL");
-    }
-    found.then_some("postgres")
+fn installed() -> impl Iterator<Item = &'static str> {
+    let works = |probe: &[&str]| {
+        probe
+            .split_first()
+            .is_some_and(|(program, arguments)| run::works(Command::new(program).args(arguments)))
+    };
+    let all = [("postgres", POSTGRES, "PostgreSQL"), ("nginx", NGINX, "nginx"), ("caddy", CADDY, "Caddy")];
+    all.into_iter().filter_map(move |(name, probe, what)| {
+        let found = works(probe);
+        if !found {
+            println!("skipped: peer {name} needs {what}");
+        }
+        found.then_some(name)
+    })
 }
 
 impl Peer {

@@ -11,10 +11,12 @@ pub mod connect;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+mod gateway;
 pub mod harden;
 pub mod listen;
 mod log;
 pub mod output;
+mod proxy;
 pub mod quote;
 pub mod schema;
 mod serve;
@@ -55,7 +57,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Exit {
     let reader = if cli.wants_json() { Reader::Program } else { Reader::Person };
     let color = if environment.is_set("NO_COLOR") { Color::Never } else { Color::Auto };
     // A server says in its settings how its log is written.
-    if !matches!(cli.command, Command::Serve(_)) {
+    if !matches!(cli.command, Command::Serve(_) | Command::Gateway(_)) {
         log::start(cli.global.verbose);
     }
     let around = Surroundings {
@@ -90,6 +92,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Admin(typed) => commands::admin::run(&typed, around).await,
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
+        Command::Gateway(typed) => commands::gateway::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),
     }
 }

@@ -5,10 +5,12 @@
 //! API, which receive it as [`PeerCertificate`].
 //!
 //! Limits: 1024 connections, 256 of one address (`places`); 10 s for a TLS handshake, then 10 s for the first request,
-//! 10 s for each request's headers, 30 to 60 s without a request (`activity`); 10 s for a graceful stop.
+//! 10 s for each request's headers, 30 to 60 s without a request (`activity`); 10 s for a graceful stop. Where requests
+//! are forwarded, 64 KiB for the headers of one, and a connection counts for as long as what came of it lasts ([`Held`]).
 
 mod activity;
 mod certificate;
+mod held;
 mod places;
 mod renewal;
 mod signals;
@@ -37,6 +39,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use activity::{Activity, Useless};
+pub(crate) use held::Held;
 use places::{Place, Places};
 
 pub use certificate::{Asks, Certificates, renewed_config, server_config};
@@ -44,6 +47,8 @@ pub use renewal::{Look, RenewedCertificate, authorities};
 pub use signals::{Signals, interrupted};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Of a request that goes on to somebody else, whose own limit is not known.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
 /// How often an HTTP/2 peer is asked whether it is still there, while nothing comes from it.
 const LIFE_SIGN: Duration = Duration::from_secs(20);
 
@@ -59,6 +64,16 @@ pub struct Listener {
     door: Option<Door>,
     clock: Arc<dyn Clock>,
     places: Places,
+    requests: Requests,
+}
+
+/// What becomes of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Requests {
+    /// They are answered here, soon.
+    Answered,
+    /// They go on to somebody else, whose answers may take long.
+    Forwarded,
 }
 
 impl std::fmt::Debug for Listener {
@@ -75,7 +90,15 @@ impl Listener {
     pub async fn bind(address: SocketAddr, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, tls: None, door: None, clock, places: Places::new() })
+        Ok(Self {
+            socket,
+            address,
+            tls: None,
+            door: None,
+            clock,
+            places: Places::new(),
+            requests: Requests::Answered,
+        })
     }
 
     /// Speaks TLS with this configuration.
@@ -96,6 +119,13 @@ impl Listener {
     #[must_use]
     pub fn except(mut self, networks: Vec<Network>) -> Self {
         self.places.except(networks);
+        self
+    }
+
+    /// Gives each request a [`Held`] among its extensions, for answers that take longer than the answering.
+    #[must_use]
+    pub fn forwarding(mut self) -> Self {
+        self.requests = Requests::Forwarded;
         self
     }
 
@@ -122,11 +152,10 @@ impl Listener {
                 router: router.clone(),
                 peer,
                 stopping: stopping.clone(),
+                place: Arc::new(place),
+                requests: self.requests,
             };
-            task::spawn_detached("connection", async move {
-                connection.run(stream).await;
-                drop(place);
-            });
+            task::spawn_detached("connection", connection.run(stream));
         }
         drop(self.socket);
         stopped.send_replace(true);
@@ -158,6 +187,8 @@ struct Connection {
     router: Router,
     peer: SocketAddr,
     stopping: watch::Receiver<bool>,
+    place: Arc<Place>,
+    requests: Requests,
 }
 
 impl Connection {
@@ -191,9 +222,14 @@ impl Connection {
         let address = ClientAddress(self.peer.ip());
         let activity = Arc::new(Activity::default());
         let (router, door, asked) = (self.router, self.door, Arc::clone(&activity));
+        let (requests, place, stopped) = (self.requests, Arc::clone(&self.place), self.stopping.clone());
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
-            let under_way = asked.begin();
+            let under_way = Arc::new(asked.begin());
             request.extensions_mut().insert(address);
+            if requests == Requests::Forwarded {
+                let held = Held::new(Arc::clone(&place), Arc::clone(&under_way), stopped.clone());
+                request.extensions_mut().insert(held);
+            }
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
@@ -208,8 +244,9 @@ impl Connection {
                 response
             }
         });
-        let builder = protocol();
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let builder = protocol(requests);
+        let (stream, service) = (TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = builder.serve_connection_with_upgrades(stream, service);
         let (clock, mut stopping) = (self.clock, self.stopping);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
@@ -253,20 +290,24 @@ async fn last_request(activity: &Activity, clock: &dyn Clock, stopping: &mut wat
 }
 
 /// HTTP/1.1 and HTTP/2, by what the peer's first bytes are.
-fn protocol() -> Builder<NamedTasks> {
+fn protocol(requests: Requests) -> Builder<NamedTasks> {
     let mut builder = Builder::new(NamedTasks);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(LIFE_SIGN).keep_alive_timeout(PATIENCE);
+    if requests == Requests::Forwarded {
+        builder.http1().max_buf_size(MAX_HEADER_BYTES as usize);
+        builder.http2().max_header_list_size(MAX_HEADER_BYTES);
+    }
     builder
 }
 
-/// Runs the tasks of HTTP/2 connections under a name.
-#[derive(Clone, Copy)]
-struct NamedTasks;
+/// Runs the tasks of connections under a name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamedTasks;
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for NamedTasks {
     fn execute(&self, future: F) {
-        task::spawn_detached("http2", future);
+        task::spawn_detached("http", future);
     }
 }
 

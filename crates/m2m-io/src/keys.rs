@@ -1,8 +1,11 @@
 //! The keys of another party, by its key set (RFC 7517), and the one rule for keys that are not in it.
 //!
-//! Enforces: an unknown key leads to at most one fetch per cooldown, whoever asks; a key id that a fetch did not
-//! bring leads to another fetch only after a wait that doubles from two cooldowns up to the maximum age. So neither
-//! made-up key ids nor a stale client make this party knock on the other's door more often than that.
+//! Enforces: an unknown key leads to at most one fetch per cooldown, whoever asks. It is unknown
+//! ([`KeysError::Unknown`]) only if a fetch that began after the question did not bring it, or if an earlier set had
+//! it, and is then so for one cooldown; while none may be made it is too soon to tell ([`KeysError::TooSoon`]). So
+//! made-up key ids do not make this party knock on the other's door more often, and no flood of them makes a new key
+//! wait longer, or look like none.
+//! A set of which no key can be used is damage, and the last good one stays; an empty one withdraws all keys.
 //! Limits: 64 absent key ids remembered, each up to 256 bytes; longer ones are unknown without a fetch.
 
 use std::collections::VecDeque;
@@ -13,8 +16,7 @@ use std::time::Duration;
 use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
 use m2m_proto::uri::EndpointUri;
 
-use crate::metadata::get;
-use crate::remote::{Fetch, Fetched, Knobs, Remote, RemoteError, max_age};
+use crate::remote::{Ask, Conditional, Fetch, Fetched, Knobs, Remote, RemoteError, Renewal};
 use crate::{BoxFuture, Clock, HttpClient, Limits, Reach, RemoteMetadata};
 
 /// Where a key set is.
@@ -41,6 +43,10 @@ pub enum KeysError {
     /// The key set has no such key for this algorithm.
     #[error("the key set has no key with this id for this algorithm")]
     Unknown,
+    /// The held key set has no such key, and came too short a time ago to ask for a newer one: the key may well
+    /// exist.
+    #[error("the held key set has no such key, and it is too soon to ask for a newer one")]
+    TooSoon,
     /// No key id was given and several keys would do.
     #[error("without a key id, several keys of the set would do")]
     Ambiguous,
@@ -55,13 +61,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     knobs: Knobs,
     absent: Mutex<VecDeque<Absent>>,
+    /// The set that was looked at last.
+    seen: Mutex<Option<Arc<JwkSet>>>,
 }
 
 /// A key id that a fetch did not bring.
 struct Absent {
     key_id: String,
     until: Duration,
-    wait: Duration,
 }
 
 const MAX_ABSENT: usize = 64;
@@ -88,9 +95,14 @@ impl RemoteKeys {
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let fetch = Box::new(KeySet { location, http, timeout: knobs.timeout });
-        let remote = Remote::new("key set", knobs, Arc::clone(&clock), fetch);
-        Self(Arc::new(Inner { remote, clock, knobs, absent: Mutex::default() }))
+        let mut flight = knobs;
+        if matches!(location, KeysLocation::Metadata(_)) {
+            // Two fetches, each with its own limit: metadata that hang must not take the time for the keys.
+            flight.timeout = knobs.timeout.saturating_mul(2);
+        }
+        let fetch = Box::new(KeySet { location, http, timeout: knobs.timeout, held: Arc::default() });
+        let remote = Remote::new("key set", flight, Arc::clone(&clock), fetch);
+        Self(Arc::new(Inner { remote, clock, knobs, absent: Mutex::default(), seen: Mutex::default() }))
     }
 
     /// The key if the held set has exactly one that fits and may be used without waiting. The path without a future.
@@ -103,13 +115,15 @@ impl RemoteKeys {
     ///
     /// # Errors
     ///
-    /// [`KeysError::Unavailable`] is transient (see [`RemoteError::is_transient`]), the others are about the token.
+    /// [`KeysError::Unavailable`] and [`KeysError::TooSoon`] are transient (see [`RemoteError::is_transient`]), the
+    /// others are about the token.
     pub async fn find(
         &self,
         key_id: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Arc<VerifyingKey>, KeysError> {
-        let set = self.0.remote.get().await.map_err(KeysError::Unavailable)?;
+        let (set, is_new) = self.0.remote.obtain().await.map_err(KeysError::Unavailable)?;
+        self.0.notice_withdrawals(&set);
         match pick(&set, key_id, algorithm) {
             Err(KeysError::Unknown) => {}
             result => return result,
@@ -118,14 +132,33 @@ impl RemoteKeys {
         if name.len() > MAX_KEY_ID_BYTES || self.0.is_absent(name) {
             return Err(KeysError::Unknown);
         }
-        let Some(renewed) = self.0.remote.renewed().await else {
-            return Err(KeysError::Unknown);
-        };
-        let found = pick(&*renewed.map_err(KeysError::Unavailable)?, key_id, algorithm);
-        if found.is_err() {
+        let found = if is_new { Err(KeysError::Unknown) } else { self.newer(key_id, algorithm).await };
+        if matches!(found, Err(KeysError::Unknown)) {
             self.0.remember_absent(name);
         }
         found
+    }
+
+    /// As [`Self::find`], in a set newer than the held one.
+    async fn newer(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Arc<VerifyingKey>, KeysError> {
+        let renewal = self.0.remote.renewal().await;
+        if let Renewal::Fetched(set) | Renewal::Joined(set) = &renewal {
+            self.0.notice_withdrawals(set);
+        }
+        match renewal {
+            Renewal::Fetched(set) => pick(&set, key_id, algorithm),
+            // What was on its way before the question says nothing of a key that is younger.
+            Renewal::Joined(set) => pick(&set, key_id, algorithm).map_err(|error| match error {
+                KeysError::Unknown => KeysError::TooSoon,
+                other => other,
+            }),
+            Renewal::Failed(error) => Err(KeysError::Unavailable(error)),
+            Renewal::TooSoon => Err(KeysError::TooSoon),
+        }
     }
 
     /// The whole set.
@@ -134,7 +167,9 @@ impl RemoteKeys {
     ///
     /// When it cannot be fetched and none is held.
     pub async fn set(&self) -> Result<Arc<JwkSet>, RemoteError> {
-        self.0.remote.get().await
+        let set = self.0.remote.get().await?;
+        self.0.notice_withdrawals(&set);
+        Ok(set)
     }
 }
 
@@ -154,17 +189,23 @@ impl Inner {
         self.absent().iter().any(|absent| absent.key_id == key_id && now < absent.until)
     }
 
+    /// Keys that the set before had and this one has not are withdrawn, and nobody waits for them to come back.
+    fn notice_withdrawals(&self, set: &Arc<JwkSet>) {
+        let before = self.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(set));
+        let Some(before) = before.filter(|before| !Arc::ptr_eq(before, set)) else { return };
+        let has = |key_id: &str| set.keys().iter().any(|key| key.key_id() == Some(key_id));
+        let gone = before.keys().iter().filter_map(|key| key.key_id()).filter(|key_id| !has(key_id));
+        gone.for_each(|key_id| self.remember_absent(key_id));
+    }
+
     fn remember_absent(&self, key_id: &str) {
-        let now = self.clock.monotonic();
+        let until = self.clock.monotonic().saturating_add(self.knobs.cooldown);
         let mut absent = self.absent();
-        let first = self.knobs.cooldown.saturating_mul(2);
-        let known =
-            absent.iter().position(|entry| entry.key_id == key_id).and_then(|index| absent.remove(index));
-        let wait = known.map_or(first, |entry| entry.wait.saturating_mul(2)).min(self.knobs.max_age);
+        absent.retain(|entry| entry.key_id != key_id);
         if absent.len() >= MAX_ABSENT {
             absent.pop_front();
         }
-        absent.push_back(Absent { key_id: key_id.to_owned(), until: now.saturating_add(wait), wait });
+        absent.push_back(Absent { key_id: key_id.to_owned(), until });
     }
 
     fn absent(&self) -> std::sync::MutexGuard<'_, VecDeque<Absent>> {
@@ -177,23 +218,40 @@ struct KeySet {
     location: KeysLocation,
     http: Arc<dyn HttpClient>,
     timeout: Duration,
+    held: Arc<Conditional<JwkSet>>,
 }
 
 impl Fetch<JwkSet> for KeySet {
     fn fetch(&self) -> BoxFuture<'static, Result<Fetched<JwkSet>, RemoteError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let (url, reach) = this.locate().await?;
-            let limits = Limits { timeout: this.timeout, reach, ..Limits::default() };
-            let response = get(&*this.http, &url, &limits).await?;
-            let value =
-                JwkSet::decode(response.body()).map_err(|error| RemoteError::Document(error.to_string()))?;
-            Ok(Fetched { value, max_age: max_age(response.headers()) })
-        })
+        Box::pin(self.clone().asked(Ask::IfChanged))
+    }
+
+    fn fetch_whole(&self) -> BoxFuture<'static, Result<Fetched<JwkSet>, RemoteError>> {
+        Box::pin(self.clone().asked(Ask::Whole))
+    }
+}
+
+/// A set with keys of which none can be used is not what its issuer meant to publish.
+fn decode(body: &[u8]) -> Result<JwkSet, RemoteError> {
+    let set = JwkSet::decode(body).map_err(|error| RemoteError::Document(error.to_string()))?;
+    for (index, reason) in set.skipped() {
+        tracing::warn!(index, %reason, "a key of a key set is not used");
+    }
+    match set.skipped().first() {
+        Some((_, reason)) if set.keys().is_empty() => {
+            Err(RemoteError::Document(format!("no key of the set can be used; the first: {reason}")))
+        }
+        _ => Ok(set),
     }
 }
 
 impl KeySet {
+    async fn asked(self, ask: Ask) -> Result<Fetched<JwkSet>, RemoteError> {
+        let (url, reach) = self.locate().await?;
+        let limits = Limits { timeout: self.timeout, reach, ..Limits::default() };
+        self.held.get(&*self.http, (&url, ask), &limits, decode).await
+    }
+
     async fn locate(&self) -> Result<(EndpointUri, Reach), RemoteError> {
         match &self.location {
             KeysLocation::Url { url, reach } => Ok((url.clone(), reach.clone())),

@@ -6,13 +6,12 @@
 
 use std::sync::Arc;
 
-use ::http::{Request, StatusCode};
-use bytes::Bytes;
+use ::http::StatusCode;
 use m2m_proto::metadata::server::ServerMetadata;
 use m2m_proto::metadata::well_known;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
-use crate::remote::{Fetch, Fetched, Knobs, Remote, RemoteError, max_age};
+use crate::remote::{Ask, Conditional, Fetch, Fetched, Knobs, Remote, RemoteError};
 use crate::{BoxFuture, Clock, HttpClient, HttpError, Limits, Reach};
 
 /// The metadata of one issuer, fetched when first asked for and kept fresh. Cloning gives another handle.
@@ -39,7 +38,7 @@ impl RemoteMetadata {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let limits = Limits { timeout: knobs.timeout, reach, ..Limits::default() };
-        let fetch = Box::new(Discovery { issuer: issuer.clone(), http, limits });
+        let fetch = Box::new(Discovery { issuer: issuer.clone(), http, limits, held: Arc::default() });
         Self { issuer, remote: Remote::new("server metadata", knobs, clock, fetch) }
     }
 
@@ -76,6 +75,7 @@ struct Discovery {
     issuer: Issuer,
     http: Arc<dyn HttpClient>,
     limits: Limits,
+    held: Arc<Conditional<ServerMetadata>>,
 }
 
 impl Fetch<ServerMetadata> for Discovery {
@@ -107,11 +107,11 @@ impl Discovery {
     }
 
     async fn at(&self, url: &EndpointUri) -> Result<Fetched<ServerMetadata>, RemoteError> {
-        let response = get(&*self.http, url, &self.limits).await?;
-        let max_age = max_age(response.headers());
-        let value = ServerMetadata::decode(response.body(), &self.issuer)
-            .map_err(|error| RemoteError::Document(error.to_string()))?;
-        Ok(Fetched { value, max_age })
+        let decode = |body: &[u8]| {
+            ServerMetadata::decode(body, &self.issuer)
+                .map_err(|error| RemoteError::Document(error.to_string()))
+        };
+        self.held.get(&*self.http, (url, Ask::IfChanged), &self.limits, decode).await
     }
 }
 
@@ -122,24 +122,6 @@ fn may_be_elsewhere(error: &RemoteError) -> bool {
             !error.is_unreachable() && !matches!(error, HttpError::EgressDenied { .. })
         }
         _ => true,
-    }
-}
-
-/// Fetches a JSON document; only a 200 is one. The content type is not checked: many servers send these documents as
-/// text or bytes, and nothing here is rendered.
-pub(crate) async fn get(
-    http: &dyn HttpClient,
-    url: &EndpointUri,
-    limits: &Limits,
-) -> Result<::http::Response<Bytes>, RemoteError> {
-    let mut request = Request::new(Bytes::new());
-    *request.uri_mut() = url.uri().clone();
-    let json = ::http::HeaderValue::from_static("application/json");
-    request.headers_mut().insert(::http::header::ACCEPT, json);
-    let response = http.send(request, limits).await?;
-    match response.status() {
-        StatusCode::OK => Ok(response),
-        status => Err(RemoteError::Status(status)),
     }
 }
 

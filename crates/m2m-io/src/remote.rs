@@ -3,18 +3,21 @@
 //! The flight belongs to the slot, not to the caller that started it: a caller may give up and the others still get
 //! the result, failures included. Needs a tokio runtime.
 
+mod conditional;
+mod freshness;
 mod slot;
 
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::http::HeaderMap;
 use tokio::sync::watch;
 
 use self::slot::{Advice, Slot};
 use crate::{BoxFuture, Clock, HttpError, task};
 
+pub use self::conditional::{Ask, Conditional};
+pub use self::freshness::max_age;
 pub use self::slot::Knobs;
 
 /// Why a remote document is not available. Cloned to every waiter, so it carries text and no sources.
@@ -61,8 +64,27 @@ pub struct Fetched<T> {
 
 /// Gets a document: called once per flight, within [`Knobs::timeout`].
 pub trait Fetch<T>: Send + Sync {
-    /// Starts one fetch.
+    /// Starts one fetch. The document may be the one that was brought before, if its server says that it still
+    /// stands.
     fn fetch(&self) -> BoxFuture<'static, Result<Fetched<T>, RemoteError>>;
+
+    /// Starts one fetch because the document that was brought before lacks something: its server must send it anew.
+    fn fetch_whole(&self) -> BoxFuture<'static, Result<Fetched<T>, RemoteError>> {
+        self.fetch()
+    }
+}
+
+/// What came of asking for a newer document ([`Remote::renewal`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewal<T> {
+    /// This was fetched after the question.
+    Fetched(Arc<T>),
+    /// A fetch that was under way at the question brought this: it may be older than the question.
+    Joined(Arc<T>),
+    /// The fetch failed, or the last one did and cools down.
+    Failed(RemoteError),
+    /// The held document came less than a cooldown ago, so nothing was fetched.
+    TooSoon,
 }
 
 /// A remote document. Cloning gives another handle to the same one.
@@ -114,13 +136,29 @@ impl<T: Send + Sync + 'static> Remote<T> {
     ///
     /// The fetch's, to every waiter and then, at once, to everybody who asks during the cooldown.
     pub async fn get(&self) -> Result<Arc<T>, RemoteError> {
-        let (advice, flight) = self.advised(Slot::poll);
+        self.obtain().await.map(|(value, _)| value)
+    }
+
+    /// As [`Self::get`], and whether the document was fetched after the question.
+    pub(crate) async fn obtain(&self) -> Result<(Arc<T>, bool), RemoteError> {
+        let (advice, flight) = self.advised(Slot::poll, Ask::IfChanged);
+        let own = matches!(advice, Advice::Fetch(_));
         match advice {
-            Advice::Use(value) | Advice::UseAndFetch(value) => Ok(value),
+            Advice::Use(value) | Advice::UseAndFetch(value) => Ok((value, false)),
             Advice::Refuse(error) => Err(error),
-            Advice::Join(fallback) | Advice::Fetch(fallback) => {
-                landed(flight).await.or_else(|error| fallback.ok_or(error))
-            }
+            Advice::Join(_) | Advice::Fetch(_) => match landed(flight).await {
+                Ok(value) => Ok((value, own)),
+                Err(error) => self.fallback().map(|value| (value, false)).ok_or(error),
+            },
+        }
+    }
+
+    /// What is held, after a fetch failed; the ceiling may have passed meanwhile.
+    fn fallback(&self) -> Option<Arc<T>> {
+        let state = self.state();
+        match state.slot.poll(self.0.clock.monotonic()) {
+            Advice::Use(value) | Advice::UseAndFetch(value) => Some(value),
+            _ => None,
         }
     }
 
@@ -131,28 +169,30 @@ impl<T: Send + Sync + 'static> Remote<T> {
         // With nothing to use, no flight starts either: `get` follows and starts it.
         let waiting =
             |advice| if let Advice::Fetch(fallback) = advice { Advice::Join(fallback) } else { advice };
-        match self.advised(|slot, now| waiting(slot.poll(now))).0 {
+        match self.advised(|slot, now| waiting(slot.poll(now)), Ask::IfChanged).0 {
             Advice::Use(value) | Advice::UseAndFetch(value) => Some(value),
             _ => None,
         }
     }
 
-    /// A document fetched after this call began, or by the flight that was under way: for callers to whom the held
-    /// one lacks something. `None` when the held one came less than a cooldown ago.
-    ///
-    /// The inner error is the fetch's, or that of the last one while it cools down.
-    pub async fn renewed(&self) -> Option<Result<Arc<T>, RemoteError>> {
-        match self.advised(Slot::demand) {
-            (Advice::Join(_) | Advice::Fetch(_), flight) => Some(landed(flight).await),
-            (Advice::Refuse(error), _) => Some(Err(error)),
-            (Advice::Use(_) | Advice::UseAndFetch(_), _) => None,
-        }
+    /// Asks for a newer document, for callers to whom the held one lacks something: at most one fetch per cooldown,
+    /// whoever asks, and none while another is under way.
+    pub async fn renewal(&self) -> Renewal<T> {
+        let (advice, flight) = self.advised(Slot::demand, Ask::Whole);
+        let brought: fn(Arc<T>) -> Renewal<T> = match advice {
+            Advice::Fetch(_) => Renewal::Fetched,
+            Advice::Join(_) => Renewal::Joined,
+            Advice::Refuse(error) => return Renewal::Failed(error),
+            Advice::Use(_) | Advice::UseAndFetch(_) => return Renewal::TooSoon,
+        };
+        landed(flight).await.map_or_else(Renewal::Failed, brought)
     }
 
     /// Asks the slot, and starts the flight it advises. Returns the flight under way, if any.
     fn advised(
         &self,
         ask: impl FnOnce(&Slot<Arc<T>, RemoteError>, Duration) -> Advice<Arc<T>, RemoteError>,
+        how: Ask,
     ) -> Advised<T> {
         let mut state = self.state();
         let advice = ask(&state.slot, self.0.clock.monotonic());
@@ -165,13 +205,17 @@ impl<T: Send + Sync + 'static> Remote<T> {
         let timeout = state.slot.knobs().timeout;
         // A runtime that is shutting down drops the flight inside this call, and a flight locks the state to land.
         drop(state);
-        self.launch(Flight { remote: self.clone(), sender: Some(sender) }, timeout);
+        self.launch(Flight { remote: self.clone(), sender: Some(sender) }, timeout, how);
         (advice, Some(receiver))
     }
 
-    fn launch(&self, flight: Flight<T>, timeout: Duration) {
+    fn launch(&self, flight: Flight<T>, timeout: Duration, how: Ask) {
         task::spawn_detached(self.0.name, async move {
-            let (fetch, clock) = (flight.remote.0.fetch.fetch(), &flight.remote.0.clock);
+            let (fetch, clock) = (&flight.remote.0.fetch, &flight.remote.0.clock);
+            let fetch = match how {
+                Ask::IfChanged => fetch.fetch(),
+                Ask::Whole => fetch.fetch_whole(),
+            };
             let result = tokio::select! {
                 result = fetch => result,
                 () = clock.sleep(timeout) => Err(RemoteError::Http(HttpError::Timeout)),
@@ -235,27 +279,6 @@ async fn landed<T>(flight: Option<Landing<T>>) -> Outcome<T> {
     let mut flight = flight.ok_or(RemoteError::Lost)?;
     let outcome = flight.wait_for(Option::is_some).await.map_err(|_| RemoteError::Lost)?;
     outcome.clone().unwrap_or(Err(RemoteError::Lost))
-}
-
-/// `Cache-Control`'s word on how long a response may be kept: `max-age`, or nothing at all for `no-store` and
-/// `no-cache`. `None` when it says neither.
-#[must_use]
-pub fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let mut found = None;
-    for value in headers.get_all(::http::header::CACHE_CONTROL) {
-        for directive in value.to_str().unwrap_or_default().split(',') {
-            let directive = directive.trim().to_ascii_lowercase();
-            if matches!(directive.as_str(), "no-store" | "no-cache") {
-                return Some(Duration::ZERO);
-            }
-            let seconds = directive.strip_prefix("max-age=").map(|seconds| seconds.trim_matches('"'));
-            // More than fits is long enough for the clamp that follows; what is no number is not said.
-            let seconds = seconds.filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
-            found =
-                found.or(seconds.map(|text| Duration::from_secs(text.parse().unwrap_or(u32::MAX.into()))));
-        }
-    }
-    found
 }
 
 #[cfg(test)]

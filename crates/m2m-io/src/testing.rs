@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::http::{Request, Response};
+use ::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
 use m2m_proto::time::UnixTime;
 use tokio::sync::watch;
@@ -43,11 +43,15 @@ impl Clock for StillClock {
     }
 }
 
+/// An answer; `None` is one that never comes.
+type Scripted = Option<Result<Response<Bytes>, HttpError>>;
+
 /// Answers from a list and remembers what it was asked.
 #[derive(Debug, Default)]
 pub(crate) struct ScriptedHttp {
-    answers: Mutex<VecDeque<Result<Response<Bytes>, HttpError>>>,
+    answers: Mutex<VecDeque<Scripted>>,
     asked: Mutex<Vec<(String, Limits)>>,
+    headers: Mutex<HeaderMap>,
 }
 
 impl ScriptedHttp {
@@ -56,11 +60,16 @@ impl ScriptedHttp {
     }
 
     pub(crate) fn respond(&self, response: Response<Bytes>) {
-        self.answers.lock().unwrap().push_back(Ok(response));
+        self.answers.lock().unwrap().push_back(Some(Ok(response)));
     }
 
     pub(crate) fn fail(&self, error: HttpError) {
-        self.answers.lock().unwrap().push_back(Err(error));
+        self.answers.lock().unwrap().push_back(Some(Err(error)));
+    }
+
+    /// The next request is never answered.
+    pub(crate) fn hang(&self) {
+        self.answers.lock().unwrap().push_back(None);
     }
 
     /// The URLs asked for since the last call.
@@ -72,6 +81,11 @@ impl ScriptedHttp {
     pub(crate) fn last_limits(&self) -> Limits {
         self.asked.lock().unwrap().last().unwrap().1.clone()
     }
+
+    /// The headers of the last request.
+    pub(crate) fn last_headers(&self) -> HeaderMap {
+        self.headers.lock().unwrap().clone()
+    }
 }
 
 impl HttpClient for ScriptedHttp {
@@ -81,9 +95,15 @@ impl HttpClient for ScriptedHttp {
         limits: &Limits,
     ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
         self.asked.lock().unwrap().push((request.uri().to_string(), limits.clone()));
+        self.headers.lock().unwrap().clone_from(request.headers());
         let answer =
             self.answers.lock().unwrap().pop_front().expect("a request that the test did not foresee");
-        Box::pin(async move { answer })
+        Box::pin(async move {
+            match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
     }
 }
 

@@ -80,6 +80,7 @@ impl IssuerKeys {
         let Self::Remote { keys, .. } = self else { return Err(Reason::UnknownKey) };
         keys.find(kid, algorithm).await.map_err(|error| match error {
             KeysError::Unavailable(error) => unavailable(&error),
+            KeysError::TooSoon => Reason::Unavailable(error.to_string()),
             _ => Reason::UnknownKey,
         })
     }

@@ -5,7 +5,7 @@
 //! [`ManualClock::START`](crate::ManualClock::START).
 
 mod cases;
-mod server;
+pub(crate) mod server;
 pub(crate) mod wire;
 
 use std::fmt::Debug;

@@ -167,7 +167,12 @@ fn canonical(origin: &str) -> String {
     Origin::parse(origin).expect("an origin").to_string()
 }
 
-async fn accept(response: Response<Body>, url: &Uri, limit: usize) -> Result<Response<Bytes>, HttpError> {
+/// Keeps the client's contract: no redirect, no more than `limit` bytes.
+pub(crate) async fn accept(
+    response: Response<Body>,
+    url: &Uri,
+    limit: usize,
+) -> Result<Response<Bytes>, HttpError> {
     let (parts, mut body) = response.into_parts();
     if matches!(parts.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         let location = parts.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());

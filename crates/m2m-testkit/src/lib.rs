@@ -10,6 +10,7 @@ mod clock;
 pub mod fixture;
 pub mod hostile;
 mod in_memory;
+pub mod key_server;
 mod keys;
 pub mod lab;
 pub mod peers;

@@ -43,6 +43,12 @@ pub const OAUTH4WEBAPI: Program = node("openid-client").run_by("oauth4webapi.mjs
 /// PyPI `authlib`, its session for `requests`.
 pub const AUTHLIB_CLIENT: Program = AUTHLIB.run_by("client.py");
 
+/// npm `jose` and `express-oauth2-jwt-bearer`: verifiers that fetch keys.
+pub const KEY_SET_NODE: Program = node("key-set-node").run_by("verifiers.mjs");
+
+/// PyPI `PyJWT`, its `PyJWKClient`.
+pub const PYJWT: Program = python("pyjwt").run_by("verifier.py");
+
 const fn node(name: &'static str) -> Program {
     Program { name, interpreter: "node", script: "server.mjs", installed: "node_modules" }
 }
@@ -171,6 +177,29 @@ pub fn fetched(name: &str, file: &str) -> Option<PathBuf> {
     assert!(!required(name), "required: {lack}");
     eprintln!("skipped: {lack}");
     None
+}
+
+/// A program that is installed on the machine: the first of these names or paths that is there.
+///
+/// `None`, said on stderr, where none is, as with [`Peer::start`].
+///
+/// # Panics
+///
+/// If it is required and absent.
+#[must_use]
+pub fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
+    let path = variable("PATH").unwrap_or_default();
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let found = places.iter().find_map(|place| {
+        let own = PathBuf::from(place);
+        let all = directories.iter().map(|directory| directory.join(place)).chain([own]);
+        all.into_iter().find(|candidate| candidate.is_absolute() && candidate.is_file())
+    });
+    if found.is_none() {
+        assert!(!required(name), "required: {name} is not installed");
+        eprintln!("skipped: {name} is not installed");
+    }
+    found
 }
 
 impl Drop for Peer {

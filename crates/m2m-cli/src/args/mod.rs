@@ -3,6 +3,7 @@
 pub mod admin;
 mod doctor;
 mod flags;
+mod gateway;
 mod keys;
 mod profile;
 mod profile_export;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 pub use admin::Admin;
 pub use doctor::Doctor;
 pub use flags::ProfileFlags;
+pub use gateway::{Dialect, Gateway};
 pub use keys::{Keygen, KeygenKind};
 pub use profile::{
     Destination, Profile, ProfileAdd, ProfileCommand, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
@@ -110,6 +112,8 @@ pub enum Command {
     Keygen(Keygen),
     /// Run an authorization server; --dev is one to develop against
     Serve(Serve),
+    /// Check tokens in front of a program, or for the proxy before it
+    Gateway(Gateway),
     /// Print a completion script for a shell
     Completion(Completion),
 }
@@ -166,6 +170,7 @@ impl Cli {
                 Command::Admin(command) => command.json,
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
+                Command::Gateway(command) => command.json,
                 Command::Request(_) | Command::Completion(_) => false,
             }
     }

@@ -21,7 +21,7 @@ stop it: /readyz answers 503, no connection is accepted any more, requests under
 way get 10 s, then exit 0. A second signal ends it at once with exit 130.";
 
 /// What was typed is not repeated: it may be a secret that stands where it should not.
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port such as 127.0.0.1:8400 or [::]:443")
 }
 

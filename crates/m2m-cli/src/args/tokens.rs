@@ -173,6 +173,9 @@ Example:
   m2m token | m2m verify --issuer https://login.example.com \\
       --audience https://api.example.com
 
+  m2m verify --issuer https://login.example.com --audience api \\
+      --jwks-file keys.json --token-file token.jwt      without a network
+
 Exit 0: the token is valid for that audience; 11: it is not; 5, 6, 9 or 10: the
 issuer's keys cannot be had.")]
 pub struct Verify {
@@ -185,6 +188,12 @@ pub struct Verify {
     /// Scope that the token must carry; may be repeated
     #[arg(long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,
+    /// Where the issuer's keys are [default: as its metadata says]
+    #[arg(long, value_name = "URL", conflicts_with = "jwks_file")]
+    pub jwks_uri: Option<String>,
+    /// The issuer's keys (a JWK set); nothing is fetched
+    #[arg(long, value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
     /// Where the token comes from.
     #[command(flatten)]
     pub token: TokenInput,

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod gateway;
 pub(crate) mod inspect;
 pub(crate) mod introspect;
 pub(crate) mod keygen;

@@ -7,10 +7,11 @@ use http::StatusCode;
 use m2m_io::reqwest::ReqwestHttp;
 use m2m_io::{BoxFuture, HttpClient, HttpError, Limits};
 use m2m_proto::error::ErrorCode;
+use m2m_proto::jose::JwkSet;
 use m2m_proto::scope::Scope;
 use m2m_proto::token::access_token::VerifiedClaims;
-use m2m_proto::uri::{Issuer, PlainHttp};
-use m2m_resource_server::{Reason, Rejection, Verifier};
+use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
+use m2m_resource_server::{KeysFrom, Reason, Rejection, TrustedIssuer, Verifier};
 use serde_json::{Value, json};
 
 use super::typed_token;
@@ -20,6 +21,8 @@ use crate::connect;
 use crate::exit::{Exit, Failure};
 use crate::output::{Reader, printable};
 use crate::settings::value::parse_time;
+
+const MAX_KEYS_BYTES: u64 = 1024 * 1024;
 
 pub(crate) async fn run(typed: &Verify, around: &Surroundings) -> Result<Exit, Failure> {
     let required = Scope::parse(&typed.require_scope.join(" "));
@@ -50,9 +53,7 @@ pub(crate) async fn run(typed: &Verify, around: &Surroundings) -> Result<Exit, F
 fn verifier(typed: &Verify, around: &Surroundings) -> Result<(Verifier, Arc<Remembering>), Failure> {
     let issuer =
         Issuer::parse(&typed.issuer).map_err(|error| Failure::usage(format!("--issuer: {error}")))?;
-    issuer.endpoint().check_transport(PlainHttp::LoopbackOnly).map_err(|error| {
-        Failure::usage(format!("--issuer: {error}")).hint("keys fetched in the clear could be anybody's")
-    })?;
+    let keys = keys(typed, &issuer)?;
     let timeout = typed.timeout.as_deref().map(parse_time).transpose();
     let timeout = timeout.map_err(|problem| Failure::usage(format!("--timeout: {problem}")))?;
     let mut http = ReqwestHttp::builder();
@@ -62,12 +63,37 @@ fn verifier(typed: &Verify, around: &Surroundings) -> Result<(Verifier, Arc<Reme
     let inner = http.build().map_err(|error| connect::http_failure(&error))?;
     let http = Arc::new(Remembering { inner, timeout, last: std::sync::Mutex::default() });
     let verifier = Verifier::builder()
-        .trust(issuer, typed.audience.as_str())
+        .trust_with(TrustedIssuer::new(issuer).audience(typed.audience.as_str()).keys(keys))
         .http(Arc::clone(&http) as Arc<dyn HttpClient>)
         .clock(Arc::clone(&around.clock))
         .build()
         .map_err(|error| Failure::usage(error.to_string()))?;
     Ok((verifier, http))
+}
+
+/// Where the keys come from; never in the clear beyond this machine.
+fn keys(typed: &Verify, issuer: &Issuer) -> Result<KeysFrom, Failure> {
+    let unsafe_at = |flag: &str, error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{flag}: {error}")).hint("keys fetched in the clear could be anybody's")
+    };
+    if let Some(path) = &typed.jwks_file {
+        let wrong = |problem: &dyn std::fmt::Display| {
+            Failure::configuration(format!("{}: {problem}", path.display()))
+                .hint("expected a JWK set such as {\"keys\":[…]}; m2m keygen writes one")
+        };
+        let bytes = m2m_io::file::read_file(path, MAX_KEYS_BYTES).map_err(|error| wrong(&error))?;
+        return JwkSet::decode(&bytes).map(KeysFrom::Fixed).map_err(|error| wrong(&error));
+    }
+    if let Some(text) = &typed.jwks_uri {
+        let url = EndpointUri::parse(text).map_err(|error| Failure::usage(format!("--jwks-uri: {error}")))?;
+        url.check_transport(PlainHttp::LoopbackOnly).map_err(|error| unsafe_at("--jwks-uri", &error))?;
+        return Ok(KeysFrom::Url(url));
+    }
+    issuer
+        .endpoint()
+        .check_transport(PlainHttp::LoopbackOnly)
+        .map_err(|error| unsafe_at("--issuer", &error))?;
+    Ok(KeysFrom::Discovery)
 }
 
 /// Remembers how the last exchange ended, so that "the keys cannot be had" ends with the exit code of the cause.

@@ -79,7 +79,8 @@ impl TrustedProxies {
         &self.networks
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this peer's headers count.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 

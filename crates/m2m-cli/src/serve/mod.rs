@@ -7,16 +7,16 @@
 mod check;
 pub(crate) mod database;
 pub(crate) mod dev;
-mod exposition;
+pub(crate) mod exposition;
 mod file;
-mod forwarded;
+pub(crate) mod forwarded;
 pub(crate) mod founding;
 pub(crate) mod key;
-mod network;
+pub(crate) mod network;
 pub(crate) mod open;
 mod running;
 pub(crate) mod settings;
-mod sockets;
+pub(crate) mod sockets;
 pub(crate) mod sqlite;
 pub(crate) mod stated;
 

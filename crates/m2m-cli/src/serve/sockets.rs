@@ -64,7 +64,11 @@ impl Sockets {
     }
 }
 
-fn secured(
+/// Speaks TLS with this certificate, if there is one.
+///
+/// # Errors
+/// Only when the crypto library has no safe protocol version.
+pub(crate) fn secured(
     listener: Listener,
     own: Option<&Arc<RenewedCertificate>>,
     asks: Asks,
@@ -75,7 +79,11 @@ fn secured(
     Ok(listener.tls(config))
 }
 
-async fn bind(address: SocketAddr, around: &Surroundings) -> Result<Listener, Failure> {
+/// A listener there.
+///
+/// # Errors
+/// Exit 3: the address is taken or not ours.
+pub(crate) async fn bind(address: SocketAddr, around: &Surroundings) -> Result<Listener, Failure> {
     Listener::bind(address, Arc::clone(&around.clock)).await.map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::PermissionDenied => {

@@ -17,11 +17,13 @@ use super::secret::{NOT_A_VARIABLE, SecretReference, is_variable_name, place};
 pub use super::value::Profile;
 use super::value::{Origin, Sourced, Value, is_one_line, parse_time};
 use crate::exit::Failure;
+use crate::gateway::file as gateway;
+use crate::gateway::stated::Stated;
 
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
-const TOP_LEVEL: [&str; 3] = ["default", "profiles", "egress"];
+const TOP_LEVEL: [&str; 4] = ["default", "profiles", "egress", "gateway"];
 
 /// A whole file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +36,8 @@ pub struct Document {
     pub profiles: BTreeMap<String, Profile>,
     /// Origins and address ranges that may be dialled although a document names them.
     pub egress: Vec<String>,
+    /// What `m2m gateway` is to do.
+    pub(crate) gateway: Option<Stated>,
 }
 
 /// The reader of a file of settings: what [`Document`] and the server's file have in common.
@@ -109,6 +113,7 @@ impl<'a> Parser<'a> {
                 "default" => document.default = Some(self.string(value, "default")?),
                 "profiles" => document.profiles = self.profiles(value)?,
                 "egress" => document.egress = self.egress(value)?,
+                "gateway" => document.gateway = Some(gateway::parse(self, value)?),
                 other => return Err(self.unknown(at, other, TOP_LEVEL.into_iter())),
             }
         }

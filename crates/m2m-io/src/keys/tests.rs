@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use ::http::Response;
+use bytes::Bytes;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin};
 
 use super::{KeysError, KeysLocation, RemoteKeys};
 use crate::remote::RemoteError;
-use crate::testing::{ScriptedHttp, StillClock};
+use crate::testing::{ScriptedHttp, StillClock, settle};
 use crate::{HttpError, Reach, RemoteMetadata};
 
 /// RFC 8037 appendix A.2.
@@ -48,42 +50,146 @@ async fn without_an_id_only_a_single_candidate_will_do() {
     assert_eq!(keys.find(None, Algorithm::EdDsa).await.unwrap_err(), KeysError::Ambiguous);
 }
 
+async fn refusal(keys: &RemoteKeys, key_id: &str) -> KeysError {
+    keys.find(Some(key_id), Algorithm::EdDsa).await.unwrap_err()
+}
+
 #[tokio::test]
 async fn an_unknown_id_fetches_once_per_cooldown() {
     let (keys, http, clock) = setup();
     http.answer(200, set(&[ED]));
-    for index in 0..10 {
-        let made_up = format!("made-up-{index}");
-        assert_eq!(keys.find(Some(&made_up), Algorithm::EdDsa).await.unwrap_err(), KeysError::Unknown);
+    assert_eq!(refusal(&keys, "made-up-0").await, KeysError::Unknown, "the fetch came after the question");
+    for index in 1..10 {
+        assert_eq!(refusal(&keys, &format!("made-up-{index}")).await, KeysError::TooSoon);
     }
+    assert_eq!(refusal(&keys, "made-up-0").await, KeysError::Unknown, "remembered");
     assert_eq!(http.asked().len(), 1);
     clock.advance(30);
     http.answer(200, set(&[ED, EC]));
-    assert_eq!(keys.find(Some("made-up"), Algorithm::EdDsa).await.unwrap_err(), KeysError::Unknown);
-    assert_eq!(keys.find(Some("other"), Algorithm::EdDsa).await.unwrap_err(), KeysError::Unknown);
+    assert_eq!(refusal(&keys, "made-up").await, KeysError::Unknown);
+    assert_eq!(refusal(&keys, "other").await, KeysError::TooSoon);
     assert_eq!(http.asked().len(), 1);
     assert!(keys.find(Some("ec"), Algorithm::Es256).await.is_ok(), "the fetch brought a new key");
 }
 
+/// Whoever guesses the name of the next key must not make it wait.
 #[tokio::test]
-async fn an_id_that_a_fetch_did_not_bring_waits_longer_each_time() {
+async fn an_absent_id_is_looked_for_again_after_each_cooldown() {
     let (keys, http, clock) = setup();
-    let ask = async || keys.find(Some("gone"), Algorithm::EdDsa).await.unwrap_err();
+    for _ in 0..10 {
+        http.answer(200, set(&[EC]));
+        assert_eq!(refusal(&keys, "ed").await, KeysError::Unknown);
+        clock.advance(29);
+        assert_eq!(refusal(&keys, "ed").await, KeysError::Unknown);
+        assert_eq!(http.asked().len(), 1);
+        clock.advance(1);
+    }
+    http.answer(200, set(&[EC, ED]));
+    assert!(keys.find(Some("ed"), Algorithm::EdDsa).await.is_ok());
+}
+
+/// A set that was on its way when the token came is older than the token's key may be.
+#[tokio::test]
+async fn an_id_that_joined_a_fetch_is_not_unknown() {
+    let (keys, http, clock) = setup();
+    http.answer(200, set(&[EC]));
+    keys.find(Some("ec"), Algorithm::Es256).await.unwrap();
+    clock.advance(30);
+    http.answer(200, set(&[EC]));
+    let both = tokio::join!(refusal(&keys, "first"), refusal(&keys, "ed"));
+    assert_eq!(both, (KeysError::Unknown, KeysError::TooSoon));
+    clock.advance(30);
+    http.answer(200, set(&[EC, ED]));
+    assert!(keys.find(Some("ed"), Algorithm::EdDsa).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_renewal_is_conditional_and_the_search_for_a_key_is_not() {
+    let (keys, http, clock) = setup();
+    let tagged = |status: u16, body: String| {
+        Response::builder().status(status).header("etag", "\"1\"").body(Bytes::from(body)).unwrap()
+    };
+    let condition = || http.last_headers().get("if-none-match").map(|tag| tag.to_str().unwrap().to_owned());
+    http.respond(tagged(200, set(&[EC])));
+    let first = keys.find(Some("ec"), Algorithm::Es256).await.unwrap();
+    clock.advance(480);
+    http.respond(tagged(304, String::new()));
+    assert!(keys.peek(Some("ec"), Algorithm::Es256).is_some(), "due: renewed behind");
+    settle().await;
+    assert_eq!((http.asked().len(), condition()), (2, Some("\"1\"".to_owned())));
+    clock.advance(479);
+    let same = keys.peek(Some("ec"), Algorithm::Es256).unwrap();
+    assert!(Arc::ptr_eq(&first, &same), "fresh again, and not parsed again");
+    // A server that forgets to change the tag.
+    http.respond(tagged(200, set(&[EC, ED])));
+    assert!(keys.find(Some("ed"), Algorithm::EdDsa).await.is_ok());
+    assert_eq!((http.asked().len(), condition()), (1, None));
+}
+
+#[tokio::test]
+async fn a_set_of_which_nothing_is_usable_is_damage_and_an_empty_one_is_not() {
+    let (keys, http, clock) = setup();
+    let find = async || keys.find(Some("ed"), Algorithm::EdDsa).await;
     http.answer(200, set(&[ED]));
-    assert_eq!(ask().await, KeysError::Unknown);
+    find().await.unwrap();
+    for poison in [r#"{"keys":[{"kty":"XX"},7]}"#, r#"{"keys":null}"#, "[]", r#"{"keys":[],"keys":[]}"#, ""] {
+        clock.advance(600);
+        http.answer(200, poison);
+        assert!(find().await.is_ok(), "{poison}");
+        let error = refusal(&keys, "other").await;
+        assert!(matches!(error, KeysError::Unavailable(RemoteError::Document(_))), "{poison}: {error}");
+    }
+    clock.advance(600);
+    http.answer(200, r#"{"keys":[]}"#);
+    assert!(find().await.is_ok(), "renewed behind the caller's back, as the last fetch failed");
+    settle().await;
+    assert_eq!(find().await.unwrap_err(), KeysError::Unknown, "withdrawn");
+    assert_eq!(refusal(&keys, "another").await, KeysError::TooSoon);
+    clock.advance(30);
+    http.answer(200, r#"{"keys":[]}"#);
+    assert_eq!(find().await.unwrap_err(), KeysError::Unknown);
+}
+
+#[tokio::test]
+async fn a_key_that_a_newer_set_lacks_is_unknown_at_once() {
+    let (keys, http, clock) = setup();
+    http.answer(200, set(&[ED, &ED.replace("\"ed\"", "\"other\"")]));
+    keys.set().await.unwrap();
+    clock.advance(30);
+    http.answer(200, set(&[EC]));
+    keys.find(Some("ec"), Algorithm::Es256).await.unwrap();
+    assert_eq!(refusal(&keys, "ed").await, KeysError::Unknown);
+    assert_eq!(refusal(&keys, "other").await, KeysError::Unknown);
+    assert_eq!(refusal(&keys, "made-up").await, KeysError::TooSoon);
+    assert_eq!(http.asked().len(), 2);
     clock.advance(30);
     http.answer(200, set(&[ED]));
-    assert_eq!(ask().await, KeysError::Unknown);
-    assert_eq!(http.asked().len(), 2);
-    clock.advance(59);
-    assert_eq!(ask().await, KeysError::Unknown);
-    assert_eq!(http.asked().len(), 0, "the first wait is 60 s");
-    clock.advance(1);
+    assert!(keys.find(Some("ed"), Algorithm::EdDsa).await.is_ok(), "it came back");
+}
+
+/// A discovery document that hangs must not take the time in which the keys are fetched.
+#[tokio::test]
+async fn metadata_that_hang_leave_time_for_the_keys() {
+    let (http, clock) = (Arc::new(ScriptedHttp::default()), Arc::new(StillClock::new()));
+    let issuer = Issuer::parse("https://as.example").unwrap();
+    let metadata = RemoteMetadata::new(issuer, http.clone(), clock.clone());
+    let keys = RemoteKeys::new(KeysLocation::Metadata(metadata), http.clone(), clock.clone());
+    http.answer(
+        200,
+        r#"{"issuer":"https://as.example","token_endpoint":"https://as.example/token",
+        "jwks_uri":"https://as.example/jwks"}"#,
+    );
     http.answer(200, set(&[ED]));
-    assert_eq!(ask().await, KeysError::Unknown);
-    clock.advance(119);
-    assert_eq!(ask().await, KeysError::Unknown);
-    assert_eq!(http.asked().len(), 1, "the second is 120 s");
+    keys.find(Some("ed"), Algorithm::EdDsa).await.unwrap();
+    clock.advance(600);
+    http.hang();
+    http.answer(200, set(&[ED, EC]));
+    let search = keys.find(Some("ec"), Algorithm::Es256);
+    let (found, ()) = tokio::join!(search, async {
+        settle().await;
+        clock.advance(5);
+    });
+    assert!(found.is_ok(), "{found:?}");
 }
 
 #[tokio::test]

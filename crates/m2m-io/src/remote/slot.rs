@@ -13,7 +13,8 @@ pub struct Knobs {
     pub timeout: Duration,
     /// After a failed fetch, or before a fetch demanded out of turn, this much time passes; default 30 s.
     pub cooldown: Duration,
-    /// A document is fresh this long unless its server says less (and never less than the cooldown); default 10 min.
+    /// A document is fresh this long unless its server says less; default 10 min. Never so little that it would be
+    /// renewed within a cooldown.
     pub max_age: Duration,
     /// A document that cannot be renewed serves this long after it went stale; default 1 h. A key that its issuer
     /// withdrew lives on at most this long if the issuer cannot be reached.
@@ -123,7 +124,8 @@ impl<T: Clone, E: Clone> Slot<T, E> {
 
     /// The fetch brought `value`; `max_age` is what its server said.
     pub(crate) fn succeeded(&mut self, value: T, max_age: Option<Duration>, now: Duration) {
-        let least = self.knobs.cooldown.min(self.knobs.max_age);
+        // So long that the renewal, which comes before the end, is no second fetch within a cooldown.
+        let least = (self.knobs.cooldown.saturating_mul(DUE_AT.1) / DUE_AT.0).min(self.knobs.max_age);
         let fresh = max_age.unwrap_or(self.knobs.max_age).clamp(least, self.knobs.max_age);
         let stale = now.saturating_add(fresh);
         self.held = Some(Held {
@@ -258,7 +260,9 @@ mod tests {
         check(None, 480);
         check(Some(at(86_400)), 480);
         check(Some(at(100)), 80);
-        check(Some(at(0)), 24);
+        check(Some(at(38)), 31);
+        check(Some(at(37)), 30);
+        check(Some(at(0)), 30);
     }
 
     #[test]

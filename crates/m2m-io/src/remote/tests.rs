@@ -2,12 +2,11 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use ::http::StatusCode;
 use tokio::sync::Semaphore;
 
-use super::{Fetch, Fetched, Knobs, Remote, RemoteError, max_age};
+use super::{Fetch, Fetched, Knobs, Remote, RemoteError, Renewal};
 use crate::testing::{StillClock, settle};
 use crate::{BoxFuture, HttpError, task};
 
@@ -185,18 +184,43 @@ async fn a_stale_document_waits_for_the_new_one_and_survives_failure() {
 }
 
 #[tokio::test]
-async fn renewed_fetches_once_per_cooldown() {
+async fn the_ceiling_may_pass_while_a_fetch_hangs() {
+    let setup = Setup::new([Step::Bring("a"), Step::Hang]);
+    setup.open();
+    assert_eq!(setup.get().await, Ok("a"));
+    setup.clock.advance(4198);
+    let mut caller = Box::pin(setup.get());
+    assert!(started(&mut caller).await);
+    settle().await;
+    setup.clock.advance(5);
+    assert_eq!(caller.await, Err(RemoteError::Http(HttpError::Timeout)));
+}
+
+#[tokio::test]
+async fn a_renewal_is_once_per_cooldown_and_says_how_new_it_is() {
     let setup = Setup::new([Step::Bring("a"), Step::Bring("b"), Step::Fail]);
     setup.open();
     assert_eq!(setup.get().await, Ok("a"));
-    assert!(setup.remote.renewed().await.is_none());
+    assert_eq!(setup.remote.renewal().await, Renewal::TooSoon);
     setup.clock.advance(30);
-    assert_eq!(setup.remote.renewed().await.unwrap().as_deref(), Ok(&"b"));
+    let both = tokio::join!(setup.remote.renewal(), setup.remote.renewal());
+    assert_eq!(both, (Renewal::Fetched(Arc::new("b")), Renewal::Joined(Arc::new("b"))));
     setup.clock.advance(30);
-    assert_eq!(setup.remote.renewed().await.unwrap(), Err(failure()));
-    assert_eq!(setup.remote.renewed().await.unwrap(), Err(failure()), "the last failure while it cools down");
+    assert_eq!(setup.remote.renewal().await, Renewal::Failed(failure()));
+    assert_eq!(setup.remote.renewal().await, Renewal::Failed(failure()), "while it cools down");
     assert_eq!(setup.get().await, Ok("b"));
     assert_eq!(setup.fetches(), 3);
+}
+
+#[tokio::test]
+async fn a_document_says_whether_it_was_fetched_after_the_question() {
+    let setup = Setup::new([Step::Bring("a"), Step::Fail]);
+    setup.open();
+    let obtain = async || setup.remote.obtain().await.map(|(value, own)| (*value, own));
+    assert_eq!(tokio::join!(obtain(), obtain()), (Ok(("a", true)), Ok(("a", false))));
+    assert_eq!(obtain().await, Ok(("a", false)));
+    setup.clock.advance(600);
+    assert_eq!(obtain().await, Ok(("a", false)), "the fetch failed");
 }
 
 #[test]
@@ -212,28 +236,6 @@ fn a_runtime_that_ends_is_no_deadlock() {
     });
     drop(runtime);
     assert!(setup.remote.peek().is_none());
-}
-
-#[test]
-fn cache_control() {
-    let check = |values: &[&str], expect: Option<u64>| {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(header::CACHE_CONTROL, HeaderValue::from_str(value).unwrap());
-        }
-        assert_eq!(max_age(&headers), expect.map(Duration::from_secs), "{values:?}");
-    };
-    check(&[], None);
-    check(&["max-age=60"], Some(60));
-    check(&["public, Max-Age=60, must-revalidate"], Some(60));
-    check(&["public", "max-age=\"60\""], Some(60));
-    check(&["max-age=60, no-store"], Some(0));
-    check(&["no-cache"], Some(0));
-    check(&["max-age=99999999999999999999"], Some(u32::MAX.into()));
-    check(&["max-age=-1"], None);
-    check(&["max-age="], None);
-    check(&["max-age=1.5"], None);
-    check(&["s-maxage=60"], None);
 }
 
 #[test]

@@ -83,9 +83,14 @@ async fn converse(mut stream: TcpStream, script: Script, record: Record) {
     let request = Recorded::of(&request);
     record.push(request.clone());
     let answer = next(&script);
-    let bytes = match &answer {
+    send(&mut stream, &answer, &request).await;
+}
+
+/// Answers `request` and ends the connection, if the answer has an end.
+pub(crate) async fn send(stream: &mut TcpStream, answer: &Answer, request: &Recorded) {
+    let bytes = match answer {
         Answer::Whole(response) => whole(response),
-        Answer::React(react) => whole(&react(&request)),
+        Answer::React(react) => whole(&react(request)),
         Answer::Gzip(length) => compressed(*length),
         Answer::Cut(response) => {
             let mut bytes = whole(response);

@@ -5,10 +5,20 @@ mod crash;
 #[cfg(feature = "roles")]
 mod demo_fails;
 mod doctor;
+#[cfg(unix)]
+mod gateway_peers;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
+#[cfg(feature = "roles")]
+mod issuers;
+#[cfg(feature = "roles")]
+mod jwt_attacks;
+#[cfg(feature = "roles")]
+mod key_server;
 mod lab;
+#[cfg(feature = "roles")]
+mod many_tokens;
 #[cfg(all(feature = "roles", unix))]
 mod nodes;
 #[cfg(feature = "roles")]
@@ -21,6 +31,8 @@ mod peer_clients;
 mod peer_mock_server;
 #[cfg(feature = "roles")]
 mod peer_oidc_provider;
+#[cfg(feature = "roles")]
+mod peer_verifiers;
 #[cfg(unix)]
 mod postgres;
 #[cfg(feature = "roles")]

@@ -4,7 +4,7 @@
 //! `cargo xtask test` fetches it and then requires it.
 
 mod binary;
-mod party;
+pub(crate) mod party;
 
 use m2m_client::{
     CertificateSource, Client, ClientBuilder, Credentials, Dpop, ErrorKind, HttpFactory, KeySource, TokenSpec,
@@ -143,7 +143,7 @@ async fn oidc_provider_gives_tokens_by_mutual_tls_at_its_endpoint_aliases() {
 
 /// The aliases are on another port, so not on the issuer's origin: the operator
 /// has to allow it.
-fn with_certificate(
+pub(crate) fn with_certificate(
     party: &Party,
     method: ClientAuthMethod,
     pem: &Certificate,

@@ -229,6 +229,38 @@ async fn a_request_that_takes_long_is_not_idle() {
     tasks.shutdown().await;
 }
 
+/// An answer that streams, or a tunnel: its head is long gone.
+#[tokio::test]
+async fn a_connection_is_not_idle_while_something_of_it_is_held() {
+    let kept = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keeps = Arc::clone(&kept);
+    let holding = Router::new().route(
+        "/",
+        get(move |Extension(held): Extension<Held>| async move {
+            keeps.lock().unwrap().push(held);
+            "none"
+        }),
+    );
+    let clock = StillClock::new();
+    let listener = listen_by(&clock).await.forwarding();
+    let address = listener.address();
+    let tasks = Tasks::new();
+    tasks.spawn("listener", listener.serve(holding, tasks.stopping()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(GET).await.unwrap();
+    let first = answer(&mut stream).await;
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    for (sleeps, seconds) in [(1, 10), (2, 30), (3, 30)] {
+        clock.advance(sleeps, Duration::from_secs(seconds)).await;
+    }
+    clock.advance(4, Duration::ZERO).await;
+    stream.write_all(GET).await.unwrap();
+    let second = answer(&mut stream).await;
+    assert!(second.starts_with("HTTP/1.1 200"), "it was taken for idle: {second}");
+    kept.lock().unwrap().clear();
+    tasks.shutdown().await;
+}
+
 /// By the runtime's own time, which is hyper's, and which jumps ahead while nobody has anything to do.
 #[tokio::test(start_paused = true)]
 async fn an_http2_peer_that_is_gone_is_noticed() {

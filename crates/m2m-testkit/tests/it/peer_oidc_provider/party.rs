@@ -11,32 +11,32 @@ use serde_json::{Map, Value, json};
 use crate::peer::{Shell, public_jwk};
 
 /// The algorithms of private_key_jwt that the peer takes.
-pub(super) const ALGORITHMS: &[Algorithm] =
+pub(crate) const ALGORITHMS: &[Algorithm] =
     &[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
 
 const CLIENT_DNS: &str = "svc.orders.example";
 
 /// A running peer and everything its clients hold.
-pub(super) struct Party {
-    pub(super) server: Peer,
+pub(crate) struct Party {
+    pub(crate) server: Peer,
     /// Where the binary runs.
-    pub(super) shell: Shell,
+    pub(crate) shell: Shell,
     /// PEM of the authority that signed the server's and one client's certificate.
-    pub(super) ca: String,
-    pub(super) signed: Certificate,
-    pub(super) self_signed: Certificate,
+    pub(crate) ca: String,
+    pub(crate) signed: Certificate,
+    pub(crate) self_signed: Certificate,
     keys: Vec<(Algorithm, SigningKey)>,
 }
 
 /// A certificate and its private key, PEM.
-pub(super) struct Certificate {
-    pub(super) chain: String,
-    pub(super) key: String,
+pub(crate) struct Certificate {
+    pub(crate) chain: String,
+    pub(crate) key: String,
 }
 
 impl Party {
     /// `None`, said on stderr, where the peer is not there.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let keys: Vec<_> = ALGORITHMS.iter().map(|alg| (*alg, SigningKey::generate(*alg).unwrap())).collect();
         let ca = authority();
         let server_certificate = issue(&ca, "127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
@@ -60,7 +60,7 @@ impl Party {
         Some(Self { server, shell: Shell::new(), ca: ca.pem(), signed, self_signed, keys })
     }
 
-    pub(super) fn key(&self, algorithm: Algorithm) -> &SigningKey {
+    pub(crate) fn key(&self, algorithm: Algorithm) -> &SigningKey {
         &self.keys.iter().find(|(alg, _)| *alg == algorithm).unwrap().1
     }
 }

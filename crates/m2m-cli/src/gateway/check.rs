@@ -1,0 +1,181 @@
+//! What a gateway may not be told to do, with what to do instead. Pure.
+//!
+//! Enforces, in this order: one thing to do, and whose tokens count; a certificate with its key; no tokens in the clear
+//! beyond this machine, unless a proxy in front ends TLS; client certificates only where something can show them and
+//! something can hand them over; one listener per address.
+//! Does not enforce: that files can be read and ports be had, which is seen when they are opened.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::settings::LISTEN;
+use super::stated::Stated;
+use crate::exit::Failure;
+
+const MAX_SHUTDOWN_DELAY: Duration = Duration::from_secs(300);
+
+/// All rules.
+///
+/// # Errors
+/// Exit 3 for the first that is broken.
+pub(crate) fn all(stated: &Stated) -> Result<(), Failure> {
+    for rule in [work, issuers, pair, transport, certificates, upstream, listeners, times] {
+        rule(stated)?;
+    }
+    Ok(())
+}
+
+fn refuse(problem: impl Into<String>, advice: &str) -> Result<(), Failure> {
+    Err(Failure::configuration(problem).hint(advice))
+}
+
+fn listen(stated: &Stated) -> SocketAddr {
+    stated.listen.unwrap_or(LISTEN)
+}
+
+fn work(stated: &Stated) -> Result<(), Failure> {
+    match (&stated.upstream, stated.forward_auth) {
+        (Some(_), Some(_)) => refuse(
+            "upstream and forward_auth exclude each other",
+            "with an upstream this is the proxy; forward_auth answers another proxy's question: run two",
+        ),
+        (None, None) => refuse(
+            "nothing to do: no upstream and no forward_auth",
+            "--upstream http://127.0.0.1:3000 is the program to protect; --forward-auth nginx answers a proxy",
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn issuers(stated: &Stated) -> Result<(), Failure> {
+    let advice = "--issuer URL is whose tokens are accepted, --audience AUD the API that they must be for";
+    match (&stated.issuer, &stated.audience) {
+        (None, None) if stated.trust.is_empty() => refuse("no issuer is trusted", advice),
+        (None, Some(_)) => refuse("audience needs issuer", advice),
+        (Some(issuer), None) => {
+            refuse(format!("no audience is set for tokens of {}", issuer.as_str()), advice)
+        }
+        (None, None) if stated.jwks_uri.is_some() => refuse("jwks_uri needs issuer", advice),
+        _ => Ok(()),
+    }
+}
+
+fn pair(stated: &Stated) -> Result<(), Failure> {
+    match (&stated.tls_cert, &stated.tls_key) {
+        (Some(_), None) => {
+            refuse("tls_cert needs tls_key", "name the certificate's private key: --tls-key FILE")
+        }
+        (None, Some(_)) => refuse("tls_key needs tls_cert", "name the key's certificate: --tls-cert FILE"),
+        _ => Ok(()),
+    }
+}
+
+fn transport(stated: &Stated) -> Result<(), Failure> {
+    let has_tls = stated.tls_cert.is_some();
+    if has_tls && stated.behind_tls_proxy {
+        return refuse(
+            "behind_tls_proxy and tls_cert contradict each other",
+            "with tls_cert this gateway speaks TLS to the proxy too: leave behind_tls_proxy out",
+        );
+    }
+    if listen(stated).ip().is_loopback() || has_tls || stated.behind_tls_proxy {
+        return Ok(());
+    }
+    refuse(
+        format!("plain HTTP at {} would carry tokens in the clear", listen(stated)),
+        "give --tls-cert and --tls-key; or --behind-tls-proxy, where a proxy in front ends TLS; or listen on 127.0.0.1",
+    )
+}
+
+// spec: 8705-RS2
+fn certificates(stated: &Stated) -> Result<(), Failure> {
+    if stated.client_certs && stated.tls_cert.is_none() {
+        return refuse(
+            "client_certs needs tls_cert and tls_key",
+            "client certificates are shown in the TLS handshake; where a proxy ends TLS, client_cert_header takes \
+             them from it instead",
+        );
+    }
+    if stated.client_cert_header && stated.trusted_proxies.is_empty() {
+        return refuse(
+            "client_cert_header needs trusted_proxies",
+            "anybody can write a header: trusted_proxies = [\"10.0.0.5\"] names the proxies whose Client-Cert counts",
+        );
+    }
+    Ok(())
+}
+
+fn upstream(stated: &Stated) -> Result<(), Failure> {
+    let settings = [
+        ("upstream_host", stated.upstream_host.is_some()),
+        ("upstream_ca", stated.upstream_ca.is_some()),
+        ("upstream_timeout", stated.upstream_timeout.is_some()),
+    ];
+    match settings.into_iter().find(|(_, is_set)| *is_set && stated.upstream.is_none()) {
+        Some((name, _)) => refuse(format!("{name} is for an upstream, and there is none"), "leave it out"),
+        None => Ok(()),
+    }
+}
+
+fn listeners(stated: &Stated) -> Result<(), Failure> {
+    let metrics = stated.metrics_listen.filter(|address| address.port() != 0);
+    if metrics == Some(listen(stated)) {
+        return refuse("metrics_listen and listen are the same address", "give each its own port");
+    }
+    Ok(())
+}
+
+fn times(stated: &Stated) -> Result<(), Failure> {
+    if stated.shutdown_delay > MAX_SHUTDOWN_DELAY {
+        return refuse(
+            "shutdown_delay is longer than 5m",
+            "5s is enough for most load balancers to look away",
+        );
+    }
+    if stated.upstream_timeout == Some(Duration::ZERO) {
+        return refuse("upstream_timeout is nothing", "the program needs some time to answer: 60s");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use m2m_proto::uri::Issuer;
+
+    use super::*;
+
+    fn good() -> Stated {
+        Stated {
+            upstream: Some("http://127.0.0.1:3000".to_owned()),
+            issuer: Some(Issuer::parse("https://as.example").unwrap()),
+            audience: Some("orders".to_owned()),
+            ..Stated::default()
+        }
+    }
+
+    #[test]
+    fn each_rule_refuses_what_it_names() {
+        let check = |change: &dyn Fn(&mut Stated), expect: Option<&str>| {
+            let mut stated = good();
+            change(&mut stated);
+            let problem = all(&stated).err().map(|failure| failure.message().to_owned());
+            assert_eq!(problem.as_deref(), expect);
+        };
+        check(&|_| {}, None);
+        check(&|stated| stated.upstream = None, Some("nothing to do: no upstream and no forward_auth"));
+        check(&|stated| stated.audience = None, Some("no audience is set for tokens of https://as.example"));
+        check(&|stated| stated.issuer = None, Some("audience needs issuer"));
+        check(&|stated| (stated.issuer, stated.audience) = (None, None), Some("no issuer is trusted"));
+        check(&|stated| stated.tls_key = Some("k".into()), Some("tls_key needs tls_cert"));
+        check(&|stated| stated.tls_cert = Some("c".into()), Some("tls_cert needs tls_key"));
+        let everywhere = "0.0.0.0:80".parse().ok();
+        let clear = Some("plain HTTP at 0.0.0.0:80 would carry tokens in the clear");
+        check(&|stated| stated.listen = everywhere, clear);
+        check(&|stated| (stated.listen, stated.behind_tls_proxy) = (everywhere, true), None);
+        check(&|stated| stated.client_certs = true, Some("client_certs needs tls_cert and tls_key"));
+        check(&|stated| stated.client_cert_header = true, Some("client_cert_header needs trusted_proxies"));
+        let same = Some("metrics_listen and listen are the same address");
+        check(&|stated| stated.metrics_listen = Some(LISTEN), same);
+        check(&|stated| stated.upstream_timeout = Some(Duration::ZERO), Some("upstream_timeout is nothing"));
+    }
+}

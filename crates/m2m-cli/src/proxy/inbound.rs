@@ -1,0 +1,220 @@
+//! The gate: a request in, and either the proof that it may go on, or the answer to give instead.
+//!
+//! Enforces, in this order: fields that others believe are removed, before anything is decided, so that no way out of
+//! here carries them ([`super::identity`]); the path can be read in one way; a rule lets the request in, or the token
+//! that it demands does ([`m2m_resource_server`]); the token is taken out, unless it is to be passed; then the fields
+//! that say whose it was are set. [`Admitted`] and [`Verdict`] have private fields and are made here alone, and nothing
+//! else is forwarded: there is no error, no timeout and no setting after which a request goes on without one.
+//! Does not enforce: where it goes to and how ([`super::upstream`]).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, TRAILER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use m2m_proto::names::header;
+use m2m_resource_server::{Reason, Rejection, RequestParts, Verifier};
+
+use super::hop;
+use super::identity::{self, Believed};
+use super::path::Path;
+use super::rules::{Decision, Rules};
+
+/// Whether the program sees the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// It does not: it cannot lose what it never had.
+    Removed,
+    /// It does.
+    Passed,
+}
+
+/// Why a request goes on, or does not: the label of metrics and logs.
+pub(crate) type Cause = Cow<'static, str>;
+
+/// The answer to a request that does not go on.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// What to answer.
+    pub(crate) answer: Box<Response<Bytes>>,
+    /// Why.
+    pub(crate) cause: Cause,
+}
+
+impl Refused {
+    /// An answer of our own, with a sentence for the person who reads it.
+    pub(crate) fn plain(status: StatusCode, cause: &'static str, text: &str) -> Self {
+        let mut answer = Response::new(Bytes::from(format!("{text}\n")));
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self { answer: Box::new(answer), cause: Cow::Borrowed(cause) }
+    }
+
+    /// Whether the fault is ours or our surroundings', and not the sender's.
+    pub(crate) fn is_error(&self) -> bool {
+        self.answer.status().is_server_error()
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        let cause = match (rejection.reason(), rejection.code()) {
+            (Reason::NoToken, _) => Cow::Borrowed("no_token"),
+            (Reason::Unavailable(_), _) => Cow::Borrowed("unavailable"),
+            (_, Some(code)) => Cow::Owned(code.as_str().to_owned()),
+            (_, None) => Cow::Borrowed("misconfigured"),
+        };
+        Self { answer: Box::new(rejection.to_response()), cause }
+    }
+}
+
+/// That a request may go on, and whose it is.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    fields: Vec<(HeaderName, HeaderValue)>,
+    nonce: Option<HeaderValue>,
+    cause: &'static str,
+}
+
+impl Verdict {
+    /// What is told to the program.
+    pub(crate) fn fields(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.fields
+    }
+
+    /// The nonce that the next proof of the client must carry (RFC 9449 §8.2).
+    pub(crate) fn nonce(&self) -> Option<&HeaderValue> {
+        self.nonce.as_ref()
+    }
+
+    /// `public` or `token`.
+    pub(crate) fn cause(&self) -> &'static str {
+        self.cause
+    }
+}
+
+/// A request that may go on as it is: cleaned, and dressed with who it is.
+#[derive(Debug)]
+pub(crate) struct Admitted<B> {
+    request: Request<B>,
+    verdict: Verdict,
+    believed: Arc<Believed>,
+}
+
+impl<B> Admitted<B> {
+    /// `public` or `token`.
+    pub(crate) fn cause(&self) -> &'static str {
+        self.verdict.cause
+    }
+
+    /// Takes it apart, for the one who sends it on; the names are for trailers, which come later.
+    pub(super) fn open(self) -> (Request<B>, Verdict, Trailers) {
+        (self.request, self.verdict, Trailers(self.believed))
+    }
+}
+
+/// What trailers of a request may be.
+#[derive(Clone, Debug)]
+pub(super) struct Trailers(Arc<Believed>);
+
+impl Trailers {
+    /// Removes what a header section would not be allowed to say, and what decides about access (RFC 9110 §6.5.1).
+    pub(super) fn clean(&self, trailers: &mut HeaderMap) {
+        hop::strip(trailers);
+        self.0.strip(trailers);
+        for name in
+            [AUTHORIZATION, http::header::HOST, http::header::COOKIE, http::header::CONTENT_LENGTH, TRAILER]
+        {
+            trailers.remove(name);
+        }
+        trailers.remove(header::DPOP);
+    }
+}
+
+/// What every request goes through.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    verifier: Verifier,
+    rules: Rules,
+    believed: Arc<Believed>,
+    token: Token,
+}
+
+impl Gate {
+    /// A gate of these parts.
+    pub(crate) fn new(verifier: Verifier, rules: Rules, believed: Believed, token: Token) -> Self {
+        Self { verifier, rules, believed: Arc::new(believed), token }
+    }
+
+    /// The names that are removed.
+    pub(crate) fn believed(&self) -> &Believed {
+        &self.believed
+    }
+
+    /// Whether the program sees the token.
+    pub(crate) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Whether this request may go on.
+    ///
+    /// # Errors
+    /// What to answer instead: 400, 401, 403, 503.
+    pub(crate) async fn judge(&self, asked: &RequestParts<'_>) -> Result<Verdict, Refused> {
+        let ambiguous = |problem: super::path::Ambiguous| {
+            Refused::plain(StatusCode::BAD_REQUEST, "ambiguous_path", problem.text())
+        };
+        let path = Path::of(asked.uri).map_err(ambiguous)?;
+        let required = match self.rules.decide(asked.method, &path).map_err(ambiguous)? {
+            Decision::Public => return Ok(Verdict { fields: Vec::new(), nonce: None, cause: "public" }),
+            Decision::NoRule => {
+                return Err(Refused::plain(StatusCode::FORBIDDEN, "no_rule", "no rule lets this request in"));
+            }
+            Decision::Token(required) => required,
+        };
+        let token = self.verifier.verify(asked).await?;
+        required.check(&token)?;
+        let fields = identity::fields(&token).map_err(|identity::TooLong| {
+            Refused::plain(StatusCode::FORBIDDEN, "identity_too_long", "a claim of the token is too long")
+        })?;
+        let nonce = self.verifier.next_nonce().and_then(|nonce| nonce.to_header().ok());
+        Ok(Verdict { fields, nonce, cause: "token" })
+    }
+
+    /// Cleans the request and lets it go on, or not.
+    ///
+    /// # Errors
+    /// As [`Gate::judge`].
+    pub(crate) async fn admit<B>(&self, request: Request<B>) -> Result<Admitted<B>, Refused> {
+        let (mut parts, body) = request.into_parts();
+        self.believed.strip(&mut parts.headers);
+        let asked = RequestParts {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            certificate: parts.extensions.get(),
+        };
+        let verdict = self.judge(&asked).await?;
+        self.dress(&mut parts, &verdict);
+        Ok(Admitted {
+            request: Request::from_parts(parts, body),
+            verdict,
+            believed: Arc::clone(&self.believed),
+        })
+    }
+
+    /// Last what `Connection` names, then ours: nobody can name ours.
+    fn dress(&self, parts: &mut Parts, verdict: &Verdict) {
+        if self.token == Token::Removed {
+            parts.headers.remove(AUTHORIZATION);
+            parts.headers.remove(header::DPOP);
+        }
+        hop::strip(&mut parts.headers);
+        for (name, value) in &verdict.fields {
+            parts.headers.insert(name, value.clone());
+        }
+    }
+}

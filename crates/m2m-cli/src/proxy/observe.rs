@@ -1,0 +1,26 @@
+//! Names of what the gateway counts. Labels are few and closed: no client id, no path, no token.
+
+use super::inbound::Refused;
+
+/// Requests, by `decision` (`allow`, `deny`, `error`) and `cause` (`token`, `public`; `no_token`, `no_rule`,
+/// `ambiguous_path` or the wire code of the refusal; `unavailable`, `upstream_timeout` and so on).
+pub(crate) const REQUESTS: &str = "m2m_gateway_requests_total";
+/// Seconds until the head of the program's answer, the check included.
+pub(crate) const SECONDS: &str = "m2m_gateway_request_seconds";
+
+/// Counts one that went on.
+pub(super) fn allowed(cause: &'static str) {
+    metrics::counter!(REQUESTS, "decision" => "allow", "cause" => cause).increment(1);
+}
+
+/// Counts one that did not, and says why.
+pub(super) fn refused(refused: &Refused) {
+    let decision = if refused.is_error() { "error" } else { "deny" };
+    metrics::counter!(REQUESTS, "decision" => decision, "cause" => refused.cause.clone()).increment(1);
+    let (cause, status) = (refused.cause.as_ref(), refused.answer.status().as_u16());
+    if refused.is_error() {
+        tracing::warn!(cause, status, "a request failed");
+    } else {
+        tracing::debug!(cause, status, "a request was refused");
+    }
+}
