@@ -7,7 +7,8 @@
 //! ([`check`](m2m_proto::introspection::Introspection::check)), its times again on every use of a kept answer. A token
 //! is sent to the one server that it can be of, never to others. Requests with one token at the same time ask once.
 //! Does not enforce: possession, which is checked after, for both kinds of token alike.
-//! Limits: at most 64 questions under way for each client, more are answered 503; see [`answers`] for what is kept.
+//! Limits: at most 64 questions under way for each client, more are answered 503; 10 s for each, so that no answer that
+//! decides is older than that and the time for which answers are kept; see [`answers`] for what is kept.
 
 // spec: 7662-RS1, 7662-RS2
 
@@ -32,6 +33,8 @@ use crate::observe;
 
 const MAX_QUESTIONS: usize = 64;
 const OPAQUE_MAX_AGE: Duration = Duration::from_secs(10);
+/// A question takes no longer than this, with all attempts of the client: what its answer says may be as old.
+const MAX_QUESTION: Duration = Duration::from_secs(10);
 
 /// Which tokens are asked about at the authorization server (RFC 7662).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +42,9 @@ const OPAQUE_MAX_AGE: Duration = Duration::from_secs(10);
 pub enum Introspect {
     /// Only those that are no JWT. Answers are kept for 10 s.
     Opaque,
-    /// Only those that are JWTs, so that revocation is seen at once. They are checked here first, so garbage causes no
-    /// request. Answers are not kept.
+    /// Only those that are JWTs, so that revocation is seen with the next question. They are checked here first, so garbage causes no
+    /// request. Answers are not kept; requests with one token at the same time share one, which is never older than
+    /// the 10 s that a question may take.
     Jwt,
     /// Every token: [`Introspect::Opaque`] and [`Introspect::Jwt`]. Answers are not kept.
     Always,
@@ -90,6 +94,8 @@ impl Settings {
 #[derive(Debug)]
 pub(crate) struct Told {
     answer: Answer,
+    /// On the monotonic clock.
+    asked: Duration,
     checked: OnceLock<Arc<VerifiedIntrospection>>,
 }
 
@@ -121,9 +127,9 @@ impl Introspection {
         matches!(self.which, Introspect::Opaque | Introspect::Always).then_some(self.prefix.as_str())
     }
 
-    /// How old an answer may be that decides.
-    pub(crate) fn max_age(&self) -> Duration {
-        self.max_age
+    /// How old an answer may be that decides: kept, and before that on its way.
+    pub(crate) fn longest_use(&self) -> Duration {
+        self.max_age.saturating_add(MAX_QUESTION)
     }
 
     /// The server's answer, if it is `active`.
@@ -136,6 +142,10 @@ impl Introspection {
             }
             None => self.once(key, token).await?,
         };
+        // One who joined the question late, or was kept waiting, must not go by an older word than was promised.
+        if self.clock.monotonic().saturating_sub(told.asked) > self.longest_use() {
+            return Err(Reason::Unavailable("the introspection answer came too late".to_owned()));
+        }
         if told.answer.is_active() { Ok(told) } else { Err(Reason::Inactive) }
     }
 
@@ -168,10 +178,13 @@ impl Introspection {
     /// not called bad either.
     async fn question(&self, key: Key, token: &AccessToken) -> Outcome {
         let began = self.clock.monotonic();
-        let answer = self.client.introspect(token).await;
+        let answer = tokio::select! {
+            answer = self.client.introspect(token) => answer.map_err(|error| error.to_string()),
+            () = self.clock.sleep(MAX_QUESTION) => Err("the server takes too long".to_owned()),
+        };
         let answer = answer.map_err(|error| Reason::Unavailable(format!("introspection: {error}")))?;
         observe::introspected();
-        let told = Arc::new(Told { answer, checked: OnceLock::new() });
+        let told = Arc::new(Told { answer, asked: began, checked: OnceLock::new() });
         self.answers.keep(key, &told, began);
         Ok(told)
     }

@@ -1,6 +1,7 @@
 //! Whom to believe, about what: one entry per issuer, found by the exact `iss`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use m2m_io::{Clock, HttpClient, ReqwestHttp};
 use m2m_proto::jose::Algorithm;
@@ -87,6 +88,30 @@ impl Trust {
                 None => outside.introspection.clone(),
             },
         })
+    }
+
+    /// How long a token is accepted at most whose credential or client was withdrawn; `None`: until it expires.
+    pub(crate) fn withdrawn_credential(&self) -> Option<Duration> {
+        self.asked_or(self.withdrawals.credential_seen_within())
+    }
+
+    /// The same for a single token that was withdrawn.
+    pub(crate) fn withdrawn_token(&self) -> Option<Duration> {
+        self.asked_or(self.withdrawals.token_seen_within())
+    }
+
+    /// The server is asked about every token, or about those only that no document speaks of.
+    fn asked_or(&self, read: Option<Duration>) -> Option<Duration> {
+        #[cfg(feature = "introspection")]
+        if let Some(introspection) = &self.introspection {
+            let answers = introspection.longest_use();
+            return if introspection.asks_about_jwt() {
+                Some(answers)
+            } else {
+                read.map(|read| read.max(answers))
+            };
+        }
+        read
     }
 
     /// The identifier of ours that the token names, or any of them, for it to be refused by.

@@ -110,7 +110,8 @@ impl TrustedIssuer {
 
     /// Sets for how long fetched keys are used: `max_age` at most before they are fetched again (default 10 min; the
     /// issuer may say less, not below 30 s), and `outage` beyond that while they cannot be fetched (default 1 h).
-    /// Their sum bounds how long a key that the issuer withdrew is accepted.
+    /// The same goes for the metadata that leads to the keys, where they come by discovery. Their sum, for each of the
+    /// two documents, bounds how long a key that the issuer withdrew is accepted.
     #[must_use]
     pub fn keys_kept(mut self, max_age: Duration, outage: Duration) -> Self {
         self.key_times = Knobs { max_age, stale_if_error: outage, ..self.key_times };
@@ -135,7 +136,8 @@ impl TrustedIssuer {
     }
 
     /// Reads which single tokens the issuer withdrew from its feed at `url`: for `m2m server` it is
-    /// `ISSUER/oauth2/revocations`. Default: no feed is read.
+    /// `ISSUER/oauth2/revocations`. A token without `jti`, which no feed can name, is then refused. Default: no feed is
+    /// read.
     #[must_use]
     pub fn revocation_feed(mut self, url: EndpointUri) -> Self {
         self.withdrawals.feed = Some(url);

@@ -18,7 +18,6 @@
 //! cause a fetch, only a correctly signed one can fill the replay memory.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri};
 use m2m_io::Clock;
@@ -35,7 +34,7 @@ use crate::cache::Recent;
 use crate::config::VerifierBuilder;
 use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
-use crate::issuers::{Issuers, Trust};
+use crate::issuers::Issuers;
 use crate::metadata::Described;
 use crate::observe;
 use crate::verified::{Checked, HeaderKid, Source, VerifiedAccessToken};
@@ -65,21 +64,6 @@ pub(crate) struct Parts {
     pub(crate) described: Option<Described>,
     pub(crate) recent: Recent,
     pub(crate) template: Arc<ChallengeTemplate>,
-}
-
-impl Parts {
-    /// How long a withdrawn token of this issuer is accepted at most; `None`: until it expires.
-    pub(crate) fn withdrawn_token(&self, trust: &Trust) -> Option<Duration> {
-        let lists = trust.withdrawals.seen_within();
-        #[cfg(feature = "introspection")]
-        if let Some(introspection) = &trust.introspection {
-            let answers = introspection.max_age();
-            // Asked about every token, or about those only that no list speaks of.
-            let all = introspection.asks_about_jwt();
-            return if all { Some(answers) } else { lists.map(|lists| lists.max(answers)) };
-        }
-        lists
-    }
 }
 
 /// Checks access tokens for one API. Cheap to clone: all clones are one verifier.

@@ -1,4 +1,5 @@
 use m2m_client::{Credentials, Endpoints, FixedSecret, Server};
+use m2m_io::HttpClient;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::WireError;
 use m2m_proto::jose::Algorithm;
@@ -13,10 +14,12 @@ use crate::error::Rejection;
 use crate::fixture::*;
 use crate::verified::VerifiedAccessToken;
 
+mod waits;
+
 const INTROSPECT: &str = "https://as.example/introspect";
 const TOKEN: &str = "https://as.example/token";
 
-fn client(documents: &Arc<Documents>, clock: &Arc<FixedClock>) -> Client {
+fn client(http: &Arc<impl HttpClient + 'static>, clock: &Arc<FixedClock>) -> Client {
     let url = |text: &str| EndpointUri::parse(text).unwrap();
     let mut endpoints = Endpoints::token(url(TOKEN));
     endpoints.introspection = Some(url(INTROSPECT));
@@ -25,7 +28,7 @@ fn client(documents: &Arc<Documents>, clock: &Arc<FixedClock>) -> Client {
     Client::builder(Server::endpoints(endpoints))
         .client_id(ClientId::parse("orders").unwrap())
         .credentials(Credentials::secret(Arc::new(secret), None, method))
-        .http(Arc::clone(documents) as _)
+        .http(Arc::clone(http) as _)
         .clock(Arc::clone(clock) as _)
         .build()
         .unwrap()
@@ -246,7 +249,7 @@ async fn a_bad_jwt_is_refused_without_asking() {
 #[test]
 fn answers_are_bounded_and_made_up_tokens_push_no_real_one_out() {
     let answers = Answers::new(Duration::from_secs(10));
-    let told = |answer| Arc::new(Told { answer, checked: OnceLock::new() });
+    let told = |answer| Arc::new(Told { answer, asked: Duration::ZERO, checked: OnceLock::new() });
     let (inactive, active) =
         (told(Answer::inactive()), told(Answer::active(m2m_proto::jose::Claims::default())));
     answers.keep([0; 32], &active, Duration::ZERO);
@@ -265,7 +268,7 @@ fn answers_are_bounded_and_made_up_tokens_push_no_real_one_out() {
 #[test]
 fn the_newest_answer_counts() {
     let answers = Answers::new(Duration::from_secs(10));
-    let told = |answer| Arc::new(Told { answer, checked: OnceLock::new() });
+    let told = |answer| Arc::new(Told { answer, asked: Duration::ZERO, checked: OnceLock::new() });
     let (inactive, active) =
         (told(Answer::inactive()), told(Answer::active(m2m_proto::jose::Claims::default())));
     for (second, told) in [(0, &active), (1, &inactive), (2, &active), (3, &inactive)] {
@@ -447,8 +450,8 @@ mod several {
             asking.verifier = Verifier::builder().trust_with(one).build().unwrap();
             asking.verifier.revocation_window().token.map(|window| window.as_secs())
         };
-        assert_eq!(window(Introspect::Always, None), Some(0));
-        assert_eq!(window(Introspect::Jwt, Some(20)), Some(20));
+        assert_eq!(window(Introspect::Always, None), Some(10));
+        assert_eq!(window(Introspect::Jwt, Some(20)), Some(30));
         assert_eq!(window(Introspect::Opaque, None), None, "nobody is asked about its JWTs");
     }
 }
