@@ -142,10 +142,16 @@ impl VerifiedAccessToken {
         }
     }
 
-    /// Whether it names `audience`. That it names one of those that the verifier is for was checked.
+    /// Whether it names `audience`, in `aud` or where the profile of its issuer has it. That it names one of those that the verifier is for was checked.
     #[must_use]
     pub fn is_for(&self, audience: &str) -> bool {
-        self.claims().aud.as_ref().is_some_and(|named| named.contains(audience))
+        match &self.source {
+            Source::Jwt(checked) => checked.claims.names(audience, &checked.trust.profile),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => {
+                token.claims().aud.as_ref().is_some_and(|named| named.contains(audience))
+            }
+        }
     }
 
     /// Whether it has what a route demands.

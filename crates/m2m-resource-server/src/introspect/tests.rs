@@ -232,6 +232,24 @@ async fn a_revoked_jwt_is_seen_at_once() {
     assert_eq!(asking.server.fetched(), 2, "nothing is kept");
 }
 
+/// Which issuer a JWT is of, it says itself, however it is written: it is shown to no other.
+#[tokio::test]
+async fn a_jwt_of_another_issuer_is_not_taken_for_opaque() {
+    for header in [
+        "{\n\"alg\":\"ES256\"}",
+        " {\"alg\":\"ES256\"}",
+        "{\"alg\":\"ES256\"}",
+        "{\"alg\":\"ES256\",\"alg\":1}",
+    ] {
+        let asking = Asking::new(Introspect::Opaque);
+        asking.says(&active());
+        let [header, payload] =
+            [header, r#"{"iss":"https://other.example"}"#].map(m2m_proto::jose::base64url::encode);
+        asking.reason(&format!("{header}.{payload}.AAAA")).await;
+        assert_eq!(asking.server.fetched(), 0);
+    }
+}
+
 /// The server's word never makes a bad JWT good, and garbage never reaches it.
 #[tokio::test]
 async fn a_bad_jwt_is_refused_without_asking() {
