@@ -272,7 +272,7 @@ fn observe_outcome(reason: &Reason) {
     crate::observe::refused(&reason.label(), reason.cause());
     match reason {
         Reason::Misconfigured(_) => tracing::error!(%reason, "request refused"),
-        Reason::Unavailable(_) => tracing::warn!(%reason, "request refused"),
+        // What cannot be had is warned of where it fails, once for all requests.
         _ => tracing::debug!(%reason, "request refused"),
     }
 }

@@ -7,12 +7,14 @@
 //! ([`check`](m2m_proto::introspection::Introspection::check)), its times again on every use of a kept answer. A token
 //! is sent to the one server that it can be of, never to others. Requests with one token at the same time ask once.
 //! Does not enforce: possession, which is checked after, for both kinds of token alike.
-//! Limits: at most 64 questions under way for each client, more are answered 503; 10 s for each, so that no answer that
+//! Limits: for each client at most 64 questions under way about opaque tokens, which anybody can make up, and 64 about
+//! tokens whose signature was checked; more are answered 503; after a failure one question each 5 s ([`cooldown`]); 10 s for each, so that no answer that
 //! decides is older than that and the time for which answers are kept; see [`answers`] for what is kept.
 
 // spec: 7662-RS1, 7662-RS2
 
 mod answers;
+mod cooldown;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +29,7 @@ use m2m_proto::token::AccessToken;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use self::answers::{Answers, Key};
+use self::cooldown::Cooldown;
 use crate::error::Reason;
 use crate::issuers::{Issuers, Trust};
 use crate::observe;
@@ -84,7 +87,9 @@ impl Settings {
             answers: Answers::new(self.max_age),
             max_age: self.max_age,
             clock,
-            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            opaque: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            signed: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            cooldown: Cooldown::default(),
             flights: Mutex::default(),
         }
     }
@@ -103,6 +108,15 @@ type Outcome = Result<Arc<Told>, Reason>;
 /// Holds its place among the questions under way for as long as anybody waits.
 type Flight = Arc<(OnceCell<Outcome>, OwnedSemaphorePermit)>;
 
+/// What is known of a token before it is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing: anybody may have made it up.
+    Opaque,
+    /// Its issuer signed it.
+    Signed,
+}
+
 /// Asks one server, and keeps answers for a while.
 #[derive(Debug)]
 pub(crate) struct Introspection {
@@ -112,7 +126,10 @@ pub(crate) struct Introspection {
     answers: Answers,
     max_age: Duration,
     clock: Arc<dyn Clock>,
-    questions: Arc<Semaphore>,
+    /// Room for questions, of either kind.
+    opaque: Arc<Semaphore>,
+    signed: Arc<Semaphore>,
+    cooldown: Cooldown,
     flights: Mutex<HashMap<Key, Flight>>,
 }
 
@@ -133,14 +150,14 @@ impl Introspection {
     }
 
     /// The server's answer, if it is `active`.
-    pub(crate) async fn ask(&self, token: &AccessToken) -> Result<Arc<Told>, Reason> {
+    pub(crate) async fn ask(&self, token: &AccessToken, standing: Standing) -> Result<Arc<Told>, Reason> {
         let key = crypto::sha256(token.expose().as_bytes());
         let told = match self.answers.get(&key, self.clock.monotonic()) {
             Some(kept) => {
                 observe::introspection_kept();
                 kept
             }
-            None => self.once(key, token).await?,
+            None => self.once(key, token, standing).await?,
         };
         // One who joined the question late, or was kept waiting, must not go by an older word than was promised.
         if self.clock.monotonic().saturating_sub(told.asked) > self.longest_use() {
@@ -150,8 +167,8 @@ impl Introspection {
     }
 
     /// Asks, or waits for whoever is asking about the same token.
-    async fn once(&self, key: Key, token: &AccessToken) -> Result<Arc<Told>, Reason> {
-        let flight = self.flight(key)?;
+    async fn once(&self, key: Key, token: &AccessToken, standing: Standing) -> Result<Arc<Told>, Reason> {
+        let flight = self.flight(key, standing)?;
         let outcome = flight.0.get_or_init(|| self.question(key, token)).await.clone();
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if flights.get(&key).is_some_and(|current| Arc::ptr_eq(current, &flight)) {
@@ -160,16 +177,21 @@ impl Introspection {
         outcome
     }
 
-    fn flight(&self, key: Key) -> Result<Flight, Reason> {
+    fn flight(&self, key: Key, standing: Standing) -> Result<Flight, Reason> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&key) {
             return Ok(Arc::clone(flight));
         }
         // Whoever gave up waiting may have left theirs behind.
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
-        let permit = Arc::clone(&self.questions).try_acquire_owned();
+        let room = match standing {
+            Standing::Opaque => &self.opaque,
+            Standing::Signed => &self.signed,
+        };
         let busy = |_| Reason::Unavailable("too many introspection requests under way".to_owned());
-        let flight: Flight = Arc::new((OnceCell::new(), permit.map_err(busy)?));
+        let permit = Arc::clone(room).try_acquire_owned().map_err(busy)?;
+        self.cooldown.turn(self.clock.monotonic())?;
+        let flight: Flight = Arc::new((OnceCell::new(), permit));
         flights.insert(key, Arc::clone(&flight));
         Ok(flight)
     }
@@ -179,15 +201,28 @@ impl Introspection {
     async fn question(&self, key: Key, token: &AccessToken) -> Outcome {
         let began = self.clock.monotonic();
         let answer = tokio::select! {
-            answer = self.client.introspect(token) => answer.map_err(|error| error.to_string()),
-            () = self.clock.sleep(MAX_QUESTION) => Err("the server takes too long".to_owned()),
+            answer = self.client.introspect(token) => answer.map_err(|error| (error.to_string(), is_down(&error))),
+            () = self.clock.sleep(MAX_QUESTION) => Err(("the server takes too long".to_owned(), true)),
         };
-        let answer = answer.map_err(|error| Reason::Unavailable(format!("introspection: {error}")))?;
+        let answer = answer.map_err(|(error, down)| {
+            let error = format!("introspection: {error}");
+            if down {
+                self.cooldown.failed(&error, self.clock.monotonic());
+            }
+            Reason::Unavailable(error)
+        })?;
+        self.cooldown.answered();
         observe::introspected();
         let told = Arc::new(Told { answer, asked: began, checked: OnceLock::new() });
         self.answers.keep(key, &told, began);
         Ok(told)
     }
+}
+
+/// Whether the server cannot be asked; what it holds against one token says nothing about the next one.
+fn is_down(error: &m2m_client::Error) -> bool {
+    let answered = error.status().is_some_and(|status| status < 500 && status != 429);
+    error.is_transient() && !answered
 }
 
 impl Told {

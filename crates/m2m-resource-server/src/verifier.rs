@@ -22,10 +22,11 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Uri};
 use m2m_io::Clock;
 use m2m_proto::client_auth::PeerCertificate;
-use m2m_proto::dpop::DpopNonce;
+use m2m_proto::dpop::{DpopNonce, ProofError};
 use m2m_proto::error::{ErrorCode, WireError};
 #[cfg(feature = "introspection")]
 use m2m_proto::jose::jws::is_meant_as_jws;
+use m2m_proto::names::header;
 use m2m_proto::time::Skew;
 use m2m_proto::token::AccessToken;
 use m2m_proto::token::access_token::{self, VerifiedClaims};
@@ -36,6 +37,8 @@ use crate::cache::Recent;
 use crate::config::VerifierBuilder;
 use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
+#[cfg(feature = "introspection")]
+use crate::introspect::Standing;
 use crate::issuers::Issuers;
 use crate::metadata::Described;
 use crate::observe;
@@ -123,7 +126,8 @@ impl Verifier {
     }
 
     /// Checks a JWT without a request around it: signature, issuer, audience, times and the rest of
-    /// the claims.
+    /// the claims; and that it was not withdrawn, where lists or a feed are read or its server is asked about JWTs.
+    /// An opaque token is refused.
     ///
     /// Possession is **not** checked, as there is nothing to check it with: what the token is bound
     /// to is in [`VerifiedClaims::confirmation`]. Never let a request in on this.
@@ -131,11 +135,19 @@ impl Verifier {
     /// # Errors
     /// A [`Rejection`].
     pub async fn verify_token(&self, token: &str) -> Result<VerifiedClaims, Rejection> {
-        let checked = self.jwt(token).await.and_then(|checked| {
+        let checked = self.jwt_alone(token).await.and_then(|checked| {
             checked.claims.check_times(self.parts.clock.wall(), self.parts.skew)?;
             Ok(checked)
         });
         checked.map(|checked| checked.claims.clone()).map_err(|reason| self.reject(reason, None))
+    }
+
+    async fn jwt_alone(&self, token: &str) -> Result<Arc<Checked>, Reason> {
+        #[cfg(feature = "introspection")]
+        if let Ok(token) = AccessToken::parse(token) {
+            return self.jwt_that_stands(&token).await;
+        }
+        self.jwt(token).await
     }
 
     async fn check(
@@ -147,6 +159,10 @@ impl Verifier {
         let dpop = self.parts.dpop.as_ref();
         if is_dpop && dpop.is_none() {
             return Err(Reason::DpopNotAccepted);
+        }
+        // Whoever brings no proof causes no question and no fetch.
+        if is_dpop && !request.headers.contains_key(header::DPOP) {
+            return Err(ProofError::Missing.into());
         }
         let source = self.source(presentation.token()).await?;
         // It may have waited; from here on nothing does.
@@ -174,19 +190,25 @@ impl Verifier {
         if let Some(opaque) =
             self.parts.issuers.opaque(token.expose()).filter(|_| !is_meant_as_jws(token.expose()))
         {
-            let told = opaque.introspection.ask(token).await?;
+            let told = opaque.introspection.ask(token, Standing::Opaque).await?;
             let asked = opaque.trust.as_deref();
             let checked = told.check(asked, &self.parts.issuers, self.parts.skew, self.parts.clock.wall())?;
             return Ok(Source::Introspected(checked));
         }
+        self.jwt_that_stands(token).await.map(Source::Jwt)
+    }
+
+    /// A JWT that is good now, and that its server stands by, where that is asked about each.
+    #[cfg(feature = "introspection")]
+    async fn jwt_that_stands(&self, token: &AccessToken) -> Result<Arc<Checked>, Reason> {
         let checked = self.jwt(token.expose()).await?;
         if let Some(introspection) = checked.trust.introspection.as_ref().filter(|one| one.asks_about_jwt()) {
             // The claims are those that were signed; only whether the token stands is asked.
-            if !introspection.ask(token).await?.is_of(&checked.trust) {
+            if !introspection.ask(token, Standing::Signed).await?.is_of(&checked.trust) {
                 return Err(Reason::UnknownIssuer);
             }
         }
-        Ok(Source::Jwt(checked))
+        Ok(checked)
     }
 
     /// A JWT that is good now, possession apart: remembered and looked at again, or checked from the start.

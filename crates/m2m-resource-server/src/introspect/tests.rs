@@ -312,6 +312,7 @@ async fn many_requests_with_one_token_ask_once() {
     assert!(all(asked).await.iter().all(Result::is_err));
     assert_eq!(asking.server.fetched(), 1);
     asking.says(&active());
+    asking.clock.advance(5);
     asking.verify(&text).await.unwrap();
 }
 

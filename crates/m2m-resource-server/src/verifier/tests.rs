@@ -441,7 +441,8 @@ mod bound {
         let metadata = r#"resource_metadata="https://orders.example/.well-known/oauth-protected-resource""#;
         let algs = r#"algs="ES256 ES384 EdDSA Ed25519 PS256""#;
         assert_eq!(found, [format!("Bearer {metadata}"), format!("DPoP {metadata}, {algs}")]);
-        let dpop = refusal(&verifier, &Asked::with("DPoP", "garbage")).await;
+        let proof = Proved::by(&key, "garbage").onto(Asked::with("DPoP", "garbage"));
+        let dpop = refusal(&verifier, &proof).await;
         assert!(dpop.challenges()[0].encode().to_str().unwrap().starts_with("DPoP error=\"invalid_token\""));
         assert_eq!(dpop.challenges()[1].error, None);
     }
