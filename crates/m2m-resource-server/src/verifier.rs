@@ -296,8 +296,8 @@ impl Verifier {
         self.parts.issuers.iter().map(|trust| trust.withdrawals.held_lists()).sum()
     }
 
-    /// A refusal where there is no verifier to refuse.
-    #[cfg(feature = "axum")]
+    /// A refusal where there is no verifier to refuse, or a demand that it cannot read.
+    #[cfg(any(feature = "axum", feature = "tonic"))]
     pub(crate) fn misconfigured(what: &'static str) -> Rejection {
         Rejection::new(Reason::Misconfigured(what), None, &Arc::default())
     }
