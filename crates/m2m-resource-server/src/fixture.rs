@@ -283,6 +283,10 @@ impl Documents {
         self.documents.lock().unwrap().insert(url.to_owned(), body.to_owned());
     }
 
+    pub(crate) fn get(&self, url: &str) -> String {
+        self.documents.lock().unwrap()[url].clone()
+    }
+
     /// Leaves requests without an answer, or no longer.
     #[cfg(feature = "introspection")]
     pub(crate) fn toggle_hanging(&self) {

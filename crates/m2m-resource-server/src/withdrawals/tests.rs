@@ -68,7 +68,12 @@ impl Reading {
 
     /// A token for a day, with this claim `status`.
     fn token(&self, status: Value) -> String {
+        self.token_of("t1", status)
+    }
+
+    fn token_of(&self, jti: &str, status: Value) -> String {
         let mut claims = claims();
+        claims.insert("jti".to_owned(), json!(jti));
         claims.insert("exp".to_owned(), json!(NOW.seconds() + 86_400));
         claims.insert("status".to_owned(), status);
         signed(&self.key, "at+jwt", &claims)

@@ -63,6 +63,35 @@ async fn a_token_that_no_feed_can_name_is_refused_where_one_is_read() {
     }
 }
 
+/// What said less is not played back, neither while the issuer answers with it nor when nothing else can be had.
+#[tokio::test]
+async fn an_older_document_does_not_take_the_place_of_a_newer_one() {
+    let reading = Reading::new(|trusted| {
+        fed(followed(trusted)).withdrawals_kept(Duration::from_secs(40), Duration::from_secs(20))
+    });
+    let old = [LIST, FEED].map(|url| reading.issuer.get(url));
+    let revoked = reading.placed(3);
+    let listed = reading.token_of("t2", json!({ "status_list": { "idx": 3, "uri": LIST } }));
+    reading.clock.advance(10);
+    reading.feed(&["t1"]);
+    reading.list(|list| list.set(3, Status::Invalid).unwrap());
+    assert_eq!(reading.ask(&revoked).await, Err(Reason::Withdrawn));
+    assert_eq!(reading.ask(&listed).await, Err(Reason::Withdrawn));
+    for (url, old) in [LIST, FEED].into_iter().zip(old) {
+        reading.issuer.put(url, &old);
+    }
+    for second in 0..200 {
+        reading.clock.advance(1);
+        assert!(reading.ask(&revoked).await.is_err() && reading.ask(&listed).await.is_err(), "{second}");
+        settle().await;
+    }
+    // A newer one is read again.
+    reading.feed(&[]);
+    reading.list(|_| {});
+    reading.clock.advance(5);
+    reading.ask(&listed).await.unwrap();
+}
+
 #[test]
 fn the_worst_of_all_issuers_counts() {
     let key = key(Algorithm::Es256, "k1");
