@@ -17,6 +17,7 @@ mod answers;
 mod cooldown;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use self::answers::{Answers, Key};
 use self::cooldown::Cooldown;
-use crate::error::Reason;
+use crate::error::{Error, Reason};
 use crate::issuers::{Issuers, Trust};
 use crate::observe;
 
@@ -53,50 +54,48 @@ pub enum Introspect {
     Always,
 }
 
-/// What was configured.
-#[derive(Debug, Clone)]
+/// What was configured, in any order.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    client: Client,
-    which: Introspect,
-    max_age: Duration,
-    prefix: String,
+    pub(crate) client: Option<(Client, Introspect)>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) prefix: Option<String>,
 }
 
 impl Settings {
-    pub(crate) fn new(client: Client, which: Introspect) -> Self {
-        let max_age = match which {
+    /// `None` where nothing is set. `whose` says of whom, should something be wrong.
+    ///
+    /// # Errors
+    /// Something is set, and no client.
+    pub(crate) fn build(
+        self,
+        clock: &Arc<dyn Clock>,
+        whose: impl FnOnce() -> String,
+    ) -> Result<Option<Arc<Introspection>>, Error> {
+        let Some((client, which)) = self.client else {
+            let nothing = self.max_age.is_none() && self.prefix.is_none();
+            return if nothing { Ok(None) } else { Err(Error::NoIntrospection(whose())) };
+        };
+        let max_age = self.max_age.unwrap_or(match which {
             Introspect::Opaque => OPAQUE_MAX_AGE,
             Introspect::Jwt | Introspect::Always => Duration::ZERO,
-        };
-        Self { client, which, max_age, prefix: String::new() }
-    }
-
-    pub(crate) fn max_age(self, max_age: Duration) -> Self {
-        Self { max_age, ..self }
-    }
-
-    pub(crate) fn prefix(self, prefix: String) -> Self {
-        Self { prefix, ..self }
-    }
-
-    pub(crate) fn build(self, clock: Arc<dyn Clock>) -> Introspection {
-        Introspection {
-            client: self.client,
-            which: self.which,
-            prefix: self.prefix,
-            answers: Answers::new(self.max_age),
-            max_age: self.max_age,
-            clock,
+        });
+        Ok(Some(Arc::new(Introspection {
+            client,
+            which,
+            prefix: self.prefix.unwrap_or_default(),
+            answers: Answers::new(max_age),
+            max_age,
+            clock: Arc::clone(clock),
             opaque: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             signed: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             cooldown: Cooldown::default(),
             flights: Mutex::default(),
-        }
+        })))
     }
 }
 
 /// An answer, and what became of it when it was first checked.
-#[derive(Debug)]
 pub(crate) struct Told {
     answer: Answer,
     /// On the monotonic clock.
@@ -117,8 +116,7 @@ pub(crate) enum Standing {
     Signed,
 }
 
-/// Asks one server, and keeps answers for a while.
-#[derive(Debug)]
+/// Asks one server, and keeps answers for a while. `Debug` shows none of them.
 pub(crate) struct Introspection {
     client: Client,
     which: Introspect,
@@ -131,6 +129,13 @@ pub(crate) struct Introspection {
     signed: Arc<Semaphore>,
     cooldown: Cooldown,
     flights: Mutex<HashMap<Key, Flight>>,
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Introspection");
+        shown.field("which", &self.which).field("max_age", &self.max_age).finish_non_exhaustive()
+    }
 }
 
 impl Introspection {

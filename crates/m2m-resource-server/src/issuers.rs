@@ -1,5 +1,6 @@
 //! Whom to believe, about what: one entry per issuer, found by the exact `iss`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +40,7 @@ impl Outside {
     }
 }
 
-/// A trusted issuer, checked, with its keys.
-#[derive(Debug)]
+/// A trusted issuer, checked, with its keys. `Debug` shows nothing of any token.
 pub(crate) struct Trust {
     pub(crate) issuer: Issuer,
     pub(crate) audiences: Vec<String>,
@@ -51,6 +51,14 @@ pub(crate) struct Trust {
     /// Its own, or the one for all.
     #[cfg(feature = "introspection")]
     pub(crate) introspection: Option<Arc<Introspection>>,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Trust");
+        shown.field("issuer", &self.issuer).field("audiences", &self.audiences);
+        shown.field("profile", &self.profile.name).finish_non_exhaustive()
+    }
 }
 
 impl Trust {
@@ -75,6 +83,10 @@ impl Trust {
         } else {
             Withdrawals::ignored()
         };
+        #[cfg(feature = "introspection")]
+        let introspection = one.introspection.build(&outside.clock, || one.issuer.as_str().to_owned())?;
+        #[cfg(feature = "introspection")]
+        let introspection = introspection.or_else(|| outside.introspection.clone());
         Ok(Self {
             issuer: one.issuer,
             audiences: one.audiences,
@@ -83,10 +95,7 @@ impl Trust {
             keys,
             withdrawals,
             #[cfg(feature = "introspection")]
-            introspection: match one.introspection {
-                Some(own) => Some(Arc::new(own.build(Arc::clone(&outside.clock)))),
-                None => outside.introspection.clone(),
-            },
+            introspection,
         })
     }
 

@@ -38,7 +38,7 @@ pub struct TrustedIssuer {
     pub(crate) key_times: Knobs,
     pub(crate) withdrawals: withdrawals::Settings,
     #[cfg(feature = "introspection")]
-    pub(crate) introspection: Option<crate::introspect::Settings>,
+    pub(crate) introspection: crate::introspect::Settings,
 }
 
 impl TrustedIssuer {
@@ -60,7 +60,7 @@ impl TrustedIssuer {
                 plain_http: PlainHttp::LoopbackOnly,
             },
             #[cfg(feature = "introspection")]
-            introspection: None,
+            introspection: crate::introspect::Settings::default(),
         }
     }
 
@@ -164,7 +164,7 @@ impl TrustedIssuer {
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspection(mut self, client: m2m_client::Client, which: crate::Introspect) -> Self {
-        self.introspection = Some(crate::introspect::Settings::new(client, which));
+        self.introspection.client = Some((client, which));
         self
     }
 
@@ -173,15 +173,16 @@ impl TrustedIssuer {
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
-        self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
+        self.introspection.max_age = Some(max_age);
         self
     }
 
-    /// Says how the issuer's opaque tokens begin: only those are shown to its server. Default: in any way.
+    /// Says how the issuer's opaque tokens begin: only those are shown to its server. Default: in any way. Needs a client
+    /// of the issuer's own ([`TrustedIssuer::introspection`]), set before or after.
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn opaque_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.introspection = self.introspection.map(|settings| settings.prefix(prefix.into()));
+        self.introspection.prefix = Some(prefix.into());
         self
     }
 

@@ -42,8 +42,7 @@ impl HeaderKid {
     }
 }
 
-/// A JWT that was good when it was checked, with what is needed to see whether it still is.
-#[derive(Debug)]
+/// A JWT that was good when it was checked, with what is needed to see whether it still is. `Debug` shows no claims.
 pub(crate) struct Checked {
     pub(crate) claims: VerifiedClaims,
     pub(crate) trust: Arc<Trust>,
@@ -53,6 +52,13 @@ pub(crate) struct Checked {
     pub(crate) key: Arc<VerifyingKey>,
     /// In a status list.
     pub(crate) place: Option<Place>,
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Checked");
+        shown.field("issuer", &self.trust.issuer).field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 impl Checked {
@@ -67,7 +73,7 @@ impl Checked {
 }
 
 /// Where the claims of an accepted token come from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Source {
     Jwt(Arc<Checked>),
     #[cfg(feature = "introspection")]
@@ -93,8 +99,9 @@ impl Source {
     }
 }
 
-/// A token that is good for this request. Made by [`Verifier::verify`](crate::Verifier::verify) only.
-#[derive(Debug, Clone)]
+/// A token that is good for this request. Made by [`Verifier::verify`](crate::Verifier::verify) only. `Debug` shows no
+/// claims.
+#[derive(Clone)]
 pub struct VerifiedAccessToken {
     source: Source,
     possession: Possession,
@@ -193,6 +200,12 @@ impl VerifiedAccessToken {
     /// A refusal of this token for `reason`, with the challenges of its verifier.
     pub(crate) fn reject(&self, reason: Reason) -> Rejection {
         Rejection::new(reason, Some(self.scheme), &self.template)
+    }
+}
+
+impl fmt::Debug for VerifiedAccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedAccessToken").field("scheme", &self.scheme).finish_non_exhaustive()
     }
 }
 

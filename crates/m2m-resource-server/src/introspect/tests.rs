@@ -14,6 +14,7 @@ use crate::error::Rejection;
 use crate::fixture::*;
 use crate::verified::VerifiedAccessToken;
 
+mod several;
 mod waits;
 
 const INTROSPECT: &str = "https://as.example/introspect";
@@ -232,6 +233,27 @@ async fn a_revoked_jwt_is_seen_at_once() {
     assert_eq!(asking.server.fetched(), 2, "nothing is kept");
 }
 
+/// What is written to a log of one request says nothing of its token, nor of anybody else's.
+#[tokio::test]
+async fn debug_shows_nobodys_claims() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active_with("email", json!("CANARY@one.example")));
+    let opaque = asking.verify("opaque").await.unwrap();
+    let signed = asking.verify(&token_with(&asking.key, "email", json!("CANARY@two.example"))).await.unwrap();
+    for shown in [format!("{opaque:?}"), format!("{signed:?}"), format!("{:?}", asking.verifier)] {
+        assert!(
+            !shown.contains("CANARY") && !shown.contains("orders:read") && !shown.contains("t1"),
+            "{shown}"
+        );
+    }
+    let names = ["VerifiedAccessToken", "VerifiedAccessToken", "Verifier"];
+    for (shown, name) in
+        [format!("{opaque:?}"), format!("{signed:#?}"), format!("{:?}", asking.verifier)].iter().zip(names)
+    {
+        assert!(shown.starts_with(name), "{shown}");
+    }
+}
+
 /// Which issuer a JWT is of, it says itself, however it is written: it is shown to no other.
 #[tokio::test]
 async fn a_jwt_of_another_issuer_is_not_taken_for_opaque() {
@@ -361,116 +383,4 @@ async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     waiting.into_iter().map(|(_, output)| output.unwrap()).collect()
-}
-
-mod several {
-    use super::*;
-    use crate::{Error, KeysFrom, TrustedIssuer};
-
-    const OTHER: &str = "https://two.example";
-
-    fn trusted(issuer: &str, key: &m2m_proto::jose::SigningKey) -> TrustedIssuer {
-        let issuer = m2m_proto::uri::Issuer::parse(issuer).unwrap();
-        TrustedIssuer::new(issuer).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])))
-    }
-
-    fn of(issuer: &str) -> Value {
-        active_with("iss", issuer.into())
-    }
-
-    async fn reason(verifier: &Verifier, text: &str) -> Option<Reason> {
-        let asked = Asked::bearer(text);
-        verifier.verify(&asked.parts()).await.err().map(|rejection| rejection.reason().clone())
-    }
-
-    #[tokio::test]
-    async fn each_issuer_is_asked_about_its_own_tokens_alone() {
-        let (one, two, clock) =
-            (Arc::new(Documents::default()), Arc::new(Documents::default()), FixedClock::new());
-        let key = key(Algorithm::Es256, "k1");
-        let verifier = Verifier::builder()
-            .trust_with(trusted(ISSUER, &key).introspection(client(&one, &clock), Introspect::Always))
-            .trust_with(
-                trusted(OTHER, &key)
-                    .introspection(client(&two, &clock), Introspect::Opaque)
-                    .opaque_prefix("two_"),
-            )
-            .clock(clock.clone() as _)
-            .build()
-            .unwrap();
-        one.put(INTROSPECT, &of(ISSUER).to_string());
-        two.put(INTROSPECT, &of(OTHER).to_string());
-        assert_eq!(reason(&verifier, "opaque").await, None);
-        assert_eq!((one.fetched(), two.fetched()), (1, 0));
-        assert_eq!(reason(&verifier, "two_opaque").await, None);
-        assert_eq!((one.fetched(), two.fetched()), (0, 1));
-        assert_eq!(reason(&verifier, &token(&key)).await, None);
-        assert_eq!((one.fetched(), two.fetched()), (1, 0));
-        let of_two = token_with(&key, "iss", OTHER.into());
-        assert_eq!(reason(&verifier, &of_two).await, None, "its JWTs are not asked about");
-        assert_eq!((one.fetched(), two.fetched()), (0, 0));
-        // Each answers for itself, not for the other one.
-        one.put(INTROSPECT, &of(OTHER).to_string());
-        two.put(INTROSPECT, &of(ISSUER).to_string());
-        for text in ["opaque", "two_other", &token(&key)] {
-            assert_eq!(reason(&verifier, text).await, Some(Reason::UnknownIssuer), "{text}");
-        }
-        // Nobody else's name is needed where the server is known.
-        two.put(INTROSPECT, &active_with("iss", Value::Null).to_string());
-        assert_eq!(reason(&verifier, "two_third").await, None);
-    }
-
-    #[tokio::test]
-    async fn a_client_for_all_needs_to_hear_whose_token_it_is() {
-        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
-        let key = key(Algorithm::Es256, "k1");
-        let verifier = Verifier::builder()
-            .trust_with(trusted(ISSUER, &key))
-            .trust_with(trusted(OTHER, &key))
-            .introspection(client(&server, &clock), Introspect::Opaque)
-            .introspection_max_age(Duration::ZERO)
-            .clock(clock.clone() as _)
-            .build()
-            .unwrap();
-        for (iss, good) in
-            [(json!(OTHER), true), (json!("https://three.example"), false), (Value::Null, false)]
-        {
-            server.put(INTROSPECT, &active_with("iss", iss.clone()).to_string());
-            assert_eq!(reason(&verifier, "opaque").await.is_none(), good, "{iss}");
-        }
-    }
-
-    #[test]
-    fn a_token_must_not_be_anybodys() {
-        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
-        let key = key(Algorithm::Es256, "k1");
-        let build = |one: Introspect, two: Introspect, prefix: &str| {
-            let asks =
-                |issuer: &str, which| trusted(issuer, &key).introspection(client(&server, &clock), which);
-            let builder = Verifier::builder().trust_with(asks(ISSUER, one));
-            builder.trust_with(asks(OTHER, two).opaque_prefix(prefix)).build().map(drop)
-        };
-        let twice = Err(Error::OpaqueTwice(OTHER.to_owned()));
-        assert_eq!(build(Introspect::Opaque, Introspect::Opaque, ""), twice);
-        assert_eq!(build(Introspect::Always, Introspect::Opaque, ""), twice);
-        assert_eq!(build(Introspect::Opaque, Introspect::Opaque, "two_"), Ok(()));
-        assert_eq!(build(Introspect::Opaque, Introspect::Jwt, ""), Ok(()));
-    }
-
-    #[test]
-    fn the_window_is_that_of_the_answers() {
-        let window = |which, age| {
-            let mut asking = Asking::new(which);
-            let (server, clock) = (&asking.server, &asking.clock);
-            let mut one = trusted(ISSUER, &asking.key).introspection(client(server, clock), which);
-            if let Some(age) = age {
-                one = one.introspection_max_age(Duration::from_secs(age));
-            }
-            asking.verifier = Verifier::builder().trust_with(one).build().unwrap();
-            asking.verifier.revocation_window().token.map(|window| window.as_secs())
-        };
-        assert_eq!(window(Introspect::Always, None), Some(10));
-        assert_eq!(window(Introspect::Jwt, Some(20)), Some(30));
-        assert_eq!(window(Introspect::Opaque, None), None, "nobody is asked about its JWTs");
-    }
 }

@@ -89,7 +89,7 @@ async fn strangers_do_not_take_the_room_of_signed_tokens() {
 async fn a_dead_server_is_spared() {
     let asking = Asking::new(Introspect::Always);
     let down = async |number: usize| {
-        let text = if number % 2 == 0 { token(&asking.key) } else { format!("opaque{number}") };
+        let text = if number.is_multiple_of(2) { token(&asking.key) } else { format!("opaque{number}") };
         matches!(asking.reason(&text).await, Reason::Unavailable(_))
     };
     assert!(down(0).await);
