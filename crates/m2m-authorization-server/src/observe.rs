@@ -24,6 +24,19 @@ pub const AUDIT_LOST: &str = "m2m_as_audit_records_lost_total";
 /// Token requests refused because the client used up its quota.
 pub const OVER_QUOTA: &str = "m2m_as_over_quota_total";
 
+/// Every name with what it counts, for whoever shows the numbers.
+pub const HELP: [(&str, &str); 9] = [
+    (TOKENS_ISSUED, "Tokens issued, by signature algorithm and binding."),
+    (REFUSALS, "Answers with an error, by endpoint and error code."),
+    (AUTHENTICATION_FAILURES, "Failed client authentications, by method."),
+    (OVER_BUDGET, "Requests refused because of too many failures before."),
+    (INTROSPECTIONS, "Introspection answers, by whether the token was active."),
+    (REVOCATIONS, "Tokens and credentials withdrawn."),
+    (UNCACHED_CLIENTS, "Warnings about clients that evidently do not cache their tokens."),
+    (AUDIT_LOST, "Audit records given up because the database was away for too long."),
+    (OVER_QUOTA, "Token requests refused because the client used up its quota."),
+];
+
 /// What a token is bound to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Binding {

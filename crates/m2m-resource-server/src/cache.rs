@@ -1,4 +1,4 @@
-//! Tokens that were verified lately, so that one which comes again costs a hash and no signature.
+//! Tokens that were verified twice lately, so that one which comes again costs a hash and no signature.
 //!
 //! Enforces: found by the whole SHA-256 of the token; only what was verified gets in, so that strangers
 //! fill nothing.
@@ -8,6 +8,8 @@
 //! fewer. Tokens above 8 KiB are verified each time. In up to 64 parts, each with its own lock. Full of ordinary
 //! tokens it takes 20 MB.
 
+mod met;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -15,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use m2m_proto::jose::crypto::sha256;
 
+use self::met::Met;
 use crate::verified::Checked;
 
 /// Tokens held at most, by default.
@@ -102,6 +105,7 @@ impl Generations {
 /// A bounded memory of verified tokens. `Debug` shows none of them.
 pub(crate) struct Recent {
     parts: Box<[Mutex<Generations>]>,
+    met: Met,
     /// Tokens in one generation of one part.
     size: usize,
 }
@@ -116,17 +120,27 @@ impl Recent {
     /// For at most `capacity` tokens, at least 2; none at all for 0.
     pub(crate) fn new(capacity: usize) -> Self {
         if capacity == 0 {
-            return Self { parts: Box::default(), size: 0 };
+            return Self { parts: Box::default(), met: Met::default(), size: 0 };
         }
         let parts = (capacity / MIN_PART).clamp(1, MAX_PARTS);
         let size = (capacity / parts / 2).max(1);
-        Self { parts: (0..parts).map(|_| Mutex::default()).collect(), size }
+        Self { parts: (0..parts).map(|_| Mutex::default()).collect(), met: Met::new(capacity), size }
     }
 
     /// The name of a token here; `None` where it is not to be kept.
     pub(crate) fn hash(&self, token: &str) -> Option<TokenHash> {
         let kept = !self.parts.is_empty() && token.len() <= MAX_TOKEN_BYTES;
         kept.then(|| TokenHash(sha256(token.as_bytes())))
+    }
+
+    /// Whether this token came before: what comes once is not worth keeping.
+    pub(crate) fn has_met(&self, token: &str) -> bool {
+        self.met.has(token)
+    }
+
+    /// A token that was verified has come for the first time.
+    pub(crate) fn meet(&self, token: &str) {
+        self.met.note(token);
     }
 
     pub(crate) fn get(&self, hash: &TokenHash) -> Option<Arc<Checked>> {

@@ -214,7 +214,7 @@ impl Verifier {
     /// A JWT that is good now, possession apart: remembered and looked at again, or checked from the start.
     async fn jwt(&self, token: &str) -> Result<Arc<Checked>, Reason> {
         let recent = &self.parts.recent;
-        let hash = recent.hash(token);
+        let hash = recent.has_met(token).then(|| recent.hash(token)).flatten();
         if let Some(known) = hash.as_ref().and_then(|hash| recent.get(hash)) {
             known.claims.check_times(self.parts.clock.wall(), self.parts.skew)?;
             if known.has_its_key().await? {
@@ -225,8 +225,9 @@ impl Verifier {
         }
         let checked = Arc::new(self.check_jwt(token).await?);
         observe::signature_checked();
-        if let Some(hash) = hash {
-            recent.put(hash, Arc::clone(&checked), token.len());
+        match hash {
+            Some(hash) => recent.put(hash, Arc::clone(&checked), token.len()),
+            None => recent.meet(token),
         }
         // Remembered or not: one that was withdrawn is refused without its signature the next time.
         checked.trust.withdrawals.check(&checked, self.parts.clock.as_ref()).await?;

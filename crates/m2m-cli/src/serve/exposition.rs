@@ -44,6 +44,9 @@ impl Exposition {
             .set_buckets(&BUCKETS)
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|error| wrong(&error))?;
+        for (name, help) in m2m_authorization_server::observe::HELP {
+            metrics::describe_counter!(name, help);
+        }
         Ok(Self { handle: INSTALLED.get_or_init(|| handle).clone() })
     }
 

@@ -212,6 +212,7 @@ fn what_is_counted_can_be_read() {
     let line = r#"m2m_as_tokens_issued_total{alg="ES256",binding="none"} 1"#;
     assert!(text.lines().any(|found| found == line), "{text}");
     assert!(text.contains("\n# TYPE m2m_as_tokens_issued_total counter\n"), "{text}");
+    assert!(text.contains("# HELP m2m_as_tokens_issued_total Tokens issued, by"), "{text}");
     assert!(!text.contains("demo") && !text.contains("127.0.0.1\""), "no client and no address: {text}");
 }
 

@@ -102,6 +102,18 @@ async fn a_withdrawn_key_takes_its_tokens_along() {
     assert_eq!(again.held(), 1, "it is still there, and of no use");
 }
 
+/// Clients that fetch a token for each request leave nothing behind.
+#[tokio::test]
+async fn a_token_that_comes_once_takes_no_room() {
+    let key = key(Algorithm::Es256, "k1");
+    let again = Again::new(&[&key], |trusted| trusted);
+    let text = token(&key);
+    again.ask(&text).await.unwrap();
+    assert_eq!(again.held(), 0);
+    again.ask(&text).await.unwrap();
+    assert_eq!(again.held(), 1);
+}
+
 /// Another key under the name of the old one.
 #[tokio::test]
 async fn a_replaced_key_takes_its_tokens_along() {
