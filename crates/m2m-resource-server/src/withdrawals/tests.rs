@@ -311,6 +311,31 @@ async fn nothing_is_fetched_where_nothing_is_to_be() {
     assert!(verifier.verify(&Asked::bearer(&text).parts()).await.is_err(), "there is no list");
 }
 
+/// What says which tokens stand travels as the keys do, from the issuer's own origin too.
+#[tokio::test]
+async fn a_list_is_not_fetched_unencrypted() {
+    let key = key(Algorithm::Es256, "k1");
+    let plain = "http://as.internal.example";
+    let list = "http://as.internal.example/status/0";
+    for (plain_http, fetched) in [(None, 0), (Some(m2m_proto::uri::PlainHttp::Allowed), 1)] {
+        let documents = Documents::of(&[&key]);
+        let trusted = TrustedIssuer::new(m2m_proto::uri::Issuer::parse(plain).unwrap()).audience(AUDIENCE);
+        let trusted = followed(trusted.keys(KeysFrom::Fixed(set(&[&key]))));
+        let trusted = match plain_http {
+            Some(allowed) => trusted.plain_http(allowed),
+            None => trusted,
+        };
+        let builder = Verifier::builder().trust_with(trusted).clock(FixedClock::new());
+        let verifier = builder.http(Arc::clone(&documents) as _).build().unwrap();
+        let mut claims = claims();
+        claims.insert("iss".to_owned(), json!(plain));
+        claims.insert("status".to_owned(), json!({ "status_list": { "idx": 1, "uri": list } }));
+        let text = signed(&key, "at+jwt", &claims);
+        assert!(verifier.verify(&Asked::bearer(&text).parts()).await.is_err());
+        assert_eq!(documents.fetched(), fetched);
+    }
+}
+
 #[tokio::test]
 async fn the_number_of_lists_is_bounded() {
     let reading = Reading::new(followed);
@@ -325,7 +350,17 @@ async fn the_number_of_lists_is_bounded() {
     for number in 0..lists::MAX_LISTS {
         ask(number).await.unwrap();
     }
-    assert!(matches!(ask(lists::MAX_LISTS).await, Err(Reason::Unavailable(_))));
+    assert_eq!(reading.verifier.held_status_lists(), lists::MAX_LISTS);
+    // One more takes the place of the one that was used least lately, and nobody is refused for it.
+    reading.clock.advance(1);
+    for number in 1..lists::MAX_LISTS {
+        ask(number).await.unwrap();
+    }
+    reading.issuer.fetched();
+    ask(lists::MAX_LISTS).await.unwrap();
+    assert_eq!((reading.verifier.held_status_lists(), reading.issuer.fetched()), (lists::MAX_LISTS, 1));
+    ask(1).await.unwrap();
+    assert_eq!(reading.issuer.fetched(), 0, "the others stay");
     // What nobody used for longer than it may be kept makes room, and is found again when it is used.
     reading.clock.advance(306);
     ask(0).await.unwrap();
