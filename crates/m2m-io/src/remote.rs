@@ -195,7 +195,8 @@ impl<T: Send + Sync + 'static> Remote<T> {
         how: Ask,
     ) -> Advised<T> {
         let mut state = self.state();
-        let advice = ask(&state.slot, self.0.clock.monotonic());
+        let began = self.0.clock.monotonic();
+        let advice = ask(&state.slot, began);
         if !matches!(advice, Advice::Fetch(_) | Advice::UseAndFetch(_)) {
             return (advice, state.flight.clone());
         }
@@ -205,7 +206,7 @@ impl<T: Send + Sync + 'static> Remote<T> {
         let timeout = state.slot.knobs().timeout;
         // A runtime that is shutting down drops the flight inside this call, and a flight locks the state to land.
         drop(state);
-        self.launch(Flight { remote: self.clone(), sender: Some(sender) }, timeout, how);
+        self.launch(Flight { remote: self.clone(), began, sender: Some(sender) }, timeout, how);
         (advice, Some(receiver))
     }
 
@@ -224,7 +225,7 @@ impl<T: Send + Sync + 'static> Remote<T> {
         });
     }
 
-    fn finish(&self, result: Result<Fetched<T>, RemoteError>) -> Outcome<T> {
+    fn finish(&self, result: Result<Fetched<T>, RemoteError>, began: Duration) -> Outcome<T> {
         let now = self.0.clock.monotonic();
         let mut state = self.state();
         state.flight = None;
@@ -234,7 +235,7 @@ impl<T: Send + Sync + 'static> Remote<T> {
         match result {
             Ok(fetched) => {
                 let value = Arc::new(fetched.value);
-                state.slot.succeeded(Arc::clone(&value), fetched.max_age, now);
+                state.slot.succeeded(Arc::clone(&value), fetched.max_age, began, now);
                 Ok(value)
             }
             Err(error) => {
@@ -253,6 +254,7 @@ impl<T: Send + Sync + 'static> Remote<T> {
 /// A flight that lands in any case: if its task dies, the slot learns of a failure instead of waiting for ever.
 struct Flight<T: Send + Sync + 'static> {
     remote: Remote<T>,
+    began: Duration,
     sender: Option<watch::Sender<Option<Outcome<T>>>>,
 }
 
@@ -263,7 +265,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
 
     fn deliver(&mut self, result: Result<Fetched<T>, RemoteError>) {
         if let Some(sender) = self.sender.take() {
-            let outcome = self.remote.finish(result);
+            let outcome = self.remote.finish(result, self.began);
             sender.send_replace(Some(outcome));
         }
     }

@@ -22,7 +22,8 @@
 //!
 //! Does not enforce: that the token itself was verified first, which section 8.3
 //! demands; that a token's index is in the list ([`VerifiedStatusList::get`] says
-//! so); `exp` and `ttl` of a list that is kept, which outrank the HTTP cache.
+//! so); `exp` and `ttl` of a list that is kept, which outrank the HTTP cache;
+//! that a newer list is newer ([`VerifiedStatusList::issued_at`] says so).
 //!
 //! Limits: 2 MiB of text, 1 MiB inflated, times in whole seconds. Lists in CBOR
 //! and `aggregation_uri` are not read.
@@ -214,12 +215,14 @@ impl Unverified<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedStatusList {
     list: StatusList,
+    issued_at: UnixTime,
     expires_at: UnixTime,
     ttl: Option<Duration>,
 }
 
 impl VerifiedStatusList {
     fn of(claims: &Claims) -> Result<Self, StatusListError> {
+        let issued_at = claims.iat.ok_or(StatusListError::Claim(claim::IAT))?;
         let expires_at = claims.exp.ok_or(StatusListError::Claim(claim::EXP))?;
         let ttl = claims.positive_seconds(claim::TTL);
         if claims.has(claim::TTL) && ttl.is_none() {
@@ -233,7 +236,7 @@ impl VerifiedStatusList {
             bits.ok_or(StatusListError::Claim(claim::BITS))?,
             lst.ok_or(StatusListError::Claim(claim::LST))?,
         );
-        Ok(Self { list: StatusList::decode(bits, lst)?, expires_at, ttl })
+        Ok(Self { list: StatusList::decode(bits, lst)?, issued_at, expires_at, ttl })
     }
 
     /// The status of `index`. `None` where the list has no such index: whatever named it must be
@@ -248,6 +251,12 @@ impl VerifiedStatusList {
     #[must_use]
     pub fn list(&self) -> &StatusList {
         &self.list
+    }
+
+    /// `iat`. Whoever keeps the list takes no older one in its place.
+    #[must_use]
+    pub fn issued_at(&self) -> UnixTime {
+        self.issued_at
     }
 
     /// `exp`. Whoever keeps the list checks it on every use.

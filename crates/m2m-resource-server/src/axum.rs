@@ -1,12 +1,20 @@
 //! For axum: the verified token as an extractor, and scopes demanded per route.
+//!
+//! Enforces: a route whose handler takes the token, or that demands something, answers 500 where no verifier is in
+//! front.
+//! Does not enforce: anything about routes and fallbacks that are added to a router after `layer`, which axum leaves
+//! unprotected: the layer comes last. Nor about methods that are added to a route after [`RequireScope::require_scope`],
+//! a fallback of methods among them: the demand comes last, too. In a nested router, or under `route_layer`, the layer does
+//! not see the place of the description (RFC 9728): merge [`Verifier::resource_metadata_router`] outside.
 
 use std::convert::Infallible;
 
+use ::axum::Router;
 use ::axum::body::Body;
 use ::axum::extract::{FromRequestParts, Request};
 use ::axum::middleware::{self, Next};
 use ::axum::response::{IntoResponse, Response};
-use ::axum::routing::MethodRouter;
+use ::axum::routing::{MethodRouter, any};
 use http::request::Parts;
 
 use crate::error::Rejection;
@@ -27,6 +35,37 @@ impl<S: Send + Sync> FromRequestParts<S> for VerifiedAccessToken {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         parts.extensions.get::<Self>().cloned().ok_or_else(unprotected)
+    }
+}
+
+impl Verifier {
+    /// The description of the API ([`Verifier::resource_metadata`]) as a router of its own, public, to be merged into the
+    /// outermost router after every layer: for routers that are nested, or whose layer is a `route_layer`. Empty where
+    /// nothing is described.
+    ///
+    /// ```no_run
+    /// use axum::{Router, routing::get};
+    /// use m2m_resource_server::Verifier;
+    ///
+    /// fn app(verifier: &Verifier) -> Router {
+    ///     let orders = Router::new().route("/orders", get(|| async { "[]" })).layer(verifier.layer());
+    ///     Router::new().nest("/v1", orders).merge(verifier.resource_metadata_router())
+    /// }
+    /// ```
+    // spec: 9728-RS1
+    pub fn resource_metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let Some(path) = self.resource_metadata_path() else { return Router::new() };
+        let (verifier, place) = (self.clone(), path.to_owned());
+        let answer = move |request: Request| {
+            let document = verifier.resource_metadata_response(request.method(), &place);
+            let response = document.unwrap_or_default().map(Body::from);
+            async move { response }
+        };
+        // A path with braces or colons would be a pattern to axum; such a description is left to the layer.
+        if path.contains(['{', '}', '*']) || path.contains("/:") {
+            return Router::new();
+        }
+        Router::new().route(path, any(answer))
     }
 }
 

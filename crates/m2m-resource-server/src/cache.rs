@@ -11,6 +11,7 @@
 mod met;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,7 +75,7 @@ impl Hasher for AsItIs {
 type Kept = (Arc<Checked>, usize);
 type Generation = HashMap<TokenHash, Kept, BuildHasherDefault<AsItIs>>;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Generations {
     current: Generation,
     /// Bytes of the texts of the current ones.
@@ -101,13 +102,18 @@ impl Generations {
     }
 }
 
-/// A bounded memory of verified tokens.
-#[derive(Debug)]
+/// A bounded memory of verified tokens. `Debug` shows none of them.
 pub(crate) struct Recent {
     parts: Box<[Mutex<Generations>]>,
     met: Met,
     /// Tokens in one generation of one part.
     size: usize,
+}
+
+impl fmt::Debug for Recent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recent").field("parts", &self.parts.len()).field("size", &self.size).finish()
+    }
 }
 
 impl Recent {

@@ -35,7 +35,7 @@ pub struct VerifierBuilder {
     resource: Option<ResourceMetadata>,
     verified_cache: usize,
     #[cfg(feature = "introspection")]
-    introspection: Option<crate::introspect::Settings>,
+    introspection: crate::introspect::Settings,
 }
 
 impl VerifierBuilder {
@@ -52,7 +52,7 @@ impl VerifierBuilder {
             resource: None,
             verified_cache: DEFAULT_CAPACITY,
             #[cfg(feature = "introspection")]
-            introspection: None,
+            introspection: crate::introspect::Settings::default(),
         }
     }
 
@@ -72,7 +72,7 @@ impl VerifierBuilder {
     /// ([`TrustedIssuer::introspection`]).
     #[cfg(feature = "introspection")]
     pub fn introspection(mut self, client: m2m_client::Client, which: Introspect) -> Self {
-        self.introspection = Some(crate::introspect::Settings::new(client, which));
+        self.introspection.client = Some((client, which));
         self
     }
 
@@ -80,7 +80,7 @@ impl VerifierBuilder {
     /// [`Introspect::Opaque`], not at all for the others. `exp` is checked on every use.
     #[cfg(feature = "introspection")]
     pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
-        self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
+        self.introspection.max_age = Some(max_age);
         self
     }
 
@@ -152,7 +152,7 @@ impl VerifierBuilder {
             clock: Arc::clone(&clock),
             skew: self.skew,
             #[cfg(feature = "introspection")]
-            introspection: self.introspection.map(|settings| Arc::new(settings.build(Arc::clone(&clock)))),
+            introspection: self.introspection.build(&clock, || "all issuers".to_owned())?,
         };
         let issuers = Issuers::new(self.trusted, outside)?;
         let dpop = self.dpop.as_ref().map(Dpop::accepted);

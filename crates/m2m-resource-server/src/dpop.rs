@@ -157,7 +157,10 @@ impl DpopChecks {
         match self.replay.consume(proof, now) {
             Consumption::Recorded => Ok(()),
             Consumption::Replayed => Err(Reason::ProofReplayed),
-            Consumption::Full => Err(Reason::Unavailable("the replay memory is full".to_owned())),
+            Consumption::Full => {
+                tracing::warn!("the replay memory is full");
+                Err(Reason::Unavailable("the replay memory is full".to_owned()))
+            }
         }
     }
 }

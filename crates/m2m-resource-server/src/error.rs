@@ -39,6 +39,9 @@ pub enum Error {
     /// Opaque tokens could be of this issuer and of another one, and may be shown to one only.
     #[error("opaque tokens could be of {0} and of another issuer; set how they begin (opaque_prefix)")]
     OpaqueTwice(String),
+    /// How tokens of an issuer are asked about is set, and no client to ask as.
+    #[error("introspection is set for {0} without a client to ask as (introspection)")]
+    NoIntrospection(String),
     /// The API is to be described, and its identifier has no well-known place.
     #[error("{0} cannot be described: the identifier must be an https URL")]
     Resource(String),
@@ -272,7 +275,7 @@ fn observe_outcome(reason: &Reason) {
     crate::observe::refused(&reason.label(), reason.cause());
     match reason {
         Reason::Misconfigured(_) => tracing::error!(%reason, "request refused"),
-        Reason::Unavailable(_) => tracing::warn!(%reason, "request refused"),
+        // What cannot be had is warned of where it fails, once for all requests.
         _ => tracing::debug!(%reason, "request refused"),
     }
 }

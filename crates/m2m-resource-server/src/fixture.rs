@@ -1,8 +1,11 @@
 //! What the unit tests of this crate share: fixed time, an issuer, a server for its keys.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +19,7 @@ use m2m_proto::time::UnixTime;
 use m2m_proto::token::{AccessToken, access_token};
 use m2m_proto::uri::Issuer;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use crate::config::VerifierBuilder;
 use crate::issuers::{Issuers, Outside};
@@ -204,6 +208,54 @@ impl<'a> Proved<'a> {
     }
 }
 
+/// Holds answers back while it is shut; what they say was settled when they were asked for.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    behind: Arc<Documents>,
+    shut: watch::Sender<bool>,
+}
+
+impl Gate {
+    pub(crate) fn before(documents: &Arc<Documents>) -> Arc<Self> {
+        Arc::new(Self { behind: Arc::clone(documents), shut: watch::Sender::new(false) })
+    }
+
+    pub(crate) fn shut(&self) {
+        self.shut.send_replace(true);
+    }
+
+    pub(crate) fn open(&self) {
+        self.shut.send_replace(false);
+    }
+}
+
+impl HttpClient for Gate {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        limits: &Limits,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        let (answer, mut shut) = (self.behind.send(request, limits), self.shut.subscribe());
+        Box::pin(async move {
+            let answer = answer.await;
+            shut.wait_for(|shut| !shut).await.unwrap();
+            answer
+        })
+    }
+}
+
+/// Lets a request go as far as it comes; `true` where it is answered, and then it must not be asked again.
+pub(crate) async fn goes_through(request: &mut (impl Future + Unpin)) -> bool {
+    for _ in 0..50 {
+        let polled = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *request).poll(cx).is_ready()));
+        if polled.await {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
 /// Serves documents by URL, counts, and fails when told to.
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
@@ -229,6 +281,10 @@ impl Documents {
 
     pub(crate) fn put(&self, url: &str, body: &str) {
         self.documents.lock().unwrap().insert(url.to_owned(), body.to_owned());
+    }
+
+    pub(crate) fn get(&self, url: &str) -> String {
+        self.documents.lock().unwrap()[url].clone()
     }
 
     /// Leaves requests without an answer, or no longer.

@@ -1,11 +1,13 @@
 //! For gRPC services: a tower layer that lets only verified calls through and refuses in gRPC's own form, and
 //! rejections as [`tonic::Status`].
 //!
-//! Enforces: as [`crate::layer`]; and per method what it requires.
+//! Enforces: as [`crate::layer`]; and per method what it requires. A demand whose path is that of no service and no
+//! method lets no call through: all are answered `INTERNAL`.
 //! A refusal is an answer 200 with `grpc-status` and no message: `UNAUTHENTICATED` for 400 and 401,
 //! `PERMISSION_DENIED` for 403, `UNAVAILABLE` for 503, `INTERNAL` for 500. What HTTP says in headers stands in the
 //! metadata: `www-authenticate`, `dpop-nonce`, `retry-after`.
-//! Does not enforce: anything about streams that are open when their token expires.
+//! Does not enforce: that a path which is well formed is that of a service behind the layer; anything about streams
+//! that are open when their token expires.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -61,6 +63,8 @@ impl From<Rejection> for Status {
 pub struct GrpcVerifyLayer {
     verifier: Verifier,
     rules: Arc<Vec<(String, Required)>>,
+    /// A demand could not be read: nobody meets it.
+    is_misconfigured: bool,
 }
 
 /// A service behind a [`GrpcVerifyLayer`].
@@ -74,21 +78,27 @@ impl Verifier {
     /// This verifier as a layer for gRPC. Calls come with their token in the extensions of the request.
     #[must_use]
     pub fn grpc_layer(&self) -> GrpcVerifyLayer {
-        GrpcVerifyLayer { verifier: self.clone(), rules: Arc::default() }
+        GrpcVerifyLayer { verifier: self.clone(), rules: Arc::default(), is_misconfigured: false }
     }
 }
 
 impl GrpcVerifyLayer {
     /// Demands this of a method, `/package.Service/Method`, or with a slash at the end of all methods of a service.
-    /// All that fit a call count.
+    /// All that fit a call count. A path of any other form makes every call `INTERNAL`, as a demand that fits nothing
+    /// would protect nothing.
     #[must_use]
     pub fn require(mut self, path: impl Into<String>, required: Required) -> Self {
-        Arc::make_mut(&mut self.rules).push((path.into(), required));
+        let path = path.into();
+        self.is_misconfigured |= !is_service_or_method(&path);
+        Arc::make_mut(&mut self.rules).push((path, required));
         self
     }
 
     /// Lets a call through with its token, or says why not.
     async fn admit(&self, parts: &mut http::request::Parts) -> Result<(), Rejection> {
+        if self.is_misconfigured {
+            return Err(Verifier::misconfigured("a demand names no gRPC service or method"));
+        }
         let asked = RequestParts {
             method: &parts.method,
             uri: &parts.uri,
@@ -106,6 +116,15 @@ impl GrpcVerifyLayer {
         parts.extensions.insert(token);
         Ok(())
     }
+}
+
+/// `/package.Service/` or `/package.Service/Method`.
+fn is_service_or_method(path: &str) -> bool {
+    let name = |text: &str, more: &[u8]| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || more.contains(&byte))
+    };
+    let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+    parts.is_some_and(|(service, method)| !service.is_empty() && name(service, b".") && name(method, b""))
 }
 
 impl<S> Layer<S> for GrpcVerifyLayer {

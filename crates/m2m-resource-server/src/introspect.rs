@@ -7,13 +7,17 @@
 //! ([`check`](m2m_proto::introspection::Introspection::check)), its times again on every use of a kept answer. A token
 //! is sent to the one server that it can be of, never to others. Requests with one token at the same time ask once.
 //! Does not enforce: possession, which is checked after, for both kinds of token alike.
-//! Limits: at most 64 questions under way for each client, more are answered 503; see [`answers`] for what is kept.
+//! Limits: for each client at most 64 questions under way about opaque tokens, which anybody can make up, and 64 about
+//! tokens whose signature was checked; more are answered 503; after a failure one question each 5 s ([`cooldown`]); 10 s for each, so that no answer that
+//! decides is older than that and the time for which answers are kept; see [`answers`] for what is kept.
 
 // spec: 7662-RS1, 7662-RS2
 
 mod answers;
+mod cooldown;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -26,12 +30,15 @@ use m2m_proto::token::AccessToken;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use self::answers::{Answers, Key};
-use crate::error::Reason;
+use self::cooldown::Cooldown;
+use crate::error::{Error, Reason};
 use crate::issuers::{Issuers, Trust};
 use crate::observe;
 
 const MAX_QUESTIONS: usize = 64;
 const OPAQUE_MAX_AGE: Duration = Duration::from_secs(10);
+/// A question takes no longer than this, with all attempts of the client: what its answer says may be as old.
+const MAX_QUESTION: Duration = Duration::from_secs(10);
 
 /// Which tokens are asked about at the authorization server (RFC 7662).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,57 +46,60 @@ const OPAQUE_MAX_AGE: Duration = Duration::from_secs(10);
 pub enum Introspect {
     /// Only those that are no JWT. Answers are kept for 10 s.
     Opaque,
-    /// Only those that are JWTs, so that revocation is seen at once. They are checked here first, so garbage causes no
-    /// request. Answers are not kept.
+    /// Only those that are JWTs, so that revocation is seen with the next question. They are checked here first, so garbage causes no
+    /// request. Answers are not kept; requests with one token at the same time share one, which is never older than
+    /// the 10 s that a question may take.
     Jwt,
     /// Every token: [`Introspect::Opaque`] and [`Introspect::Jwt`]. Answers are not kept.
     Always,
 }
 
-/// What was configured.
-#[derive(Debug, Clone)]
+/// What was configured, in any order.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    client: Client,
-    which: Introspect,
-    max_age: Duration,
-    prefix: String,
+    pub(crate) client: Option<(Client, Introspect)>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) prefix: Option<String>,
 }
 
 impl Settings {
-    pub(crate) fn new(client: Client, which: Introspect) -> Self {
-        let max_age = match which {
+    /// `None` where nothing is set. `whose` says of whom, should something be wrong.
+    ///
+    /// # Errors
+    /// Something is set, and no client.
+    pub(crate) fn build(
+        self,
+        clock: &Arc<dyn Clock>,
+        whose: impl FnOnce() -> String,
+    ) -> Result<Option<Arc<Introspection>>, Error> {
+        let Some((client, which)) = self.client else {
+            let nothing = self.max_age.is_none() && self.prefix.is_none();
+            return if nothing { Ok(None) } else { Err(Error::NoIntrospection(whose())) };
+        };
+        let max_age = self.max_age.unwrap_or(match which {
             Introspect::Opaque => OPAQUE_MAX_AGE,
             Introspect::Jwt | Introspect::Always => Duration::ZERO,
-        };
-        Self { client, which, max_age, prefix: String::new() }
-    }
-
-    pub(crate) fn max_age(self, max_age: Duration) -> Self {
-        Self { max_age, ..self }
-    }
-
-    pub(crate) fn prefix(self, prefix: String) -> Self {
-        Self { prefix, ..self }
-    }
-
-    pub(crate) fn build(self, clock: Arc<dyn Clock>) -> Introspection {
-        Introspection {
-            client: self.client,
-            which: self.which,
-            prefix: self.prefix,
-            answers: Answers::new(self.max_age),
-            max_age: self.max_age,
-            clock,
-            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+        });
+        Ok(Some(Arc::new(Introspection {
+            client,
+            which,
+            prefix: self.prefix.unwrap_or_default(),
+            answers: Answers::new(max_age),
+            max_age,
+            clock: Arc::clone(clock),
+            opaque: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            signed: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            cooldown: Cooldown::default(),
             flights: Mutex::default(),
-        }
+        })))
     }
 }
 
 /// An answer, and what became of it when it was first checked.
-#[derive(Debug)]
 pub(crate) struct Told {
     answer: Answer,
+    /// On the monotonic clock.
+    asked: Duration,
     checked: OnceLock<Arc<VerifiedIntrospection>>,
 }
 
@@ -97,8 +107,16 @@ type Outcome = Result<Arc<Told>, Reason>;
 /// Holds its place among the questions under way for as long as anybody waits.
 type Flight = Arc<(OnceCell<Outcome>, OwnedSemaphorePermit)>;
 
-/// Asks one server, and keeps answers for a while.
-#[derive(Debug)]
+/// What is known of a token before it is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing: anybody may have made it up.
+    Opaque,
+    /// Its issuer signed it.
+    Signed,
+}
+
+/// Asks one server, and keeps answers for a while. `Debug` shows none of them.
 pub(crate) struct Introspection {
     client: Client,
     which: Introspect,
@@ -106,8 +124,18 @@ pub(crate) struct Introspection {
     answers: Answers,
     max_age: Duration,
     clock: Arc<dyn Clock>,
-    questions: Arc<Semaphore>,
+    /// Room for questions, of either kind.
+    opaque: Arc<Semaphore>,
+    signed: Arc<Semaphore>,
+    cooldown: Cooldown,
     flights: Mutex<HashMap<Key, Flight>>,
+}
+
+impl fmt::Debug for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Introspection");
+        shown.field("which", &self.which).field("max_age", &self.max_age).finish_non_exhaustive()
+    }
 }
 
 impl Introspection {
@@ -121,27 +149,31 @@ impl Introspection {
         matches!(self.which, Introspect::Opaque | Introspect::Always).then_some(self.prefix.as_str())
     }
 
-    /// How old an answer may be that decides.
-    pub(crate) fn max_age(&self) -> Duration {
-        self.max_age
+    /// How old an answer may be that decides: kept, and before that on its way.
+    pub(crate) fn longest_use(&self) -> Duration {
+        self.max_age.saturating_add(MAX_QUESTION)
     }
 
     /// The server's answer, if it is `active`.
-    pub(crate) async fn ask(&self, token: &AccessToken) -> Result<Arc<Told>, Reason> {
+    pub(crate) async fn ask(&self, token: &AccessToken, standing: Standing) -> Result<Arc<Told>, Reason> {
         let key = crypto::sha256(token.expose().as_bytes());
         let told = match self.answers.get(&key, self.clock.monotonic()) {
             Some(kept) => {
                 observe::introspection_kept();
                 kept
             }
-            None => self.once(key, token).await?,
+            None => self.once(key, token, standing).await?,
         };
+        // One who joined the question late, or was kept waiting, must not go by an older word than was promised.
+        if self.clock.monotonic().saturating_sub(told.asked) > self.longest_use() {
+            return Err(Reason::Unavailable("the introspection answer came too late".to_owned()));
+        }
         if told.answer.is_active() { Ok(told) } else { Err(Reason::Inactive) }
     }
 
     /// Asks, or waits for whoever is asking about the same token.
-    async fn once(&self, key: Key, token: &AccessToken) -> Result<Arc<Told>, Reason> {
-        let flight = self.flight(key)?;
+    async fn once(&self, key: Key, token: &AccessToken, standing: Standing) -> Result<Arc<Told>, Reason> {
+        let flight = self.flight(key, standing)?;
         let outcome = flight.0.get_or_init(|| self.question(key, token)).await.clone();
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if flights.get(&key).is_some_and(|current| Arc::ptr_eq(current, &flight)) {
@@ -150,16 +182,21 @@ impl Introspection {
         outcome
     }
 
-    fn flight(&self, key: Key) -> Result<Flight, Reason> {
+    fn flight(&self, key: Key, standing: Standing) -> Result<Flight, Reason> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&key) {
             return Ok(Arc::clone(flight));
         }
         // Whoever gave up waiting may have left theirs behind.
         flights.retain(|_, flight| Arc::strong_count(flight) > 1);
-        let permit = Arc::clone(&self.questions).try_acquire_owned();
+        let room = match standing {
+            Standing::Opaque => &self.opaque,
+            Standing::Signed => &self.signed,
+        };
         let busy = |_| Reason::Unavailable("too many introspection requests under way".to_owned());
-        let flight: Flight = Arc::new((OnceCell::new(), permit.map_err(busy)?));
+        let permit = Arc::clone(room).try_acquire_owned().map_err(busy)?;
+        self.cooldown.turn(self.clock.monotonic())?;
+        let flight: Flight = Arc::new((OnceCell::new(), permit));
         flights.insert(key, Arc::clone(&flight));
         Ok(flight)
     }
@@ -168,13 +205,29 @@ impl Introspection {
     /// not called bad either.
     async fn question(&self, key: Key, token: &AccessToken) -> Outcome {
         let began = self.clock.monotonic();
-        let answer = self.client.introspect(token).await;
-        let answer = answer.map_err(|error| Reason::Unavailable(format!("introspection: {error}")))?;
+        let answer = tokio::select! {
+            answer = self.client.introspect(token) => answer.map_err(|error| (error.to_string(), is_down(&error))),
+            () = self.clock.sleep(MAX_QUESTION) => Err(("the server takes too long".to_owned(), true)),
+        };
+        let answer = answer.map_err(|(error, down)| {
+            let error = format!("introspection: {error}");
+            if down {
+                self.cooldown.failed(&error, self.clock.monotonic());
+            }
+            Reason::Unavailable(error)
+        })?;
+        self.cooldown.answered();
         observe::introspected();
-        let told = Arc::new(Told { answer, checked: OnceLock::new() });
+        let told = Arc::new(Told { answer, asked: began, checked: OnceLock::new() });
         self.answers.keep(key, &told, began);
         Ok(told)
     }
+}
+
+/// Whether the server cannot be asked; what it holds against one token says nothing about the next one.
+fn is_down(error: &m2m_client::Error) -> bool {
+    let answered = error.status().is_some_and(|status| status < 500 && status != 429);
+    error.is_transient() && !answered
 }
 
 impl Told {

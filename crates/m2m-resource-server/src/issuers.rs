@@ -1,6 +1,8 @@
 //! Whom to believe, about what: one entry per issuer, found by the exact `iss`.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use m2m_io::{Clock, HttpClient, ReqwestHttp};
 use m2m_proto::jose::Algorithm;
@@ -38,8 +40,7 @@ impl Outside {
     }
 }
 
-/// A trusted issuer, checked, with its keys.
-#[derive(Debug)]
+/// A trusted issuer, checked, with its keys. `Debug` shows nothing of any token.
 pub(crate) struct Trust {
     pub(crate) issuer: Issuer,
     pub(crate) audiences: Vec<String>,
@@ -50,6 +51,14 @@ pub(crate) struct Trust {
     /// Its own, or the one for all.
     #[cfg(feature = "introspection")]
     pub(crate) introspection: Option<Arc<Introspection>>,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Trust");
+        shown.field("issuer", &self.issuer).field("audiences", &self.audiences);
+        shown.field("profile", &self.profile.name).finish_non_exhaustive()
+    }
 }
 
 impl Trust {
@@ -74,6 +83,10 @@ impl Trust {
         } else {
             Withdrawals::ignored()
         };
+        #[cfg(feature = "introspection")]
+        let introspection = one.introspection.build(&outside.clock, || one.issuer.as_str().to_owned())?;
+        #[cfg(feature = "introspection")]
+        let introspection = introspection.or_else(|| outside.introspection.clone());
         Ok(Self {
             issuer: one.issuer,
             audiences: one.audiences,
@@ -82,11 +95,32 @@ impl Trust {
             keys,
             withdrawals,
             #[cfg(feature = "introspection")]
-            introspection: match one.introspection {
-                Some(own) => Some(Arc::new(own.build(Arc::clone(&outside.clock)))),
-                None => outside.introspection.clone(),
-            },
+            introspection,
         })
+    }
+
+    /// How long a token is accepted at most whose credential or client was withdrawn; `None`: until it expires.
+    pub(crate) fn withdrawn_credential(&self) -> Option<Duration> {
+        self.asked_or(self.withdrawals.credential_seen_within())
+    }
+
+    /// The same for a single token that was withdrawn.
+    pub(crate) fn withdrawn_token(&self) -> Option<Duration> {
+        self.asked_or(self.withdrawals.token_seen_within())
+    }
+
+    /// The server is asked about every token, or about those only that no document speaks of.
+    fn asked_or(&self, read: Option<Duration>) -> Option<Duration> {
+        #[cfg(feature = "introspection")]
+        if let Some(introspection) = &self.introspection {
+            let answers = introspection.longest_use();
+            return if introspection.asks_about_jwt() {
+                Some(answers)
+            } else {
+                read.map(|read| read.max(answers))
+            };
+        }
+        read
     }
 
     /// The identifier of ours that the token names, or any of them, for it to be refused by.

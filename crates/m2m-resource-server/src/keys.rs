@@ -30,17 +30,20 @@ impl IssuerKeys {
         http: &Arc<dyn HttpClient>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let location = match from {
-            KeysFrom::Discovery => KeysLocation::Metadata(RemoteMetadata::new(
-                issuer.clone(),
-                Arc::clone(http),
-                Arc::clone(clock),
-            )),
-            KeysFrom::Url(url) => KeysLocation::Url { url, reach: Reach::Configured },
+        let one = longest_use(&knobs);
+        let (location, withdrawn) = match from {
+            KeysFrom::Discovery => {
+                let (http, clock) = (Arc::clone(http), Arc::clone(clock));
+                let metadata =
+                    RemoteMetadata::with_knobs(issuer.clone(), Reach::Configured, knobs, http, clock);
+                // Metadata at the end of its life still leads to where the keys were before.
+                (KeysLocation::Metadata(metadata), one.saturating_add(one))
+            }
+            KeysFrom::Url(url) => (KeysLocation::Url { url, reach: Reach::Configured }, one),
             KeysFrom::Fixed(set) => return Self::Fixed(set),
         };
         let keys = RemoteKeys::with_knobs(location, knobs, Arc::clone(http), Arc::clone(clock));
-        Self::Remote { keys, withdrawn: longest_use(&knobs) }
+        Self::Remote { keys, withdrawn }
     }
 
     /// How long a key that the issuer withdrew may be in use here; `None` for given keys, which only
@@ -90,8 +93,8 @@ fn unavailable(error: &RemoteError) -> Reason {
     Reason::Unavailable(format!("the keys of the issuer: {error}"))
 }
 
-/// How old a document of these times can be when it is used: fresh, then unreachable, and the last fetch under
-/// way when the ceiling is passed.
+/// How old a document of these times can be when it is used: fresh, then unreachable, and for those who then wait for
+/// another one, the time of a fetch.
 pub(crate) fn longest_use(knobs: &Knobs) -> Duration {
     knobs.max_age.saturating_add(knobs.stale_if_error).saturating_add(knobs.timeout)
 }

@@ -24,10 +24,12 @@
 //!
 //! [`Verifier::revocation_window`] adds up what was set. With the defaults, a token under a withdrawn
 //! key is accepted for at most 600 s (age of the key set) + 3600 s (outage of the issuer) + 5 s (one
-//! fetch), and a withdrawn token until it expires. Where status lists or the feed are read
-//! ([`TrustedIssuer::status_list`], [`TrustedIssuer::revocation_feed`]) it is 60 s + 240 s + 5 s, and
-//! never past the `exp` of the list; with introspection of every token, nothing. While the issuer
-//! answers, only the first number counts. What remembers verified tokens adds nothing to any of them.
+//! fetch), and as long again for the metadata that leads to the key set; a withdrawn token until it expires.
+//! Where every token must name its status list ([`TrustedIssuer::status_list`]), one of a withdrawn
+//! credential is accepted for at most 60 s + 240 s + 5 s, and where the feed is read
+//! ([`TrustedIssuer::revocation_feed`]), so is a single token that was withdrawn; never past the `exp`
+//! of the document. With introspection of every token it is 10 s, the longest that a question may take.
+//! While the issuer answers, only the first number counts. What remembers verified tokens adds nothing to any of them.
 //!
 //! Not here: routes' own permissions beyond scope and audience, TLS.
 

@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::metadata::{ResourceMetadata, well_known};
 use m2m_proto::names::{header, media_type};
-use m2m_proto::uri::EndpointUri;
+use m2m_proto::uri::{EndpointUri, PlainHttp};
 
 use crate::error::Error;
 use crate::issuers::Issuers;
@@ -35,6 +35,8 @@ impl Described {
     ) -> Result<Self, Error> {
         let unplaced = || Error::Resource(document.resource.as_str().to_owned());
         let url = well_known::protected_resource(&document.resource).ok_or_else(unplaced)?;
+        // RFC 9728 §1.2: https; another one for this machine alone.
+        url.check_transport(PlainHttp::LoopbackOnly).map_err(|_| unplaced())?;
         if document.authorization_servers.is_empty() {
             document.authorization_servers = issuers.iter().map(|trust| trust.issuer.clone()).collect();
         }
@@ -149,10 +151,10 @@ mod tests {
 
     #[test]
     fn what_has_no_place_cannot_be_described() {
-        assert_eq!(
-            describing("urn:example:orders").map(drop).unwrap_err(),
-            Error::Resource("urn:example:orders".to_owned())
-        );
+        for resource in ["urn:example:orders", "http://orders.example", "http://orders.example/v1"] {
+            assert_eq!(describing(resource).map(drop).unwrap_err(), Error::Resource(resource.to_owned()));
+        }
+        assert!(describing("http://127.0.0.1:3000").is_ok());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Which DPoP proofs were used already.
 //!
 //! Sections: RFC 9449 §11.1
-//! Enforces: each proof once, in one step; remembered until its window ends.
+//! Enforces: each proof once, in one step; remembered until its window ends. Time does not go back here: a proof whose
+//! window ended by the latest time that was seen is refused, so that what was forgotten is never taken for new.
 //! Does not enforce: anything across replicas or restarts. A proof is good for one use per replica,
 //! for a minute; demand nonces where that is too much.
 //! Limits: 262,144 proofs by default, some 30 MB; when full of fresh ones, proofs are refused, not forgotten. Only a
@@ -50,11 +51,14 @@ struct Used {
     by_expiry: BinaryHeap<Reverse<Entry>>,
     /// How many of them each key made.
     by_holder: HashMap<u64, usize>,
+    /// The latest time that was seen; what ended by then may have been forgotten.
+    latest: UnixTime,
 }
 
 impl Used {
     fn forget_expired(&mut self, now: UnixTime) {
-        while self.by_expiry.peek().is_some_and(|Reverse(entry)| entry.until <= now) {
+        self.latest = self.latest.max(now);
+        while self.by_expiry.peek().is_some_and(|Reverse(entry)| entry.until <= self.latest) {
             let Some(Reverse(entry)) = self.by_expiry.pop() else { return };
             self.members.remove(&entry.proof);
             if let Some(count) = self.by_holder.get_mut(&entry.holder) {
@@ -100,7 +104,7 @@ impl Replay {
     fn record(&self, entry: Entry, now: UnixTime) -> Consumption {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.forget_expired(now);
-        if used.members.contains(&entry.proof) {
+        if entry.until <= used.latest || used.members.contains(&entry.proof) {
             return Consumption::Replayed;
         }
         if !used.has_room(entry.holder, self.capacity) {
@@ -132,6 +136,16 @@ mod tests {
         assert_eq!(replay.record(used(1, 60), at(59)), Consumption::Replayed);
         assert_eq!(replay.record(used(2, 60), at(59)), Consumption::Recorded);
         assert_eq!(replay.record(used(1, 99), at(60)), Consumption::Recorded);
+    }
+
+    /// A clock was set back, or two requests read it in one order and came here in the other.
+    #[test]
+    fn what_was_forgotten_is_not_recorded_again() {
+        let replay = Replay::new(10);
+        assert_eq!(replay.record(used(1, 60), at(0)), Consumption::Recorded);
+        assert_eq!(replay.record(used(2, 120), at(60)), Consumption::Recorded);
+        assert_eq!(replay.record(used(1, 60), at(59)), Consumption::Replayed);
+        assert_eq!(replay.record(used(3, 61), at(0)), Consumption::Recorded);
     }
 
     #[test]

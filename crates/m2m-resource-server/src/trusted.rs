@@ -38,7 +38,7 @@ pub struct TrustedIssuer {
     pub(crate) key_times: Knobs,
     pub(crate) withdrawals: withdrawals::Settings,
     #[cfg(feature = "introspection")]
-    pub(crate) introspection: Option<crate::introspect::Settings>,
+    pub(crate) introspection: crate::introspect::Settings,
 }
 
 impl TrustedIssuer {
@@ -60,7 +60,7 @@ impl TrustedIssuer {
                 plain_http: PlainHttp::LoopbackOnly,
             },
             #[cfg(feature = "introspection")]
-            introspection: None,
+            introspection: crate::introspect::Settings::default(),
         }
     }
 
@@ -110,7 +110,8 @@ impl TrustedIssuer {
 
     /// Sets for how long fetched keys are used: `max_age` at most before they are fetched again (default 10 min; the
     /// issuer may say less, not below 30 s), and `outage` beyond that while they cannot be fetched (default 1 h).
-    /// Their sum bounds how long a key that the issuer withdrew is accepted.
+    /// The same goes for the metadata that leads to the keys, where they come by discovery. Their sum, for each of the
+    /// two documents, bounds how long a key that the issuer withdrew is accepted.
     #[must_use]
     pub fn keys_kept(mut self, max_age: Duration, outage: Duration) -> Self {
         self.key_times = Knobs { max_age, stale_if_error: outage, ..self.key_times };
@@ -135,7 +136,8 @@ impl TrustedIssuer {
     }
 
     /// Reads which single tokens the issuer withdrew from its feed at `url`: for `m2m server` it is
-    /// `ISSUER/oauth2/revocations`. Default: no feed is read.
+    /// `ISSUER/oauth2/revocations`. A token without `jti`, which no feed can name, is then refused. Default: no feed is
+    /// read.
     #[must_use]
     pub fn revocation_feed(mut self, url: EndpointUri) -> Self {
         self.withdrawals.feed = Some(url);
@@ -162,7 +164,7 @@ impl TrustedIssuer {
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspection(mut self, client: m2m_client::Client, which: crate::Introspect) -> Self {
-        self.introspection = Some(crate::introspect::Settings::new(client, which));
+        self.introspection.client = Some((client, which));
         self
     }
 
@@ -171,15 +173,16 @@ impl TrustedIssuer {
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn introspection_max_age(mut self, max_age: Duration) -> Self {
-        self.introspection = self.introspection.map(|settings| settings.max_age(max_age));
+        self.introspection.max_age = Some(max_age);
         self
     }
 
-    /// Says how the issuer's opaque tokens begin: only those are shown to its server. Default: in any way.
+    /// Says how the issuer's opaque tokens begin: only those are shown to its server. Default: in any way. Needs a client
+    /// of the issuer's own ([`TrustedIssuer::introspection`]), set before or after.
     #[cfg(feature = "introspection")]
     #[must_use]
     pub fn opaque_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.introspection = self.introspection.map(|settings| settings.prefix(prefix.into()));
+        self.introspection.prefix = Some(prefix.into());
         self
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use m2m_proto::jose::{Algorithm, Claims, VerifyingKey};
 use m2m_proto::scope::Scope;
-use m2m_proto::time::UnixTime;
+use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::access_token::VerifiedClaims;
 use m2m_proto::token::confirmation::{Confirmation, Possession};
 use m2m_proto::token::presentation::PresentationScheme;
@@ -42,8 +42,7 @@ impl HeaderKid {
     }
 }
 
-/// A JWT that was good when it was checked, with what is needed to see whether it still is.
-#[derive(Debug)]
+/// A JWT that was good when it was checked, with what is needed to see whether it still is. `Debug` shows no claims.
 pub(crate) struct Checked {
     pub(crate) claims: VerifiedClaims,
     pub(crate) trust: Arc<Trust>,
@@ -53,6 +52,13 @@ pub(crate) struct Checked {
     pub(crate) key: Arc<VerifyingKey>,
     /// In a status list.
     pub(crate) place: Option<Place>,
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Checked");
+        shown.field("issuer", &self.trust.issuer).field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 impl Checked {
@@ -67,7 +73,7 @@ impl Checked {
 }
 
 /// Where the claims of an accepted token come from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum Source {
     Jwt(Arc<Checked>),
     #[cfg(feature = "introspection")]
@@ -82,10 +88,20 @@ impl Source {
             Self::Introspected(token) => token.confirmation(),
         }
     }
+
+    /// Whether it is good at `now`, after whatever was waited for.
+    pub(crate) fn check_times(&self, now: UnixTime, skew: Skew) -> Result<(), Reason> {
+        match self {
+            Self::Jwt(checked) => Ok(checked.claims.check_times(now, skew)?),
+            #[cfg(feature = "introspection")]
+            Self::Introspected(token) => Ok(token.check_times(now, skew)?),
+        }
+    }
 }
 
-/// A token that is good for this request. Made by [`Verifier::verify`](crate::Verifier::verify) only.
-#[derive(Debug, Clone)]
+/// A token that is good for this request. Made by [`Verifier::verify`](crate::Verifier::verify) only. `Debug` shows no
+/// claims.
+#[derive(Clone)]
 pub struct VerifiedAccessToken {
     source: Source,
     possession: Possession,
@@ -133,10 +149,16 @@ impl VerifiedAccessToken {
         }
     }
 
-    /// Whether it names `audience`. That it names one of those that the verifier is for was checked.
+    /// Whether it names `audience`, in `aud` or where the profile of its issuer has it. That it names one of those that the verifier is for was checked.
     #[must_use]
     pub fn is_for(&self, audience: &str) -> bool {
-        self.claims().aud.as_ref().is_some_and(|named| named.contains(audience))
+        match &self.source {
+            Source::Jwt(checked) => checked.claims.names(audience, &checked.trust.profile),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => {
+                token.claims().aud.as_ref().is_some_and(|named| named.contains(audience))
+            }
+        }
     }
 
     /// Whether it has what a route demands.
@@ -178,6 +200,12 @@ impl VerifiedAccessToken {
     /// A refusal of this token for `reason`, with the challenges of its verifier.
     pub(crate) fn reject(&self, reason: Reason) -> Rejection {
         Rejection::new(reason, Some(self.scheme), &self.template)
+    }
+}
+
+impl fmt::Debug for VerifiedAccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedAccessToken").field("scheme", &self.scheme).finish_non_exhaustive()
     }
 }
 

@@ -11,19 +11,23 @@
 //! - possession of what the token is bound to
 //! - the proof was not used before
 //!
+//! Time is read again after every wait, for keys, lists or answers: what ended meanwhile is refused.
+//!
 //! Does not enforce: scopes, which routes demand ([`crate::require`]); that the connection is TLS.
 //! Limits: those of the checks; a wrong issuer costs one comparison, only a plausible token can
 //! cause a fetch, only a correctly signed one can fill the replay memory.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri};
 use m2m_io::Clock;
 use m2m_proto::client_auth::PeerCertificate;
-use m2m_proto::dpop::DpopNonce;
+use m2m_proto::dpop::{DpopNonce, ProofError};
 use m2m_proto::error::{ErrorCode, WireError};
-use m2m_proto::time::{Skew, UnixTime};
+#[cfg(feature = "introspection")]
+use m2m_proto::jose::jws::is_meant_as_jws;
+use m2m_proto::names::header;
+use m2m_proto::time::Skew;
 use m2m_proto::token::AccessToken;
 use m2m_proto::token::access_token::{self, VerifiedClaims};
 use m2m_proto::token::confirmation::{self, Evidence, Possession, SenderConstraint};
@@ -33,7 +37,9 @@ use crate::cache::Recent;
 use crate::config::VerifierBuilder;
 use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
-use crate::issuers::{Issuers, Trust};
+#[cfg(feature = "introspection")]
+use crate::introspect::Standing;
+use crate::issuers::Issuers;
 use crate::metadata::Described;
 use crate::observe;
 use crate::verified::{Checked, HeaderKid, Source, VerifiedAccessToken};
@@ -63,21 +69,6 @@ pub(crate) struct Parts {
     pub(crate) described: Option<Described>,
     pub(crate) recent: Recent,
     pub(crate) template: Arc<ChallengeTemplate>,
-}
-
-impl Parts {
-    /// How long a withdrawn token of this issuer is accepted at most; `None`: until it expires.
-    pub(crate) fn withdrawn_token(&self, trust: &Trust) -> Option<Duration> {
-        let lists = trust.withdrawals.seen_within();
-        #[cfg(feature = "introspection")]
-        if let Some(introspection) = &trust.introspection {
-            let answers = introspection.max_age();
-            // Asked about every token, or about those only that no list speaks of.
-            let all = introspection.asks_about_jwt();
-            return if all { Some(answers) } else { lists.map(|lists| lists.max(answers)) };
-        }
-        lists
-    }
 }
 
 /// Checks access tokens for one API. Cheap to clone: all clones are one verifier.
@@ -118,25 +109,25 @@ impl Verifier {
     /// A [`Rejection`], which is the answer to give.
     // spec: 9700-RS1, FAPI-RS1
     pub async fn verify(&self, request: &RequestParts<'_>) -> Result<VerifiedAccessToken, Rejection> {
-        let now = self.parts.clock.wall();
         let presentation = match Presentation::from_headers(request.headers) {
             Ok(Some(presentation)) => presentation,
-            Ok(None) => return Err(self.reject(Reason::NoToken, None, now)),
-            Err(error) => return Err(self.reject(error.into(), None, now)),
+            Ok(None) => return Err(self.reject(Reason::NoToken, None)),
+            Err(error) => return Err(self.reject(error.into(), None)),
         };
         let scheme = presentation.scheme();
-        match self.check(request, &presentation, now).await {
+        match self.check(request, &presentation).await {
             Ok((source, possession)) => {
                 observe::accepted();
                 let template = Arc::clone(&self.parts.template);
                 Ok(VerifiedAccessToken::new(source, possession, scheme, template))
             }
-            Err(reason) => Err(self.reject(reason, Some(scheme), now)),
+            Err(reason) => Err(self.reject(reason, Some(scheme))),
         }
     }
 
     /// Checks a JWT without a request around it: signature, issuer, audience, times and the rest of
-    /// the claims.
+    /// the claims; and that it was not withdrawn, where lists or a feed are read or its server is asked about JWTs.
+    /// An opaque token is refused.
     ///
     /// Possession is **not** checked, as there is nothing to check it with: what the token is bound
     /// to is in [`VerifiedClaims::confirmation`]. Never let a request in on this.
@@ -144,25 +135,39 @@ impl Verifier {
     /// # Errors
     /// A [`Rejection`].
     pub async fn verify_token(&self, token: &str) -> Result<VerifiedClaims, Rejection> {
-        let now = self.parts.clock.wall();
-        match self.jwt(token, now).await {
-            Ok(checked) => Ok(checked.claims.clone()),
-            Err(reason) => Err(self.reject(reason, None, now)),
+        let checked = self.jwt_alone(token).await.and_then(|checked| {
+            checked.claims.check_times(self.parts.clock.wall(), self.parts.skew)?;
+            Ok(checked)
+        });
+        checked.map(|checked| checked.claims.clone()).map_err(|reason| self.reject(reason, None))
+    }
+
+    async fn jwt_alone(&self, token: &str) -> Result<Arc<Checked>, Reason> {
+        #[cfg(feature = "introspection")]
+        if let Ok(token) = AccessToken::parse(token) {
+            return self.jwt_that_stands(&token).await;
         }
+        self.jwt(token).await
     }
 
     async fn check(
         &self,
         request: &RequestParts<'_>,
         presentation: &Presentation,
-        now: UnixTime,
     ) -> Result<(Source, Possession), Reason> {
         let is_dpop = presentation.scheme() == PresentationScheme::Dpop;
         let dpop = self.parts.dpop.as_ref();
         if is_dpop && dpop.is_none() {
             return Err(Reason::DpopNotAccepted);
         }
-        let source = self.source(presentation.token(), now).await?;
+        // Whoever brings no proof causes no question and no fetch.
+        if is_dpop && !request.headers.contains_key(header::DPOP) {
+            return Err(ProofError::Missing.into());
+        }
+        let source = self.source(presentation.token()).await?;
+        // It may have waited; from here on nothing does.
+        let now = self.parts.clock.wall();
+        source.check_times(now, self.parts.skew)?;
         let proof = match dpop.filter(|_| is_dpop) {
             Some(dpop) => Some(dpop.verify(request, presentation.token(), now)?),
             None => None,
@@ -176,52 +181,60 @@ impl Verifier {
     }
 
     #[cfg(not(feature = "introspection"))]
-    async fn source(&self, token: &AccessToken, now: UnixTime) -> Result<Source, Reason> {
-        self.jwt(token.expose(), now).await.map(Source::Jwt)
+    async fn source(&self, token: &AccessToken) -> Result<Source, Reason> {
+        self.jwt(token.expose()).await.map(Source::Jwt)
     }
 
     #[cfg(feature = "introspection")]
-    async fn source(&self, token: &AccessToken, now: UnixTime) -> Result<Source, Reason> {
-        if let Some(opaque) = self.parts.issuers.opaque(token.expose()).filter(|_| is_opaque(token)) {
-            let told = opaque.introspection.ask(token).await?;
+    async fn source(&self, token: &AccessToken) -> Result<Source, Reason> {
+        if let Some(opaque) =
+            self.parts.issuers.opaque(token.expose()).filter(|_| !is_meant_as_jws(token.expose()))
+        {
+            let told = opaque.introspection.ask(token, Standing::Opaque).await?;
             let asked = opaque.trust.as_deref();
-            let checked = told.check(asked, &self.parts.issuers, self.parts.skew, now)?;
+            let checked = told.check(asked, &self.parts.issuers, self.parts.skew, self.parts.clock.wall())?;
             return Ok(Source::Introspected(checked));
         }
-        let checked = self.jwt(token.expose(), now).await?;
+        self.jwt_that_stands(token).await.map(Source::Jwt)
+    }
+
+    /// A JWT that is good now, and that its server stands by, where that is asked about each.
+    #[cfg(feature = "introspection")]
+    async fn jwt_that_stands(&self, token: &AccessToken) -> Result<Arc<Checked>, Reason> {
+        let checked = self.jwt(token.expose()).await?;
         if let Some(introspection) = checked.trust.introspection.as_ref().filter(|one| one.asks_about_jwt()) {
             // The claims are those that were signed; only whether the token stands is asked.
-            if !introspection.ask(token).await?.is_of(&checked.trust) {
+            if !introspection.ask(token, Standing::Signed).await?.is_of(&checked.trust) {
                 return Err(Reason::UnknownIssuer);
             }
         }
-        Ok(Source::Jwt(checked))
+        Ok(checked)
     }
 
     /// A JWT that is good now, possession apart: remembered and looked at again, or checked from the start.
-    async fn jwt(&self, token: &str, now: UnixTime) -> Result<Arc<Checked>, Reason> {
+    async fn jwt(&self, token: &str) -> Result<Arc<Checked>, Reason> {
         let recent = &self.parts.recent;
         let hash = recent.has_met(token).then(|| recent.hash(token)).flatten();
         if let Some(known) = hash.as_ref().and_then(|hash| recent.get(hash)) {
-            known.claims.check_times(now, self.parts.skew)?;
+            known.claims.check_times(self.parts.clock.wall(), self.parts.skew)?;
             if known.has_its_key().await? {
-                known.trust.withdrawals.check(&known, now).await?;
+                known.trust.withdrawals.check(&known, self.parts.clock.as_ref()).await?;
                 observe::remembered();
                 return Ok(known);
             }
         }
-        let checked = Arc::new(self.check_jwt(token, now).await?);
+        let checked = Arc::new(self.check_jwt(token).await?);
         observe::signature_checked();
         match hash {
             Some(hash) => recent.put(hash, Arc::clone(&checked), token.len()),
             None => recent.meet(token),
         }
         // Remembered or not: one that was withdrawn is refused without its signature the next time.
-        checked.trust.withdrawals.check(&checked, now).await?;
+        checked.trust.withdrawals.check(&checked, self.parts.clock.as_ref()).await?;
         Ok(checked)
     }
 
-    async fn check_jwt(&self, token: &str, now: UnixTime) -> Result<Checked, Reason> {
+    async fn check_jwt(&self, token: &str) -> Result<Checked, Reason> {
         let unverified = access_token::parse(token)?;
         let trust =
             unverified.issuer().and_then(|iss| self.parts.issuers.find(iss)).ok_or(Reason::UnknownIssuer)?;
@@ -229,7 +242,7 @@ impl Verifier {
             issuer: &trust.issuer,
             audience: trust.audience_of(&unverified),
             algorithms: &trust.algorithms,
-            now,
+            now: self.parts.clock.wall(),
             skew: self.parts.skew,
         };
         let plausible = unverified.check(&trust.profile, &expect)?;
@@ -241,9 +254,14 @@ impl Verifier {
         Ok(Checked { claims, trust: Arc::clone(trust), kid, algorithm, key, place })
     }
 
-    fn reject(&self, reason: Reason, scheme: Option<PresentationScheme>, now: UnixTime) -> Rejection {
+    fn reject(&self, reason: Reason, scheme: Option<PresentationScheme>) -> Rejection {
         let wants_nonce = matches!(&reason, Reason::Proof(fact) if fact.code() == ErrorCode::UseDpopNonce);
-        let nonce = self.parts.dpop.as_ref().filter(|_| wants_nonce).map(|dpop| dpop.nonce_key.issue(now));
+        let nonce = self
+            .parts
+            .dpop
+            .as_ref()
+            .filter(|_| wants_nonce)
+            .map(|dpop| dpop.nonce_key.issue(self.parts.clock.wall()));
         Rejection::new(reason, scheme, &self.parts.template).with_nonce(nonce)
     }
 
@@ -279,19 +297,11 @@ impl Verifier {
         self.parts.issuers.iter().map(|trust| trust.withdrawals.held_lists()).sum()
     }
 
-    /// A refusal where there is no verifier to refuse.
-    #[cfg(feature = "axum")]
+    /// A refusal where there is no verifier to refuse, or a demand that it cannot read.
+    #[cfg(any(feature = "axum", feature = "tonic"))]
     pub(crate) fn misconfigured(what: &'static str) -> Rejection {
         Rejection::new(Reason::Misconfigured(what), None, &Arc::default())
     }
-}
-
-/// No JWS at all, as opposed to a broken one, which nobody needs to be asked about: every header
-/// begins with `{"`.
-#[cfg(feature = "introspection")]
-fn is_opaque(token: &AccessToken) -> bool {
-    let text = token.expose();
-    !(text.starts_with("ey") && text.bytes().filter(|byte| *byte == b'.').count() == 2)
 }
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
 //! For how long what an issuer withdrew may still be accepted: the sum of the times that were set, for the worst case
 //! in which the issuer cannot be reached.
 //!
-//! A document (key set, status list, feed) is used while it is fresh, then for the outage that is allowed, and by
-//! those who were waiting when that ended, for the timeout of one fetch:
+//! A document (metadata, key set, status list, feed) is used while it is fresh, counted from when it was asked for, then
+//! for the outage that is allowed, and by those who wait for another one when that ends, for the time of a fetch:
 //!
 //! | What was withdrawn | Seconds, by default |
 //! | --- | --- |
-//! | a key | 600 + 3600 + 5 = 4205 ([`TrustedIssuer::keys_kept`](crate::TrustedIssuer::keys_kept)) |
-//! | a token, by status list or feed, where they are read | 60 + 240 + 5 = 305 ([`TrustedIssuer::withdrawals_kept`](crate::TrustedIssuer::withdrawals_kept)) |
-//! | a token, by introspection | for how long an answer is used: 10 for opaque tokens, 0 where every token is asked about |
-//! | a token, where none of these is read | until it expires |
+//! | a key, with the place of the keys set | 600 + 3600 + 5 = 4205 ([`TrustedIssuer::keys_kept`](crate::TrustedIssuer::keys_kept)) |
+//! | a key, by discovery | twice that, 8410: metadata, then the keys where it says they are |
+//! | a credential or a client, where every token must name its place in a status list ([`StatusCheck::Required`](crate::StatusCheck::Required)) | 60 + 240 + 5 = 305 ([`TrustedIssuer::withdrawals_kept`](crate::TrustedIssuer::withdrawals_kept)) |
+//! | a single token, where the feed is read | 305, the same |
+//! | any of them, where the server is asked about every token | for how long an answer is used, 0, and 10 for the question itself |
+//! | any of them, otherwise | until the token expires |
+//!
+//! [`StatusCheck::Follow`](crate::StatusCheck::Follow) promises nothing: a token that names no place is not covered.
+//! Status lists speak of credentials and the feed of tokens, so one says nothing of what the other is for.
 //!
 //! While the issuer answers, only the first number of each sum counts, and less where its `max-age` or `ttl` says so.
 //! What remembers verified tokens adds nothing: all of this is looked at on every use. The time that the issuer needs
@@ -18,6 +23,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::issuers::Trust;
 use crate::verifier::Parts;
 
 /// What [`Verifier::revocation_window`](crate::Verifier::revocation_window) says: the worst case over all trusted
@@ -25,8 +31,11 @@ use crate::verifier::Parts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevocationWindow {
-    /// How long a withdrawn token is accepted; `None`: until it expires, because of some issuer neither status lists
-    /// nor a feed are read and it is not asked.
+    /// How long a token is accepted whose credential or client was withdrawn; `None`: until it expires, because of some
+    /// issuer tokens need not name a status list and it is not asked about each.
+    pub credential: Option<Duration>,
+    /// How long a single token that was withdrawn is accepted; `None`: until it expires, because of some issuer no feed
+    /// is read and it is not asked about each token.
     pub token: Option<Duration>,
     /// How long a token under a withdrawn key is accepted; `None`: until it expires, because the keys of some issuer are
     /// given and not fetched.
@@ -37,15 +46,16 @@ impl RevocationWindow {
     pub(crate) fn of(parts: &Parts) -> Self {
         let all = || parts.issuers.iter();
         Self {
-            token: longest(all().map(|trust| parts.withdrawn_token(trust))),
+            credential: longest(all().map(Trust::withdrawn_credential)),
+            token: longest(all().map(Trust::withdrawn_token)),
             key: longest(all().map(|trust| trust.keys.withdrawn_within())),
         }
     }
 
-    /// The longer of the two; `None`: until the token expires.
+    /// The longest of them; `None`: until the token expires.
     #[must_use]
     pub fn longest(&self) -> Option<Duration> {
-        longest([self.token, self.key].into_iter())
+        longest([self.credential, self.token, self.key].into_iter())
     }
 }
 
@@ -62,8 +72,9 @@ impl fmt::Display for RevocationWindow {
         };
         write!(
             f,
-            "a withdrawn token is accepted {} at most, one under a withdrawn key {}",
+            "a withdrawn token is accepted {} at most, one of a withdrawn credential {}, one under a withdrawn key {}",
             time(self.token),
+            time(self.credential),
             time(self.key)
         )
     }

@@ -4,9 +4,9 @@
 //! Sections: OAuth Token Status List (draft 21) §6, §8.3; the feed is our own
 //! Enforces: a token whose place in its list says anything but valid, or whose `jti` is in the feed, is refused, on
 //! every use. What cannot be told, because the document cannot be had, is too old or names no such place, lets nobody
-//! in.
+//! in; nor is a token without `jti` where there is a feed.
 //! Does not enforce: anything about a token that names no place, unless every token must
-//! ([`StatusCheck::Required`]); nor the feed about a token without `jti`.
+//! ([`StatusCheck::Required`]).
 //! Limits: see [`lists`] and [`document`].
 
 mod document;
@@ -15,8 +15,8 @@ mod lists;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use m2m_io::Remote;
 use m2m_io::remote::Knobs;
+use m2m_io::{Clock, Remote};
 use m2m_proto::revocation_feed::VerifiedRevocationFeed;
 use m2m_proto::status_list::Status;
 use m2m_proto::time::{Skew, UnixTime};
@@ -95,9 +95,15 @@ impl Withdrawals {
         Self { status, lists, feed, times, skew }
     }
 
-    /// How long a token that was withdrawn may be accepted here; `None` where nothing is looked up.
-    pub(crate) fn seen_within(&self) -> Option<Duration> {
-        (self.lists.is_some() || self.feed.is_some()).then(|| longest_use(&self.times))
+    /// How long a token may be accepted here whose credential or client was withdrawn; `None` where lists are not
+    /// looked up for every token.
+    pub(crate) fn credential_seen_within(&self) -> Option<Duration> {
+        (self.status == StatusCheck::Required).then(|| longest_use(&self.times))
+    }
+
+    /// How long a single token that was withdrawn may be accepted here; `None` where no feed is read.
+    pub(crate) fn token_seen_within(&self) -> Option<Duration> {
+        self.feed.is_some().then(|| longest_use(&self.times))
     }
 
     /// Fetches the feed, unless it is held. Which lists there are, only tokens say.
@@ -138,21 +144,22 @@ impl Withdrawals {
     /// # Errors
     /// It was withdrawn, or that cannot be told.
     // spec: TSL-RS1, FAPI-RS1
-    pub(crate) async fn check(&self, checked: &Checked, now: UnixTime) -> Result<(), Reason> {
-        if let Some(feed) = &self.feed
-            && let Some(jti) = checked.claims.jti()
-        {
+    pub(crate) async fn check(&self, checked: &Checked, clock: &dyn Clock) -> Result<(), Reason> {
+        if let Some(feed) = &self.feed {
+            let nameless =
+                Reason::UnknownStatus("the token has no jti, so the revocation feed cannot name it");
+            let jti = checked.claims.jti().ok_or(nameless)?;
             let feed = match feed.peek() {
                 Some(feed) => feed,
                 None => feed.get().await.map_err(|error| unavailable("the revocation feed", &error))?,
             };
-            self.check_age(feed.expires_at(), now)?;
+            self.check_age(feed.expires_at(), clock.wall())?;
             if feed.contains(jti) {
                 return Err(Reason::Withdrawn);
             }
         }
         match &checked.place {
-            Some(place) => self.check_status(place, &checked.claims, now).await,
+            Some(place) => self.check_status(place, &checked.claims, clock).await,
             None => Ok(()),
         }
     }
@@ -161,7 +168,7 @@ impl Withdrawals {
         &self,
         place: &Place,
         claims: &VerifiedClaims,
-        now: UnixTime,
+        clock: &dyn Clock,
     ) -> Result<(), Reason> {
         let Some(lists) = &self.lists else { return Ok(()) };
         let list = match place.list.upgrade() {
@@ -169,7 +176,7 @@ impl Withdrawals {
             None => lists.get(reference(claims)?.map_or("", |reference| reference.uri))?,
         };
         let list = lists.read(&list).await.map_err(|error| unavailable("the status list", &error))?;
-        self.check_age(list.expires_at(), now)?;
+        self.check_age(list.expires_at(), clock.wall())?;
         match list.get(place.index) {
             Some(Status::Valid) => Ok(()),
             Some(Status::Invalid) => Err(Reason::Withdrawn),

@@ -17,7 +17,8 @@ pub struct Knobs {
     /// renewed within a cooldown.
     pub max_age: Duration,
     /// A document that cannot be renewed serves this long after it went stale; default 1 h. A key that its issuer
-    /// withdrew lives on at most this long if the issuer cannot be reached.
+    /// withdrew lives on for at most `max_age` and this together, counted from the start of the fetch that brought it,
+    /// if the issuer cannot be reached.
     pub stale_if_error: Duration,
 }
 
@@ -122,15 +123,16 @@ impl<T: Clone, E: Clone> Slot<T, E> {
         self.fetching = true;
     }
 
-    /// The fetch brought `value`; `max_age` is what its server said.
-    pub(crate) fn succeeded(&mut self, value: T, max_age: Option<Duration>, now: Duration) {
+    /// The fetch that was started at `began` brought `value`; `max_age` is what its server said. Its age counts from
+    /// then: the server may have read it as soon as it was asked, and taken its time to send it.
+    pub(crate) fn succeeded(&mut self, value: T, max_age: Option<Duration>, began: Duration, now: Duration) {
         // So long that the renewal, which comes before the end, is no second fetch within a cooldown.
         let least = (self.knobs.cooldown.saturating_mul(DUE_AT.1) / DUE_AT.0).min(self.knobs.max_age);
         let fresh = max_age.unwrap_or(self.knobs.max_age).clamp(least, self.knobs.max_age);
-        let stale = now.saturating_add(fresh);
+        let stale = began.saturating_add(fresh);
         self.held = Some(Held {
             value,
-            due: now.saturating_add(fresh.saturating_mul(DUE_AT.0) / DUE_AT.1),
+            due: began.saturating_add(fresh.saturating_mul(DUE_AT.0) / DUE_AT.1),
             stale,
             ceiling: stale.saturating_add(self.knobs.stale_if_error),
         });
@@ -170,7 +172,7 @@ mod tests {
     fn held(seconds: u64) -> Text {
         let mut slot = slot();
         slot.started();
-        slot.succeeded("a", None, at(seconds));
+        slot.succeeded("a", None, at(seconds), at(seconds));
         slot
     }
 
@@ -239,7 +241,7 @@ mod tests {
         check(&slot, &[(1630, Advice::Use("a")), (5200, Advice::Join(None))]);
         slot.failed("y", at(5200));
         check(&slot, &[(5201, Advice::Refuse("y"))]);
-        slot.succeeded("b", None, at(5300));
+        slot.succeeded("b", None, at(5300), at(5300));
         check(&slot, &[(5301, Advice::Use("b"))]);
     }
 
@@ -254,7 +256,7 @@ mod tests {
     fn the_server_may_only_shorten_and_not_below_the_cooldown() {
         let check = |max_age, due| {
             let mut slot = slot();
-            slot.succeeded("a", max_age, at(0));
+            slot.succeeded("a", max_age, at(0), at(0));
             check(&slot, &[(due - 1, Advice::Use("a")), (due, Advice::UseAndFetch("a"))]);
         };
         check(None, 480);
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(slot.demand(at(0)), Advice::Fetch(None));
         slot.started();
         assert_eq!(slot.demand(at(0)), Advice::Join(None));
-        slot.succeeded("a", None, at(10));
+        slot.succeeded("a", None, at(10), at(10));
         assert_eq!(slot.demand(at(39)), Advice::Use("a"));
         assert_eq!(slot.demand(at(40)), Advice::Fetch(None));
         slot.started();
@@ -285,7 +287,7 @@ mod tests {
     fn a_cooldown_longer_than_the_age_does_not_panic() {
         let knobs = Knobs { cooldown: at(900), ..Knobs::default() };
         let mut slot = Slot::<_, ()>::new(knobs);
-        slot.succeeded("a", Some(at(5)), at(0));
+        slot.succeeded("a", Some(at(5)), at(0), at(0));
         assert_eq!(slot.poll(at(1)), Advice::Use("a"));
     }
 
@@ -293,7 +295,7 @@ mod tests {
     fn an_age_without_end_does_not_panic() {
         let knobs = Knobs { max_age: Duration::MAX, stale_if_error: Duration::MAX, ..Knobs::default() };
         let mut slot = Slot::<_, ()>::new(knobs);
-        slot.succeeded("a", None, at(1));
+        slot.succeeded("a", None, at(1), at(1));
         assert_eq!(slot.poll(at(1_000_000)), Advice::Use("a"));
     }
 }

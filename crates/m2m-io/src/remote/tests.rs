@@ -144,6 +144,25 @@ async fn a_fetch_that_hangs_times_out() {
     assert_eq!(caller.await, Err(RemoteError::Http(HttpError::Timeout)));
 }
 
+/// What was withdrawn while a slow server sent is not believed for longer because of that.
+#[tokio::test]
+async fn age_counts_from_the_start_of_a_fetch() {
+    let setup = Setup::new([Step::Bring("a"), Step::Fail, Step::Fail]);
+    let mut caller = Box::pin(setup.get());
+    assert!(started(&mut caller).await);
+    settle().await;
+    setup.clock.advance(4);
+    setup.open();
+    assert_eq!(caller.await, Ok("a"));
+    setup.clock.advance(595);
+    assert!(setup.remote.peek().is_some());
+    settle().await;
+    setup.clock.advance(3600);
+    assert_eq!(setup.get().await, Ok("a"), "4199 s after it was asked for");
+    setup.clock.advance(1);
+    assert_eq!(setup.get().await, Err(failure()));
+}
+
 #[tokio::test]
 async fn a_fetch_that_panics_is_a_failure() {
     let setup = Setup::new([Step::Panic, Step::Bring("a")]);

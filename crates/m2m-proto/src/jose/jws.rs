@@ -170,6 +170,25 @@ impl fmt::Debug for VerifiedPayload<'_> {
     }
 }
 
+/// Whether a text is meant as a compact JWS, good or broken: three parts, of which the first begins a JSON object,
+/// after white space too.
+///
+/// Wider than what [`Compact::parse`] accepts, so that a token which says who issued it, however badly it is written,
+/// is never taken for an opaque one and shown to a server that it is not of. Whatever else is opaque.
+#[must_use]
+pub fn is_meant_as_jws(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    // Else whole groups of four characters, so that neither padding nor bits too many at the end hide the beginning.
+    let header = header.trim_end_matches('=');
+    let whole = header.get(..header.len() / 4 * 4).unwrap_or_default();
+    let decoded = base64url::decode(header).or_else(|_| base64url::decode(whole)).unwrap_or_default();
+    decoded.trim_ascii_start().first() == Some(&b'{')
+}
+
 /// Makes a compact JWS of `payload`.
 ///
 /// # Errors

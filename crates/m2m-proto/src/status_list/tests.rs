@@ -216,6 +216,7 @@ fn a_signed_list_verifies_and_tells_all() {
     let list = verified(&signed()).unwrap();
     assert_eq!(list.list(), &drafts());
     assert_eq!((list.get(0), list.get(1), list.get(16)), (Some(Status::Invalid), Some(Status::Valid), None));
+    assert_eq!(list.issued_at(), NOW);
     assert_eq!(list.expires_at(), UnixTime::from_seconds(NOW.seconds() + 300));
     assert_eq!(list.ttl(), Some(Duration::from_secs(30)));
     let document = signed();

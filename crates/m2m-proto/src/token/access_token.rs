@@ -456,6 +456,13 @@ impl VerifiedClaims {
         self.claims.text(self.client_claim)
     }
 
+    /// Whether the token is for `audience`, by the rule of the profile that it was verified with: for a caller with
+    /// several identifiers, who asks for one of them.
+    #[must_use]
+    pub fn names(&self, audience: &str, profile: &TokenProfile) -> bool {
+        is_for(&self.claims, audience, profile)
+    }
+
     /// All values of `aud`.
     pub fn audience(&self) -> impl Iterator<Item = &str> {
         self.claims.aud.iter().flat_map(Audience::iter)

@@ -108,3 +108,79 @@ async fn a_route_that_forgot_its_verifier_does_not_work() {
         assert_eq!(ask(routes(), path, Some(&token(&key))).await.0, 500, "{path}");
     }
 }
+
+mod places {
+    use m2m_proto::metadata::ResourceMetadata;
+    use m2m_proto::uri::ResourceUri;
+
+    use super::*;
+
+    const DESCRIPTION: &str = "/.well-known/oauth-protected-resource/v1";
+
+    fn described(key: &m2m_proto::jose::SigningKey) -> Verifier {
+        let resource = ResourceUri::parse("https://orders.example/v1").unwrap();
+        verifier(key, |builder| builder.resource(ResourceMetadata::new(resource)))
+    }
+
+    // spec-test: 9728-RS1
+    #[tokio::test]
+    async fn the_description_is_found_however_deep_the_routes_are() {
+        let key = key(Algorithm::Es256, "k1");
+        let verifier = described(&key);
+        let nested =
+            || Router::new().nest("/v1", Router::new().route("/who", get(who)).layer(verifier.layer()));
+        let routed = || Router::new().route("/v1/who", get(who)).route_layer(verifier.layer());
+        for app in [nested(), routed()] {
+            assert_eq!(ask(app, DESCRIPTION, None).await.0, 404, "the layer does not see it");
+        }
+        let plain = Router::new().route("/v1/who", get(who)).layer(verifier.layer());
+        let merged = [nested(), routed()].map(|app| app.merge(verifier.resource_metadata_router()));
+        for app in merged.into_iter().chain([plain]) {
+            let (status, body) = ask(app.clone(), DESCRIPTION, None).await;
+            assert_eq!(status, 200);
+            assert!(body.contains("https://orders.example/v1"), "{body}");
+            assert_eq!(ask(app.clone(), "/v1/who", None).await.0, 401);
+            assert_eq!(ask(app, "/v1/who", Some(&token(&key))).await.0, 200);
+        }
+        let none = verifier_without();
+        assert_eq!(ask(none.resource_metadata_router(), DESCRIPTION, None).await.0, 404);
+    }
+
+    fn verifier_without() -> Verifier {
+        verifier(&key(Algorithm::Es256, "k1"), |builder| builder)
+    }
+
+    /// What axum's own rules leave out: said in the documentation of the module, and seen here should it change.
+    #[tokio::test]
+    async fn what_comes_after_the_layer_or_the_demand_is_not_covered() {
+        let key = key(Algorithm::Es256, "k1");
+        let verifier = described(&key);
+        let open = async || "in";
+        let app = Router::new()
+            .route("/a", get(open))
+            .layer(verifier.layer())
+            .route("/late", get(open))
+            .fallback(open);
+        for (path, status) in [("/a", 401), ("/late", 200), ("/nowhere", 200)] {
+            assert_eq!(ask(app.clone(), path, None).await.0, status, "{path}");
+        }
+        // Who takes the token is safe in any order.
+        let late = Router::new().route("/a", get(who)).layer(verifier.layer()).route("/late", get(who));
+        assert_eq!(ask(late, "/late", Some(&token(&key))).await.0, 500);
+        let methods = Router::new()
+            .route("/before", get(open).post(open).require_scope("orders:admin"))
+            .route("/after", get(open).require_scope("orders:admin").post(open))
+            .layer(verifier.layer());
+        for (path, method, status) in [
+            ("/before", "GET", 403),
+            ("/before", "POST", 403),
+            ("/after", "GET", 403),
+            ("/after", "POST", 200),
+        ] {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("authorization", format!("Bearer {}", token(&key)));
+            let response = methods.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+        }
+    }
+}

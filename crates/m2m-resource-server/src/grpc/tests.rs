@@ -82,3 +82,36 @@ async fn nonces_travel_in_metadata() {
         call(&verifier.grpc_layer(), "/shop.Orders/List", Asked::bearer(&token(&key))).await;
     assert_eq!((code, response.headers().get_all("dpop-nonce").iter().count()), (Code::Ok, 1));
 }
+
+/// A demand with a slip in it must not let everybody in.
+#[tokio::test]
+async fn a_demand_that_is_no_path_lets_nobody_in() {
+    let key = key(Algorithm::Es256, "k1");
+    let verifier = verifier(&key, |builder| builder);
+    for path in [
+        "",
+        "/",
+        "//",
+        "/shop.Orders",
+        "shop.Orders/",
+        "shop.Orders/Cancel",
+        "/shop.Orders/*",
+        "/shop.Orders//",
+        "/shop.Orders/Cancel/",
+        "/shop.Orders/Can cel",
+        "/*/Cancel",
+        "//Cancel",
+        "/shop.Orders/Cancel?x",
+    ] {
+        let layer = verifier.grpc_layer().require(path, Required::parse("orders:read").unwrap());
+        for called in ["/shop.Orders/Cancel", "/shop.Other/List"] {
+            let (code, _) = call(&layer, called, Asked::bearer(&token(&key))).await;
+            assert_eq!(code, Code::Internal, "{path}");
+        }
+    }
+    for path in ["/shop.Orders/", "/shop.Orders/Cancel", "/Orders/Cancel_2"] {
+        let layer = verifier.grpc_layer().require(path, Required::parse("orders:read").unwrap());
+        let (code, _) = call(&layer, "/shop.Orders/Cancel", Asked::bearer(&token(&key))).await;
+        assert_eq!(code, Code::Ok, "{path}");
+    }
+}

@@ -1,4 +1,5 @@
 use m2m_client::{Credentials, Endpoints, FixedSecret, Server};
+use m2m_io::HttpClient;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::WireError;
 use m2m_proto::jose::Algorithm;
@@ -13,10 +14,13 @@ use crate::error::Rejection;
 use crate::fixture::*;
 use crate::verified::VerifiedAccessToken;
 
+mod several;
+mod waits;
+
 const INTROSPECT: &str = "https://as.example/introspect";
 const TOKEN: &str = "https://as.example/token";
 
-fn client(documents: &Arc<Documents>, clock: &Arc<FixedClock>) -> Client {
+fn client(http: &Arc<impl HttpClient + 'static>, clock: &Arc<FixedClock>) -> Client {
     let url = |text: &str| EndpointUri::parse(text).unwrap();
     let mut endpoints = Endpoints::token(url(TOKEN));
     endpoints.introspection = Some(url(INTROSPECT));
@@ -25,7 +29,7 @@ fn client(documents: &Arc<Documents>, clock: &Arc<FixedClock>) -> Client {
     Client::builder(Server::endpoints(endpoints))
         .client_id(ClientId::parse("orders").unwrap())
         .credentials(Credentials::secret(Arc::new(secret), None, method))
-        .http(Arc::clone(documents) as _)
+        .http(Arc::clone(http) as _)
         .clock(Arc::clone(clock) as _)
         .build()
         .unwrap()
@@ -229,6 +233,45 @@ async fn a_revoked_jwt_is_seen_at_once() {
     assert_eq!(asking.server.fetched(), 2, "nothing is kept");
 }
 
+/// What is written to a log of one request says nothing of its token, nor of anybody else's.
+#[tokio::test]
+async fn debug_shows_nobodys_claims() {
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active_with("email", json!("CANARY@one.example")));
+    let opaque = asking.verify("opaque").await.unwrap();
+    let signed = asking.verify(&token_with(&asking.key, "email", json!("CANARY@two.example"))).await.unwrap();
+    for shown in [format!("{opaque:?}"), format!("{signed:?}"), format!("{:?}", asking.verifier)] {
+        assert!(
+            !shown.contains("CANARY") && !shown.contains("orders:read") && !shown.contains("t1"),
+            "{shown}"
+        );
+    }
+    let names = ["VerifiedAccessToken", "VerifiedAccessToken", "Verifier"];
+    for (shown, name) in
+        [format!("{opaque:?}"), format!("{signed:#?}"), format!("{:?}", asking.verifier)].iter().zip(names)
+    {
+        assert!(shown.starts_with(name), "{shown}");
+    }
+}
+
+/// Which issuer a JWT is of, it says itself, however it is written: it is shown to no other.
+#[tokio::test]
+async fn a_jwt_of_another_issuer_is_not_taken_for_opaque() {
+    for header in [
+        "{\n\"alg\":\"ES256\"}",
+        " {\"alg\":\"ES256\"}",
+        "{\"alg\":\"ES256\"}",
+        "{\"alg\":\"ES256\",\"alg\":1}",
+    ] {
+        let asking = Asking::new(Introspect::Opaque);
+        asking.says(&active());
+        let [header, payload] =
+            [header, r#"{"iss":"https://other.example"}"#].map(m2m_proto::jose::base64url::encode);
+        asking.reason(&format!("{header}.{payload}.AAAA")).await;
+        assert_eq!(asking.server.fetched(), 0);
+    }
+}
+
 /// The server's word never makes a bad JWT good, and garbage never reaches it.
 #[tokio::test]
 async fn a_bad_jwt_is_refused_without_asking() {
@@ -246,7 +289,7 @@ async fn a_bad_jwt_is_refused_without_asking() {
 #[test]
 fn answers_are_bounded_and_made_up_tokens_push_no_real_one_out() {
     let answers = Answers::new(Duration::from_secs(10));
-    let told = |answer| Arc::new(Told { answer, checked: OnceLock::new() });
+    let told = |answer| Arc::new(Told { answer, asked: Duration::ZERO, checked: OnceLock::new() });
     let (inactive, active) =
         (told(Answer::inactive()), told(Answer::active(m2m_proto::jose::Claims::default())));
     answers.keep([0; 32], &active, Duration::ZERO);
@@ -265,7 +308,7 @@ fn answers_are_bounded_and_made_up_tokens_push_no_real_one_out() {
 #[test]
 fn the_newest_answer_counts() {
     let answers = Answers::new(Duration::from_secs(10));
-    let told = |answer| Arc::new(Told { answer, checked: OnceLock::new() });
+    let told = |answer| Arc::new(Told { answer, asked: Duration::ZERO, checked: OnceLock::new() });
     let (inactive, active) =
         (told(Answer::inactive()), told(Answer::active(m2m_proto::jose::Claims::default())));
     for (second, told) in [(0, &active), (1, &inactive), (2, &active), (3, &inactive)] {
@@ -291,6 +334,7 @@ async fn many_requests_with_one_token_ask_once() {
     assert!(all(asked).await.iter().all(Result::is_err));
     assert_eq!(asking.server.fetched(), 1);
     asking.says(&active());
+    asking.clock.advance(5);
     asking.verify(&text).await.unwrap();
 }
 
@@ -339,116 +383,4 @@ async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     })
     .await;
     waiting.into_iter().map(|(_, output)| output.unwrap()).collect()
-}
-
-mod several {
-    use super::*;
-    use crate::{Error, KeysFrom, TrustedIssuer};
-
-    const OTHER: &str = "https://two.example";
-
-    fn trusted(issuer: &str, key: &m2m_proto::jose::SigningKey) -> TrustedIssuer {
-        let issuer = m2m_proto::uri::Issuer::parse(issuer).unwrap();
-        TrustedIssuer::new(issuer).audience(AUDIENCE).keys(KeysFrom::Fixed(set(&[key])))
-    }
-
-    fn of(issuer: &str) -> Value {
-        active_with("iss", issuer.into())
-    }
-
-    async fn reason(verifier: &Verifier, text: &str) -> Option<Reason> {
-        let asked = Asked::bearer(text);
-        verifier.verify(&asked.parts()).await.err().map(|rejection| rejection.reason().clone())
-    }
-
-    #[tokio::test]
-    async fn each_issuer_is_asked_about_its_own_tokens_alone() {
-        let (one, two, clock) =
-            (Arc::new(Documents::default()), Arc::new(Documents::default()), FixedClock::new());
-        let key = key(Algorithm::Es256, "k1");
-        let verifier = Verifier::builder()
-            .trust_with(trusted(ISSUER, &key).introspection(client(&one, &clock), Introspect::Always))
-            .trust_with(
-                trusted(OTHER, &key)
-                    .introspection(client(&two, &clock), Introspect::Opaque)
-                    .opaque_prefix("two_"),
-            )
-            .clock(clock.clone() as _)
-            .build()
-            .unwrap();
-        one.put(INTROSPECT, &of(ISSUER).to_string());
-        two.put(INTROSPECT, &of(OTHER).to_string());
-        assert_eq!(reason(&verifier, "opaque").await, None);
-        assert_eq!((one.fetched(), two.fetched()), (1, 0));
-        assert_eq!(reason(&verifier, "two_opaque").await, None);
-        assert_eq!((one.fetched(), two.fetched()), (0, 1));
-        assert_eq!(reason(&verifier, &token(&key)).await, None);
-        assert_eq!((one.fetched(), two.fetched()), (1, 0));
-        let of_two = token_with(&key, "iss", OTHER.into());
-        assert_eq!(reason(&verifier, &of_two).await, None, "its JWTs are not asked about");
-        assert_eq!((one.fetched(), two.fetched()), (0, 0));
-        // Each answers for itself, not for the other one.
-        one.put(INTROSPECT, &of(OTHER).to_string());
-        two.put(INTROSPECT, &of(ISSUER).to_string());
-        for text in ["opaque", "two_other", &token(&key)] {
-            assert_eq!(reason(&verifier, text).await, Some(Reason::UnknownIssuer), "{text}");
-        }
-        // Nobody else's name is needed where the server is known.
-        two.put(INTROSPECT, &active_with("iss", Value::Null).to_string());
-        assert_eq!(reason(&verifier, "two_third").await, None);
-    }
-
-    #[tokio::test]
-    async fn a_client_for_all_needs_to_hear_whose_token_it_is() {
-        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
-        let key = key(Algorithm::Es256, "k1");
-        let verifier = Verifier::builder()
-            .trust_with(trusted(ISSUER, &key))
-            .trust_with(trusted(OTHER, &key))
-            .introspection(client(&server, &clock), Introspect::Opaque)
-            .introspection_max_age(Duration::ZERO)
-            .clock(clock.clone() as _)
-            .build()
-            .unwrap();
-        for (iss, good) in
-            [(json!(OTHER), true), (json!("https://three.example"), false), (Value::Null, false)]
-        {
-            server.put(INTROSPECT, &active_with("iss", iss.clone()).to_string());
-            assert_eq!(reason(&verifier, "opaque").await.is_none(), good, "{iss}");
-        }
-    }
-
-    #[test]
-    fn a_token_must_not_be_anybodys() {
-        let (server, clock) = (Arc::new(Documents::default()), FixedClock::new());
-        let key = key(Algorithm::Es256, "k1");
-        let build = |one: Introspect, two: Introspect, prefix: &str| {
-            let asks =
-                |issuer: &str, which| trusted(issuer, &key).introspection(client(&server, &clock), which);
-            let builder = Verifier::builder().trust_with(asks(ISSUER, one));
-            builder.trust_with(asks(OTHER, two).opaque_prefix(prefix)).build().map(drop)
-        };
-        let twice = Err(Error::OpaqueTwice(OTHER.to_owned()));
-        assert_eq!(build(Introspect::Opaque, Introspect::Opaque, ""), twice);
-        assert_eq!(build(Introspect::Always, Introspect::Opaque, ""), twice);
-        assert_eq!(build(Introspect::Opaque, Introspect::Opaque, "two_"), Ok(()));
-        assert_eq!(build(Introspect::Opaque, Introspect::Jwt, ""), Ok(()));
-    }
-
-    #[test]
-    fn the_window_is_that_of_the_answers() {
-        let window = |which, age| {
-            let mut asking = Asking::new(which);
-            let (server, clock) = (&asking.server, &asking.clock);
-            let mut one = trusted(ISSUER, &asking.key).introspection(client(server, clock), which);
-            if let Some(age) = age {
-                one = one.introspection_max_age(Duration::from_secs(age));
-            }
-            asking.verifier = Verifier::builder().trust_with(one).build().unwrap();
-            asking.verifier.revocation_window().token.map(|window| window.as_secs())
-        };
-        assert_eq!(window(Introspect::Always, None), Some(0));
-        assert_eq!(window(Introspect::Jwt, Some(20)), Some(20));
-        assert_eq!(window(Introspect::Opaque, None), None, "nobody is asked about its JWTs");
-    }
 }

@@ -3,11 +3,12 @@
 //! Enforces: no redirect, 200 only; signed by a current key of the issuer; every check of
 //! [`m2m_proto::status_list`] and [`m2m_proto::revocation_feed`]. A document is fetched again when its `ttl` or its
 //! `exp` says so, whichever is sooner, within the times that were set.
-//! Does not enforce: `exp` while the document is kept; that a document is newer than the one before, whose `exp`
-//! bounds how old one can be played back.
+//! One that was issued before the last one that came is refused: nobody plays back what said less.
+//! Does not enforce: `exp` while the document is kept; that the first one is new, beyond its `exp`, after a start or
+//! after a list was dropped that nobody used.
 //! Limits: 2 MiB for a list, 8 MiB for a feed, the timeout for all of it, a fetch of keys included.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,6 +63,25 @@ impl Signer {
     }
 }
 
+/// When the newest document that came was issued. Clones share it.
+#[derive(Debug, Clone, Default)]
+struct Newest(Arc<Mutex<UnixTime>>);
+
+impl Newest {
+    /// Takes note of a document that was verified.
+    ///
+    /// # Errors
+    /// It is older than one that came before.
+    fn take(&self, issued_at: UnixTime) -> Result<(), RemoteError> {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if issued_at < *newest {
+            return Err(RemoteError::Document("it was issued before the one that came last".to_owned()));
+        }
+        *newest = issued_at;
+        Ok(())
+    }
+}
+
 fn text(body: &Bytes) -> Result<&str, RemoteError> {
     // Some servers end a file with a line.
     let text = std::str::from_utf8(body).map(str::trim_ascii);
@@ -78,12 +98,13 @@ pub(super) struct ListDocument {
     url: EndpointUri,
     signer: Signer,
     limits: Limits,
+    newest: Newest,
 }
 
 impl ListDocument {
     pub(super) fn new(url: EndpointUri, signer: Signer, timeout: Duration, reach: Reach) -> Self {
         let limits = Limits { max_body_bytes: status_list::MAX_DOCUMENT_BYTES, timeout, reach };
-        Self { url, signer, limits }
+        Self { url, signer, limits, newest: Newest::default() }
     }
 
     async fn fetch(&self) -> Result<Fetched<VerifiedStatusList>, RemoteError> {
@@ -100,6 +121,7 @@ impl ListDocument {
             skew: signer.skew,
         };
         let value = list.verify(&key, &expect).map_err(|error| unusable(&error))?;
+        self.newest.take(value.issued_at())?;
         let max_age = signer.keep(value.ttl(), value.expires_at());
         Ok(Fetched { value, max_age })
     }
@@ -118,12 +140,14 @@ pub(super) struct FeedDocument {
     url: EndpointUri,
     signer: Signer,
     limits: Limits,
+    newest: Newest,
 }
 
 impl FeedDocument {
     pub(super) fn new(url: EndpointUri, signer: Signer, timeout: Duration) -> Self {
         let max_body_bytes = revocation_feed::MAX_DOCUMENT_BYTES;
-        Self { url, signer, limits: Limits { max_body_bytes, timeout, reach: Reach::Configured } }
+        let limits = Limits { max_body_bytes, timeout, reach: Reach::Configured };
+        Self { url, signer, limits, newest: Newest::default() }
     }
 
     async fn fetch(&self) -> Result<Fetched<VerifiedRevocationFeed>, RemoteError> {
@@ -138,6 +162,7 @@ impl FeedDocument {
             skew: signer.skew,
         };
         let value = feed.verify(&key, &expect).map_err(|error| unusable(&error))?;
+        self.newest.take(value.issued_at())?;
         let max_age = signer.keep(Some(value.ttl()), value.expires_at());
         Ok(Fetched { value, max_age })
     }

@@ -2,8 +2,8 @@
 //!
 //! Enforces: a list is fetched only from the issuer's own origin or from one that was configured, encrypted or as the
 //! issuer's keys may travel. Only tokens that were verified name lists, so strangers cause no fetch.
-//! Limits: 64 lists an issuer, of up to 1 MiB each; one more takes the place of one that was not used for as long as
-//! a list may be kept, and while there is none such, its tokens are answered 503.
+//! Limits: 64 lists an issuer, of up to 1 MiB each; one more takes the place of the one that was
+//! not used for the longest time, which is fetched again when a token names it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ impl StatusLists {
     /// The list at `uri`, fetched or not.
     ///
     /// # Errors
-    /// It is somewhere we do not go, or there are too many.
+    /// It is somewhere we do not go.
     pub(super) fn get(&self, uri: &str) -> Result<Arc<List>, Reason> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(list) = known.get(uri) {
@@ -60,9 +60,10 @@ impl StatusLists {
             known.retain(|_, list| !list.is_unused_for(unused, now));
         }
         if known.len() >= MAX_LISTS {
-            return Err(Reason::Unavailable(
-                "the tokens of the issuer name too many status lists".to_owned(),
-            ));
+            let oldest = known.iter().min_by_key(|(_, list)| list.used.load(Ordering::Relaxed));
+            if let Some(uri) = oldest.map(|(uri, _)| uri.clone()) {
+                known.remove(&uri);
+            }
         }
         let fetch = ListDocument::new(url, self.signer.clone(), self.times.timeout, reach);
         let clock = Arc::clone(&self.signer.clock);
@@ -91,12 +92,14 @@ impl StatusLists {
         let elsewhere =
             Reason::UnknownStatus("the status list of the token is not where its issuer's may be");
         let url = EndpointUri::parse(uri).map_err(|_| elsewhere.clone())?;
+        if url.check_transport(self.plain_http).is_err() {
+            return Err(elsewhere);
+        }
         let own = self.signer.issuer.origin();
         if url.origin() == own {
             return Ok((url, Reach::Discovered { origin: own.clone() }));
         }
-        let allowed = self.origins.contains(url.origin()) && url.check_transport(self.plain_http).is_ok();
-        if allowed { Ok((url, Reach::Configured)) } else { Err(elsewhere) }
+        if self.origins.contains(url.origin()) { Ok((url, Reach::Configured)) } else { Err(elsewhere) }
     }
 
     fn now(&self) -> u64 {

@@ -25,6 +25,22 @@ fn every_algorithm_signs_what_it_verifies() {
 }
 
 #[test]
+fn what_is_meant_as_a_jws_is_told_from_what_is_opaque() {
+    let of = |header: &str| format!("{}.e30.AAAA", crate::jose::base64url::encode(header));
+    assert!(jws::is_meant_as_jws(&signed(Algorithm::Es256)));
+    for header in ["{}", "{\"alg\":\"none\"}", "{\n\"alg\":1}", " \t\r\n{ \"a\":1}", "{not json"] {
+        assert!(jws::is_meant_as_jws(&of(header)), "{header:?}");
+        assert!(jws::is_meant_as_jws(&of(header).replacen(".e30", "==.!", 1)), "{header:?}");
+    }
+    for text in ["", "opaque", "..", "a.b.c", "eyJhbGciOiJFUzI1NiJ9", "eyJhbGciOiJFUzI1NiJ9.e30"] {
+        assert!(!jws::is_meant_as_jws(text), "{text}");
+    }
+    for text in [of("[1,2,3]"), of("\"text\""), format!("{}.AAAA", of("{}")), of("\u{e4}{}")] {
+        assert!(!jws::is_meant_as_jws(&text), "{text}");
+    }
+}
+
+#[test]
 fn no_key_takes_a_token_of_another_algorithm() {
     // spec-test: JOSE-V3, JWT-V1
     for signer in Algorithm::ALL {

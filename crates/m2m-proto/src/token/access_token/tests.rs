@@ -386,6 +386,13 @@ fn the_first_claim_that_is_there_counts() {
 #[test]
 fn an_audience_in_the_scope_counts_where_there_is_no_other() {
     let wrong = AccessTokenError::Audience { expected: AUDIENCE.to_owned() };
+    let scoped = by_profile(None, &[]).unwrap();
+    assert!(scoped.names(AUDIENCE, &OTHER) && scoped.names("https://bills.example", &OTHER));
+    assert!(
+        !scoped.names("https://other.example", &OTHER) && !scoped.names(AUDIENCE, &TokenProfile::rfc9068())
+    );
+    let named = by_profile(None, &[("aud", json!([AUDIENCE]))]).unwrap();
+    assert!(named.names(AUDIENCE, &OTHER) && !named.names("https://bills.example", &OTHER));
     let refused = |name: &'static str, value: Value| by_profile(None, &[(name, value)]).unwrap_err();
     assert_eq!(refused("aud", json!("https://bills.example")), wrong);
     assert!(by_profile(None, &[("aud", json!([AUDIENCE]))]).is_ok());

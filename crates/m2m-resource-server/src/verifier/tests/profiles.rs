@@ -7,7 +7,7 @@ use m2m_proto::jose::{HeaderFields, jws};
 use m2m_proto::token_profile::TokenProfile;
 
 use super::*;
-use crate::token_profiles;
+use crate::{Required, token_profiles};
 
 const TENANT: &str = "9122040d-6c67-4c5b-b112-36a304b66dad";
 const API: &str = "ef1da9d4-ff77-4c3e-a005-840c3f830745";
@@ -210,6 +210,22 @@ async fn the_access_token_is_accepted_and_the_id_token_refused() {
         let both = merged(&sample.access, &json!({ "nonce": "n" }));
         let expect = if name == "rfc9068" { 200 } else { 401 };
         assert_eq!(status(&verifier, &written(&sample, &key, sample.typ, &both)).await, expect, "{name}");
+    }
+}
+
+/// What a route demands is found where the profile has it.
+#[tokio::test]
+async fn a_route_finds_its_audience_where_the_profile_has_it() {
+    let key = key(Algorithm::Rs256, "k1");
+    for sample in samples() {
+        let name = sample.profile.name;
+        let access = written(&sample, &key, sample.typ, &sample.access);
+        let accepted = trusting(&sample, &key).verify(&Asked::bearer(&access).parts()).await.unwrap();
+        accepted.require(&Required::nothing().audience(sample.audience)).unwrap();
+        assert!(accepted.is_for(sample.audience), "{name}");
+        let other = Required::nothing().audience("https://bills.example");
+        let refused = accepted.require(&other).unwrap_err();
+        assert_eq!(refused.to_response().status(), 401, "{name}");
     }
 }
 

@@ -1,0 +1,65 @@
+//! Sparing a server that does not answer.
+//!
+//! Enforces: after a failure one question each cooldown, until one is answered; meanwhile everybody is told of the
+//! failure at once. One line in the log each cooldown.
+//! Does not enforce: anything about questions that were under way when the first one failed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::error::Reason;
+
+pub(super) const COOLDOWN: Duration = Duration::from_secs(5);
+
+/// Times are of the monotonic clock.
+#[derive(Debug)]
+struct Failure {
+    error: String,
+    /// When the server was last given its turn.
+    turn: Duration,
+    logged: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Cooldown {
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Cooldown {
+    /// Takes a turn to ask.
+    ///
+    /// # Errors
+    /// The last question failed with this, and it is too early for another one.
+    pub(super) fn turn(&self, now: Duration) -> Result<(), Reason> {
+        match self.failure().as_mut() {
+            Some(failure) if now.saturating_sub(failure.turn) < COOLDOWN => {
+                Err(Reason::Unavailable(failure.error.clone()))
+            }
+            Some(failure) => {
+                failure.turn = now;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The server answered.
+    pub(super) fn answered(&self) {
+        *self.failure() = None;
+    }
+
+    /// The server cannot be asked now.
+    pub(super) fn failed(&self, error: &str, now: Duration) {
+        let mut failure = self.failure();
+        let logged = failure.as_ref().map(|failure| failure.logged);
+        let logged = logged.filter(|logged| now.saturating_sub(*logged) < COOLDOWN);
+        if logged.is_none() {
+            tracing::warn!(%error, "cannot ask about tokens");
+        }
+        *failure = Some(Failure { error: error.to_owned(), turn: now, logged: logged.unwrap_or(now) });
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
