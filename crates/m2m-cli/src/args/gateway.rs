@@ -58,6 +58,15 @@ pub struct Gateway {
     /// Where the issuer's keys are [default: as its metadata says]
     #[arg(long, hide_short_help = true, value_name = "URL")]
     pub jwks_uri: Option<String>,
+    /// How its tokens look: auth0, okta, entra-v2, … [default: rfc9068]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
+    pub token_profile: Option<String>,
+    /// Refuse withdrawn tokens by the issuer's status lists: follow, required
+    #[arg(long, hide_short_help = true, value_name = "WHICH")]
+    pub status_list: Option<String>,
+    /// Refuse withdrawn tokens that the issuer lists here
+    #[arg(long, hide_short_help = true, value_name = "URL")]
+    pub revocation_feed: Option<String>,
     /// Scope that every token must carry; repeatable
     #[arg(long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,

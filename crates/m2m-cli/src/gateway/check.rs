@@ -55,9 +55,23 @@ fn issuers(stated: &Stated) -> Result<(), Failure> {
         (Some(issuer), None) => {
             refuse(format!("no audience is set for tokens of {}", issuer.as_str()), advice)
         }
-        (None, None) if stated.jwks_uri.is_some() => refuse("jwks_uri needs issuer", advice),
-        _ => Ok(()),
+        (None, None) => match of_the_issuer(stated) {
+            Some(name) => refuse(format!("{name} needs issuer"), advice),
+            None => Ok(()),
+        },
+        (Some(_), Some(_)) => Ok(()),
     }
+}
+
+/// What says something about the one issuer, and not about those in `trust`.
+fn of_the_issuer(stated: &Stated) -> Option<&'static str> {
+    let settings = [
+        ("jwks_uri", stated.jwks_uri.is_some()),
+        ("profile", stated.profile.is_some()),
+        ("status_list", stated.status_list.is_some()),
+        ("revocation_feed", stated.revocation_feed.is_some()),
+    ];
+    settings.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
 }
 
 fn pair(stated: &Stated) -> Result<(), Failure> {
@@ -166,6 +180,22 @@ mod tests {
         check(&|stated| stated.audience = None, Some("no audience is set for tokens of https://as.example"));
         check(&|stated| stated.issuer = None, Some("audience needs issuer"));
         check(&|stated| (stated.issuer, stated.audience) = (None, None), Some("no issuer is trusted"));
+        let feed = m2m_proto::uri::EndpointUri::parse("https://as.example/feed").unwrap();
+        let elsewhere = super::super::stated::Trust {
+            issuer: Issuer::parse("https://b.example").unwrap(),
+            audience: "b".to_owned(),
+            jwks_uri: None,
+            profile: None,
+            status_list: None,
+            revocation_feed: None,
+        };
+        check(
+            &|stated| {
+                (stated.issuer, stated.audience) = (None, None);
+                (stated.trust, stated.revocation_feed) = (vec![elsewhere.clone()], Some(feed.clone()));
+            },
+            Some("revocation_feed needs issuer"),
+        );
         check(&|stated| stated.tls_key = Some("k".into()), Some("tls_key needs tls_cert"));
         check(&|stated| stated.tls_cert = Some("c".into()), Some("tls_cert needs tls_key"));
         let everywhere = "0.0.0.0:80".parse().ok();

@@ -60,6 +60,9 @@ impl Reader<'_, '_> {
             "issuer" => into.issuer = Some(self.parsed(value, path, server::issuer)?),
             "audience" => into.audience = Some(self.parser.string(value, path)?),
             "jwks_uri" => into.jwks_uri = Some(self.parsed(value, path, stated::endpoint)?),
+            "profile" => into.profile = Some(self.parsed(value, path, stated::token_profile)?),
+            "status_list" => into.status_list = Some(self.parsed(value, path, stated::status_check)?),
+            "revocation_feed" => into.revocation_feed = Some(self.parsed(value, path, stated::endpoint)?),
             "trust" => into.trust = self.trust(value, path)?,
             "require_scope" => {
                 let joined = self.parser.list(value, path)?.join(" ");
@@ -148,25 +151,34 @@ impl Reader<'_, '_> {
         if items.len() > MAX_TRUST {
             return Err(self.parser.error(at, path, &format!("more than {MAX_TRUST} entries")));
         }
-        let entry = |item: &toml::Spanned<DeValue<'_>>| {
-            let at = item.span().start;
-            let table = item.get_ref().as_table().ok_or_else(|| self.parser.error(at, path, expected))?;
-            let (mut issuer, mut audience, mut jwks_uri) = (None, None, None);
-            for (key, value) in table {
-                let path = format!("{path}.{}", key.get_ref());
-                let value = (value.span().start, value.get_ref());
-                match key.get_ref().as_ref() {
-                    "issuer" => issuer = Some(self.parsed(value, &path, server::issuer)?),
-                    "audience" => audience = Some(self.parser.string(value, &path)?),
-                    "jwks_uri" => jwks_uri = Some(self.parsed(value, &path, stated::endpoint)?),
-                    _ => return Err(self.unknown(key.span().start, &path, TRUST_KEYS.into_iter())),
-                }
+        items.iter().map(|item| self.trusted(item, path, expected)).collect()
+    }
+
+    fn trusted(
+        &self,
+        item: &toml::Spanned<DeValue<'_>>,
+        path: &str,
+        expected: &str,
+    ) -> Result<Trust, Failure> {
+        let wrong = || self.parser.error(item.span().start, path, expected);
+        // The same keys as in the table, read by the same code.
+        let mut stated = Stated::default();
+        for (key, value) in item.get_ref().as_table().ok_or_else(wrong)? {
+            let (name, path) = (key.get_ref().as_ref(), format!("{path}.{}", key.get_ref()));
+            if !TRUST_KEYS.contains(&name) {
+                return Err(self.unknown(key.span().start, &path, TRUST_KEYS.into_iter()));
             }
-            let (issuer, audience) =
-                issuer.zip(audience).ok_or_else(|| self.parser.error(at, path, expected))?;
-            Ok(Trust { issuer, audience, jwks_uri })
-        };
-        items.iter().map(entry).collect()
+            self.read(name, &path, (value.span().start, value.get_ref()), &mut stated)?;
+        }
+        let (issuer, audience) = stated.issuer.zip(stated.audience).ok_or_else(wrong)?;
+        Ok(Trust {
+            issuer,
+            audience,
+            jwks_uri: stated.jwks_uri,
+            profile: stated.profile,
+            status_list: stated.status_list,
+            revocation_feed: stated.revocation_feed,
+        })
     }
 }
 

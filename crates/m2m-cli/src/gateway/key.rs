@@ -5,7 +5,7 @@
 /// One key of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
-    /// As it is written; the flag, where there is one, is the same with hyphens.
+    /// As it is written; the flag, where there is one, is the same with hyphens (but `--token-profile` for `profile`).
     pub(crate) name: &'static str,
     /// What goes without it.
     pub(crate) default: &'static str,
@@ -18,13 +18,16 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every key of the table.
-pub(crate) const KEYS: [Key; 27] = [
+pub(crate) const KEYS: [Key; 30] = [
     key("listen", "127.0.0.1:8480", "where to listen"),
     key("upstream", "-", "the program: http, https, h2c, unix"),
     key("forward_auth", "-", "or: nginx, traefik, caddy, envoy"),
     key("issuer", "-", "whose tokens are accepted"),
     key("audience", "-", "the API that they must be for"),
     key("jwks_uri", "from metadata", "where the issuer's keys are"),
+    key("profile", "rfc9068", "how its tokens look: auth0, okta, …"),
+    key("status_list", "-", "follow or required: withdrawn tokens"),
+    key("revocation_feed", "-", "where it lists single ones"),
     key("trust", "[]", "more issuers, see below"),
     key("require_scope", "[]", "wherever a token is needed"),
     key("rules", "[]", "METHOD PATH SCOPE…, see below"),
@@ -49,7 +52,8 @@ pub(crate) const KEYS: [Key; 27] = [
 ];
 
 /// Keys of one entry of `trust`.
-pub(crate) const TRUST_KEYS: [&str; 3] = ["issuer", "audience", "jwks_uri"];
+pub(crate) const TRUST_KEYS: [&str; 6] =
+    ["issuer", "audience", "jwks_uri", "profile", "status_list", "revocation_feed"];
 
 /// The end of `m2m gateway --help`.
 pub(crate) fn reference() -> String {
@@ -71,7 +75,9 @@ special rule decides, in whatever order they stand. With rules, a request for
 which none holds is refused; otherwise = \"token\" asks for a valid token instead.
 Paths that can be read in two ways (//, .., %2f, ;) are answered with 400.
 
-trust = [{ issuer = \"https://…\", audience = \"…\", jwks_uri = \"https://…\" }]
+trust = [{ issuer = \"https://…\", audience = \"…\", profile = \"auth0\" }]
+jwks_uri, status_list and revocation_feed go there too. A profile is rfc9068,
+auth0, entra-v1, entra-v2, okta, cognito or keycloak.
 
 The program finds X-M2M-Client-Id, X-M2M-Subject, X-M2M-Scope and X-M2M-Issuer.
 What a client sends under such a name, or under one that other proxies use, is

@@ -30,11 +30,20 @@ pub(super) fn verifier(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Ve
 }
 
 fn trusted(trust: &Trust) -> TrustedIssuer {
-    let issuer = TrustedIssuer::new(trust.issuer.clone()).audience(trust.audience.as_str());
-    match &trust.jwks_uri {
-        Some(url) => issuer.keys(KeysFrom::Url(url.clone())),
-        None => issuer,
+    let mut issuer = TrustedIssuer::new(trust.issuer.clone()).audience(trust.audience.as_str());
+    if let Some(url) = &trust.jwks_uri {
+        issuer = issuer.keys(KeysFrom::Url(url.clone()));
     }
+    if let Some(profile) = &trust.profile {
+        issuer = issuer.profile(*profile);
+    }
+    if let Some(check) = trust.status_list {
+        issuer = issuer.status_list(check);
+    }
+    if let Some(url) = &trust.revocation_feed {
+        issuer = issuer.revocation_feed(url.clone());
+    }
+    issuer
 }
 
 fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use m2m_authorization_server::ClientAddress;
 use m2m_io::task::{self, Task, Tasks};
+use m2m_resource_server::Verifier;
 
 use super::health::Health;
 use super::parts;
@@ -58,7 +59,11 @@ impl Running {
             tasks: Tasks::new(),
             health: Health::default(),
         };
-        running.serve("listener", main, router(settings, spoken, around)?);
+        let verifier = parts::verifier(&settings, &around.clock)?;
+        tracing::info!("{}", verifier.revocation_window());
+        let preparing = running.health.clone().prepare(verifier.clone(), Arc::clone(&around.clock));
+        running.tasks.spawn("keys", preparing);
+        running.serve("listener", main, router(settings, verifier, spoken, around));
         if let Some(listener) = metrics {
             let routes = exposition.router().merge(running.health.router());
             running.serve("listener, metrics", listener, routes);
@@ -106,17 +111,16 @@ impl Running {
 }
 
 /// What requests go through. Behind a proxy that ends TLS, clients speak https.
-fn router(settings: Settings, spoken: Scheme, around: &Surroundings) -> Result<Router, Failure> {
-    let verifier = parts::verifier(&settings, &around.clock)?;
+fn router(settings: Settings, verifier: Verifier, spoken: Scheme, around: &Surroundings) -> Router {
     let scheme = if settings.behind_tls_proxy { Scheme::Https } else { spoken };
     let gate = Gate::new(verifier, settings.rules, settings.believed, settings.token);
-    Ok(match settings.work {
+    match settings.work {
         Work::Forward(target, tuning) => {
             let upstream = Upstream::new(target, tuning, Arc::clone(&around.clock));
             Reverse::new(gate, upstream, scheme, Arc::clone(&around.clock)).router()
         }
         Work::Answer(dialect) => ForwardAuth::new(gate, dialect).router(),
-    })
+    }
 }
 
 /// Who calls is settled before anything else, and whether a proxy that is believed brought it.

@@ -86,7 +86,15 @@ pub(crate) fn find(typed: &Gateway, around: &Surroundings) -> Result<Found, Fail
 
 /// Whether what was typed says who is let in to what.
 fn states_access(typed: &Gateway) -> bool {
-    let texts = [&typed.upstream, &typed.issuer, &typed.audience, &typed.jwks_uri];
+    let texts = [
+        &typed.upstream,
+        &typed.issuer,
+        &typed.audience,
+        &typed.jwks_uri,
+        &typed.token_profile,
+        &typed.status_list,
+        &typed.revocation_feed,
+    ];
     let lists = [&typed.require_scope, &typed.rule, &typed.public];
     let typed_any = texts.iter().any(|text| text.is_some()) || lists.iter().any(|list| !list.is_empty());
     typed_any || typed.forward_auth.is_some()
@@ -122,7 +130,14 @@ impl Settings {
         let all = stated.rules.into_iter().chain(stated.public).collect();
         let rules = Rules::new(all, &every, stated.otherwise.unwrap_or(without_rules));
         let own = stated.issuer.zip(stated.audience);
-        let own = own.map(|(issuer, audience)| Trust { issuer, audience, jwks_uri: stated.jwks_uri });
+        let own = own.map(|(issuer, audience)| Trust {
+            issuer,
+            audience,
+            jwks_uri: stated.jwks_uri,
+            profile: stated.profile,
+            status_list: stated.status_list,
+            revocation_feed: stated.revocation_feed,
+        });
         let header =
             if stated.client_cert_header { CertificateHeader::Read } else { CertificateHeader::Ignored };
         Ok(Self {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use http::HeaderValue;
 use m2m_io::Network;
 use m2m_proto::scope::Scope;
+use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin};
+use m2m_resource_server::{StatusCheck, token_profiles};
 
 use crate::args::{Dialect, Gateway, LogFormat};
 use crate::exit::Failure;
@@ -23,6 +25,9 @@ pub(crate) struct Stated {
     pub(crate) issuer: Option<Issuer>,
     pub(crate) audience: Option<String>,
     pub(crate) jwks_uri: Option<EndpointUri>,
+    pub(crate) profile: Option<TokenProfile>,
+    pub(crate) status_list: Option<StatusCheck>,
+    pub(crate) revocation_feed: Option<EndpointUri>,
     pub(crate) trust: Vec<Trust>,
     pub(crate) require_scope: Option<Scope>,
     pub(crate) rules: Vec<Rule>,
@@ -46,12 +51,17 @@ pub(crate) struct Stated {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// One more issuer.
+/// An issuer, and how its tokens are checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Trust {
     pub(crate) issuer: Issuer,
     pub(crate) audience: String,
     pub(crate) jwks_uri: Option<EndpointUri>,
+    /// How its tokens look; `None`: RFC 9068.
+    pub(crate) profile: Option<TokenProfile>,
+    /// `None`: no list is read.
+    pub(crate) status_list: Option<StatusCheck>,
+    pub(crate) revocation_feed: Option<EndpointUri>,
 }
 
 impl Stated {
@@ -67,6 +77,9 @@ impl Stated {
         wins(flag("--issuer", typed.issuer.as_ref(), stated::issuer)?, &mut file.issuer);
         wins(typed.audience.clone(), &mut file.audience);
         wins(flag("--jwks-uri", typed.jwks_uri.as_ref(), endpoint)?, &mut file.jwks_uri);
+        wins(flag("--token-profile", typed.token_profile.as_ref(), token_profile)?, &mut file.profile);
+        wins(flag("--status-list", typed.status_list.as_ref(), status_check)?, &mut file.status_list);
+        wins(flag("--revocation-feed", typed.revocation_feed.as_ref(), endpoint)?, &mut file.revocation_feed);
         wins(typed.tls_cert.clone(), &mut file.tls_cert);
         wins(typed.tls_key.clone(), &mut file.tls_key);
         wins(typed.metrics_listen, &mut file.metrics_listen);
@@ -124,6 +137,23 @@ fn wrong(flag: &str, problem: &str) -> Failure {
 pub(crate) fn endpoint(text: &str) -> Result<EndpointUri, String> {
     EndpointUri::parse(text)
         .map_err(|error| format!("expected a URL such as https://login.example.com/jwks: {error}"))
+}
+
+/// How tokens look, by name.
+pub(crate) fn token_profile(text: &str) -> Result<TokenProfile, String> {
+    token_profiles::named(text).ok_or_else(|| {
+        let names: Vec<&str> = token_profiles::ALL.iter().map(|profile| profile.name).collect();
+        format!("expected one of {}, found {text:?}", names.join(", "))
+    })
+}
+
+/// Whether lists of what was withdrawn are read.
+pub(crate) fn status_check(text: &str) -> Result<StatusCheck, String> {
+    match text {
+        "follow" => Ok(StatusCheck::Follow),
+        "required" => Ok(StatusCheck::Required),
+        _ => Err(format!("expected \"follow\" or \"required\", found {text:?}")),
+    }
 }
 
 /// What clients write into their proofs before the path.

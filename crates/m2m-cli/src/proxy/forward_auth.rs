@@ -107,8 +107,9 @@ impl ForwardAuth {
             }
         };
         let told = |name: &HeaderName| {
-            let value = sole(&parts.headers, name).and_then(|value| value.to_str().ok());
-            value.ok_or_else(|| untold(name.as_str()))
+            let value = sole(&parts.headers, name).ok_or_else(|| untold(name.as_str()))?;
+            // What stands in it is the client's doing.
+            value.to_str().map_err(|_| no_target())
         };
         let method = Method::from_bytes(told(&method)?.as_bytes()).map_err(|_| untold(method.as_str()))?;
         Ok(Original { method, uri: target_of(told(&uri)?)? })
@@ -186,9 +187,11 @@ fn untold(name: &str) -> Refused {
 /// The original target; a fragment is none, and would be cut off in silence.
 pub(super) fn target_of(text: &str) -> Result<Uri, Refused> {
     let parsed = text.parse::<Uri>().ok().filter(|_| text.starts_with('/') && !text.contains('#'));
-    parsed.ok_or_else(|| {
-        Refused::plain(StatusCode::BAD_REQUEST, "ambiguous_path", "the original target is no path and query")
-    })
+    parsed.ok_or_else(no_target)
+}
+
+fn no_target() -> Refused {
+    Refused::plain(StatusCode::BAD_REQUEST, "ambiguous_path", "the original target is no path and query")
 }
 
 #[cfg(test)]

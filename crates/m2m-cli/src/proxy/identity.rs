@@ -77,6 +77,27 @@ const BELIEVED: &[&str] = &[
     "cf-access-*",
     "tailscale-*",
     "impersonate-*",
+    "auth-user*",
+    "authenticated-user*",
+    "iv-user*",
+    "iv-groups",
+    "iv-creds",
+    "sm-user*",
+    "oam-*",
+    "shib-*",
+    "x-shib-*",
+    "mellon-*",
+    "l5d-*",
+    "x-appengine-*",
+    "x-authp-*",
+    "x-email",
+    "x-groups",
+    "x-proxy-role*",
+    "x-proxy-user*",
+    "x-roles",
+    "x-scope*",
+    "x-sso-*",
+    "x-token-*",
     // With which certificate.
     "client-cert*",
     "x-client-cert*",
@@ -105,6 +126,22 @@ const BELIEVED: &[&str] = &[
     "x-rewrite-url",
     "x-http-method*",
     "x-method-override",
+    "x-base-url",
+    "x-custom-ip-authorization",
+    "x-host",
+    "x-http-destinationurl",
+    "x-http-host-override",
+    "x-http-path*",
+    "x-middleware-*",
+    "x-originating-ip",
+    "x-path-info",
+    "x-replaced-path",
+    "x-request-uri",
+    "x-script-name",
+    "x-url-override",
+    // Which file a server behind the program hands out (X-Accel-Redirect).
+    "x-accel-*",
+    "x-sendfile-*",
     "x-envoy-original-*",
     "x-envoy-auth-*",
 ];
@@ -146,6 +183,17 @@ const USUAL: &[&str] = &[
     "x-http-method-override",
 ];
 
+/// Names that decide about the request itself, and count in their one spelling only: behind CGI, `Content_Length` is
+/// `Content-Length` to the program, though whoever frames the request has not seen it.
+const ONE_SPELLING: &[&str] = &[
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "proxy-authorization",
+    "proxy-connection",
+    "keep-alive",
+];
+
 /// Why a value cannot be told to the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
@@ -170,7 +218,9 @@ impl Believed {
 
     /// Whether a field of this name is believed somewhere.
     pub(crate) fn holds(&self, name: &str) -> bool {
-        BELIEVED.iter().any(|pattern| fits(name, pattern)) || self.further.iter().any(|own| fits(name, own))
+        BELIEVED.iter().any(|pattern| fits(name, pattern))
+            || self.further.iter().any(|own| fits(name, own))
+            || ONE_SPELLING.iter().any(|one| !name.eq_ignore_ascii_case(one) && fits(name, one))
     }
 
     /// Removes every such field.
@@ -341,5 +391,27 @@ mod tests {
         check("grüße %41", "gr%C3%BC%C3%9Fe%20%2541");
         check(" a\u{7f}", "%20a%7F");
         assert_eq!(value(&"a".repeat(MAX_VALUE + 1), MAX_VALUE), Err(TooLong));
+    }
+
+    #[test]
+    fn what_puts_another_request_in_its_place_is_removed() {
+        for name in
+            ["x-script-name", "X_Script_Name", "x-replaced-path", "x-sendfile-type", "x-accel-mapping"]
+        {
+            assert!(Believed::default().holds(name), "{name}");
+        }
+        for name in ["content_length", "Transfer_Encoding", "transfer.encoding", "content_type"] {
+            assert!(Believed::default().holds(name), "{name}");
+        }
+        for name in ["content-length", "Transfer-Encoding", "content-type", "content-language"] {
+            assert!(!Believed::default().holds(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn single_sign_on_of_others_is_no_identity() {
+        for name in ["iv-user", "IV_USER", "sm_user", "shib-session-id", "l5d-client-id", "x-proxy-roles"] {
+            assert!(Believed::default().holds(name), "{name}");
+        }
     }
 }

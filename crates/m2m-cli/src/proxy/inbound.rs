@@ -7,20 +7,23 @@
 //! else is forwarded: there is no error, no timeout and no setting after which a request goes on without one.
 //! Does not enforce: where it goes to and how ([`super::upstream`]).
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, TRAILER};
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, TRAILER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use m2m_proto::names::header;
-use m2m_resource_server::{Reason, Rejection, RequestParts, Verifier};
+use m2m_resource_server::{Rejection, RequestParts, Verifier};
 
 use super::hop;
 use super::identity::{self, Believed};
 use super::path::Path;
 use super::rules::{Decision, Rules};
+
+/// Why a request goes on that needs no token.
+const PUBLIC: &str = "public";
+const USUAL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Whether the program sees the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub(crate) enum Token {
 }
 
 /// Why a request goes on, or does not: the label of metrics and logs.
-pub(crate) type Cause = Cow<'static, str>;
+pub(crate) type Cause = &'static str;
 
 /// The answer to a request that does not go on.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl Refused {
         *answer.status_mut() = status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Self { answer: Box::new(answer), cause: Cow::Borrowed(cause) }
+        Self { answer: Box::new(answer), cause }
     }
 
     /// Whether the fault is ours or our surroundings', and not the sender's.
@@ -61,13 +64,7 @@ impl Refused {
 
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
-        let cause = match (rejection.reason(), rejection.code()) {
-            (Reason::NoToken, _) => Cow::Borrowed("no_token"),
-            (Reason::Unavailable(_), _) => Cow::Borrowed("unavailable"),
-            (_, Some(code)) => Cow::Owned(code.as_str().to_owned()),
-            (_, None) => Cow::Borrowed("misconfigured"),
-        };
-        Self { answer: Box::new(rejection.to_response()), cause }
+        Self { answer: Box::new(rejection.to_response()), cause: rejection.reason().cause() }
     }
 }
 
@@ -167,9 +164,10 @@ impl Gate {
         let ambiguous = |problem: super::path::Ambiguous| {
             Refused::plain(StatusCode::BAD_REQUEST, "ambiguous_path", problem.text())
         };
+        judge_method(asked.method)?;
         let path = Path::of(asked.uri).map_err(ambiguous)?;
         let required = match self.rules.decide(asked.method, &path).map_err(ambiguous)? {
-            Decision::Public => return Ok(Verdict { fields: Vec::new(), nonce: None, cause: "public" }),
+            Decision::Public => return Ok(Verdict { fields: Vec::new(), nonce: None, cause: PUBLIC }),
             Decision::NoRule => {
                 return Err(Refused::plain(StatusCode::FORBIDDEN, "no_rule", "no rule lets this request in"));
             }
@@ -208,7 +206,8 @@ impl Gate {
 
     /// Last what `Connection` names, then ours: nobody can name ours.
     fn dress(&self, parts: &mut Parts, verdict: &Verdict) {
-        if self.token == Token::Removed {
+        // A program takes a token that comes from here for one that was checked: nobody looked at this one.
+        if self.token == Token::Removed || (verdict.cause == PUBLIC && carries_token(&parts.headers)) {
             parts.headers.remove(AUTHORIZATION);
             parts.headers.remove(header::DPOP);
         }
@@ -217,4 +216,30 @@ impl Gate {
             parts.headers.insert(name, value.clone());
         }
     }
+}
+
+/// Methods that no rule is asked about. `CONNECT` asks for a tunnel and `TRACE` for an echo of what was added on the
+/// way; and many programs take `get` for `GET` (RFC 9110 §9.1 tells them apart), so a rule for all methods would let
+/// through what the rule for `GET` does not.
+fn judge_method(method: &Method) -> Result<(), Refused> {
+    if *method == Method::CONNECT || *method == Method::TRACE {
+        let text = "CONNECT and TRACE go no further";
+        let mut refused = Refused::plain(StatusCode::METHOD_NOT_ALLOWED, "method", text);
+        // RFC 9110 §15.5.6
+        refused.answer.headers_mut().insert(ALLOW, HeaderValue::from_static(USUAL_METHODS));
+        return Err(refused);
+    }
+    if method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+        let text = "the method is not written in upper case";
+        return Err(Refused::plain(StatusCode::BAD_REQUEST, "ambiguous_method", text));
+    }
+    Ok(())
+}
+
+/// Whether there is something that a program may take for an access token; Basic is the program's own business.
+fn carries_token(headers: &HeaderMap) -> bool {
+    let is_basic = |value: &HeaderValue| {
+        value.as_bytes().split_at_checked(6).is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"basic "))
+    };
+    headers.contains_key(header::DPOP) || !headers.get_all(AUTHORIZATION).iter().all(is_basic)
 }

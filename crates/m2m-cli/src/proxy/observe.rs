@@ -2,8 +2,9 @@
 
 use super::inbound::Refused;
 
-/// Requests, by `decision` (`allow`, `deny`, `error`) and `cause` (`token`, `public`; `no_token`, `no_rule`,
-/// `ambiguous_path` or the wire code of the refusal; `unavailable`, `upstream_timeout` and so on).
+/// Requests, by `decision` (`allow`, `deny`, `error`) and `cause` (`token`, `public`; `no_rule`,
+/// `ambiguous_path` or what was wrong with the token as [`Reason::cause`](m2m_resource_server::Reason::cause) has it;
+/// `unavailable`, `upstream_timeout` and so on).
 pub(crate) const REQUESTS: &str = "m2m_gateway_requests_total";
 /// Seconds until the head of the program's answer, the check included.
 pub(crate) const SECONDS: &str = "m2m_gateway_request_seconds";
@@ -16,8 +17,8 @@ pub(super) fn allowed(cause: &'static str) {
 /// Counts one that did not, and says why.
 pub(super) fn refused(refused: &Refused) {
     let decision = if refused.is_error() { "error" } else { "deny" };
-    metrics::counter!(REQUESTS, "decision" => decision, "cause" => refused.cause.clone()).increment(1);
-    let (cause, status) = (refused.cause.as_ref(), refused.answer.status().as_u16());
+    metrics::counter!(REQUESTS, "decision" => decision, "cause" => refused.cause).increment(1);
+    let (cause, status) = (refused.cause, refused.answer.status().as_u16());
     if refused.is_error() {
         tracing::warn!(cause, status, "a request failed");
     } else {

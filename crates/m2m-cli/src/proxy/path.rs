@@ -3,7 +3,7 @@
 //! Sections: RFC 3986 §3.3, §5.2.4, §6.2.2
 //! Enforces: rules judge the path that the program will see. Programs differ in when they decode, join and cut, so a
 //! path that depends on it is refused instead of guessed at: empty segments (`//`), dot segments (`.`, `..`) in any
-//! encoding, backslashes, path parameters (`;`), an encoded `/`, `\`, `;`, `?`, `#` or `%`, encoded or raw control
+//! encoding, segments with a dot or a space at their end, characters that normalization turns into others, backslashes, path parameters (`;`), an encoded `/`, `\`, `;`, `?`, `#` or `%`, encoded or raw control
 //! characters, broken escapes, text that is not UTF-8. Letters may be escaped or not: that is the same path
 //! (RFC 3986 §6.2.2.2), as is one with a slash at its end.
 //! Limits: 8192 bytes, 64 segments.
@@ -34,6 +34,10 @@ pub(crate) enum Ambiguous {
     Control,
     /// A broken escape, or bytes that are no text.
     NotText,
+    /// A space at the edge of a segment, or a dot at its end: programs on Windows cut them off.
+    Trimmed,
+    /// A character that normalization turns into another one.
+    Double,
     /// A rule holds for it in another case.
     Case,
 }
@@ -50,6 +54,8 @@ impl Ambiguous {
             Self::Delimiter => "the path has a backslash or a semicolon",
             Self::Control => "the path has a control character",
             Self::NotText => "the path has a broken escape, or is not UTF-8",
+            Self::Trimmed => "the path has a segment with a space around it or a dot at its end",
+            Self::Double => "the path has a character of full width, or one that stands for dots",
             Self::Case => "the path differs from a protected one by the case of letters only",
         }
     }
@@ -90,6 +96,9 @@ impl<'a> Path<'a> {
                 "" => return Err(Ambiguous::EmptySegment),
                 "." | ".." => return Err(Ambiguous::DotSegment),
                 _ if count > MAX_SEGMENTS => return Err(Ambiguous::TooLong),
+                _ if segment.starts_with(' ') || segment.ends_with([' ', '.']) => {
+                    return Err(Ambiguous::Trimmed);
+                }
                 _ => {}
             }
         }
@@ -110,9 +119,20 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Ambiguous> {
             _ => {}
         }
     }
-    if !raw.contains('%') {
+    if raw.is_ascii() && !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));
     }
+    let text = String::from_utf8(unescaped(raw)?).map_err(|_| Ambiguous::NotText)?;
+    if text.chars().any(is_double) { Err(Ambiguous::Double) } else { Ok(Cow::Owned(text)) }
+}
+
+/// Whether this is another character to whoever normalizes (Unicode NFKC, or "best fit" of Windows): forms of full and
+/// small width, and dots that stand for one to three.
+fn is_double(character: char) -> bool {
+    matches!(character, '\u{2024}'..='\u{2026}' | '\u{fe50}'..='\u{fe6b}' | '\u{ff01}'..='\u{ff5e}')
+}
+
+fn unescaped(raw: &str) -> Result<Vec<u8>, Ambiguous> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -129,7 +149,7 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Ambiguous> {
             byte => decoded.push(byte),
         }
     }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| Ambiguous::NotText)
+    Ok(decoded)
 }
 
 #[cfg(test)]
@@ -148,7 +168,7 @@ mod tests {
         check("/orders/", &["orders"]);
         check("/%6frders/%31", &["orders", "1"]);
         check("/a/gr%C3%BC%C3%9Fe", &["a", "grüße"]);
-        check("/a/...", &["a", "..."]);
+        check("/a/...b", &["a", "...b"]);
         check("/a%20b/c+d", &["a b", "c+d"]);
         check("/.well-known/x", &[".well-known", "x"]);
     }
@@ -186,6 +206,14 @@ mod tests {
         check("/a%zz", Ambiguous::NotText);
         check("/a/%c0%ae%c0%ae/b", Ambiguous::NotText);
         check("/a%u002e", Ambiguous::NotText);
+        check("/a./b", Ambiguous::Trimmed);
+        check("/a/...", Ambiguous::Trimmed);
+        check("/a%20", Ambiguous::Trimmed);
+        check("/%20a/b", Ambiguous::Trimmed);
+        check("/a%EF%BC%8Fb", Ambiguous::Double);
+        check("/%EF%BC%8E%EF%BC%8E/b", Ambiguous::Double);
+        check("/%E2%80%A5/b", Ambiguous::Double);
+        check("/%EF%BD%81dmin", Ambiguous::Double);
         check(&format!("/{}", "a".repeat(MAX_BYTES)), Ambiguous::TooLong);
         check(&"/a".repeat(MAX_SEGMENTS + 1), Ambiguous::TooLong);
     }

@@ -1,7 +1,7 @@
 //! The reverse proxy: every request through the gate, then to the program, and the answer back as it comes.
 //!
 //! Sections: RFC 9110 §9.3.6, §9.3.8; RFC 9112 §3.2, §6.1
-//! Enforces: one host; no `CONNECT` and no `TRACE`; no body whose length is told in two ways.
+//! Enforces: one host; no body whose length is told in two ways, or that is coded in another way than chunked.
 //! Does not enforce: what a program does with a body of a `GET`.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use m2m_io::Clock;
 
@@ -80,20 +80,28 @@ impl Reverse {
 
 /// What is refused whoever asks.
 fn check(parts: &Parts) -> Result<(), Refused> {
-    if parts.method == Method::CONNECT || parts.method == Method::TRACE {
-        let text = "CONNECT and TRACE go no further";
-        return Err(Refused::plain(StatusCode::METHOD_NOT_ALLOWED, "method", text));
+    let coded = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    if coded
+        .enumerate()
+        .any(|(index, coding)| index > 0 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        // RFC 9112 §6.1; what is coded besides would reach the program as if it were not.
+        let text = "the one transfer coding is chunked";
+        return Err(closing(Refused::plain(StatusCode::NOT_IMPLEMENTED, "malformed", text)));
     }
     let lengths = parts.headers.get_all(CONTENT_LENGTH).iter().count();
     let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     if lengths > 1 || (lengths == 1 && is_chunked) {
         let text = "the length of the body is told in two ways";
-        let mut refused = Refused::plain(StatusCode::BAD_REQUEST, "malformed", text);
-        // RFC 9112 §6.1: such a sender may be an attacker; nothing more is read from it.
-        refused.answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return Err(refused);
+        return Err(closing(Refused::plain(StatusCode::BAD_REQUEST, "malformed", text)));
     }
     Ok(())
+}
+
+/// RFC 9112 §6.1: such a sender may be an attacker; nothing more is read from it.
+fn closing(mut refused: Refused) -> Refused {
+    refused.answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    refused
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ impl Rule {
                 (Segment::Any, Some(_)) => true,
                 (Segment::Literal(text), Some(segment)) => match case {
                     Case::Told => text == segment,
-                    Case::Ignored => text.eq_ignore_ascii_case(segment),
+                    Case::Ignored => is_same_in_some_case(text, segment),
                 },
             };
             if !is_same {
@@ -134,6 +134,15 @@ impl Rule {
         let shares = self.methods.is_empty() || self.methods.iter().any(|one| other.methods.contains(one));
         self.rank() == other.rank() && shares
     }
+}
+
+/// Unicode knows letters beyond ASCII that become ASCII ones: the Kelvin sign is a `k`, the long s an `s`.
+fn is_same_in_some_case(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    let folded = |text: &str| text.to_lowercase().to_uppercase().to_lowercase();
+    folded(one) == folded(other)
 }
 
 fn target<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<(Vec<Method>, Vec<Segment>), String> {
@@ -326,6 +335,8 @@ mod tests {
         check("GET /%41dmin", "ambiguous");
         check("GET /assets/a.css", "ambiguous");
         check("GET /Orders", "token any");
+        check("GET /%C3%96l/1", "token any");
+        check("GET /A%C5%BFset%C5%BF/a.css", "ambiguous");
         check("GET /admin/X", "token admin");
     }
 

@@ -8,8 +8,8 @@
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use m2m_io::task;
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::upstream::shares::Share;
 use crate::listen::Held;
 
 /// The two ends, once both have agreed.
@@ -17,7 +17,7 @@ pub(super) struct Tunnel {
     pub(super) client: OnUpgrade,
     pub(super) program: OnUpgrade,
     pub(super) held: Option<Held>,
-    pub(super) share: OwnedSemaphorePermit,
+    pub(super) share: Share,
 }
 
 impl Tunnel {

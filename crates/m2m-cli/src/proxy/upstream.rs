@@ -5,11 +5,13 @@
 //! limits for a connection and for the head of an answer; an answer's own hop stays here. A request that may have
 //! reached the program is never sent twice.
 //! Does not enforce: how long a body takes; whoever reads or writes it gives up.
-//! Limits: 5 s for a connection; 60 s without an answer while no more of the request comes; 4096 requests at a time;
+//! Limits: 5 s for a connection; 60 s without an answer while no more of the request comes; 4096 requests at a time, 1024
+//! of one address (`shares`);
 //! 256 idle connections, for 60 s each.
 
 mod body;
 pub(crate) mod connect;
+pub(super) mod shares;
 mod target;
 
 use std::sync::Arc;
@@ -24,7 +26,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioTimer;
 use m2m_io::Clock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::hop::{self, Next};
 use super::inbound::{Admitted, Refused};
@@ -33,12 +34,12 @@ use super::way::Way;
 use crate::listen::{Held, NamedTasks};
 use body::{Answered, Progress, Sent};
 use connect::Connector;
+use shares::{Share, Shares};
 
 pub(crate) use target::Target;
 
 /// Time for the head of an answer, where nobody says.
 pub(crate) const ANSWER: Duration = Duration::from_secs(60);
-const MAX_UNDER_WAY: usize = 4096;
 const MAX_IDLE: usize = 256;
 const IDLE: Duration = Duration::from_secs(60);
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -62,7 +63,7 @@ pub(crate) struct Upstream {
     next: Next,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    share: Arc<Semaphore>,
+    shares: Shares,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -90,8 +91,7 @@ impl Upstream {
         builder.pool_max_idle_per_host(MAX_IDLE).pool_idle_timeout(IDLE).pool_timer(TokioTimer::new());
         builder.timer(TokioTimer::new()).http2_only(next == Next::Http2);
         let client = builder.build(connector);
-        let share = Arc::new(Semaphore::new(MAX_UNDER_WAY));
-        Self { client, authority, scheme, next, settings, clock, share }
+        Self { client, authority, scheme, next, settings, clock, shares: Shares::new() }
     }
 
     /// Sends the request and hands the answer back as it comes.
@@ -103,7 +103,7 @@ impl Upstream {
         admitted: Admitted<Body>,
         besides: Besides,
     ) -> Result<Response<Body>, Refused> {
-        let Ok(share) = Arc::clone(&self.share).try_acquire_owned() else {
+        let Some(share) = self.shares.take(besides.way.counted()) else {
             return Err(failed(Fault::Busy));
         };
         let (request, verdict, trailers) = admitted.open();
@@ -175,7 +175,7 @@ impl Upstream {
 }
 
 /// An answer without its last hop.
-fn passed(answered: Response<Incoming>, held: Option<Held>, share: OwnedSemaphorePermit) -> Response<Body> {
+fn passed(answered: Response<Incoming>, held: Option<Held>, share: Share) -> Response<Body> {
     let (mut parts, body) = answered.into_parts();
     hop::strip(&mut parts.headers);
     parts.version = Version::default();
@@ -187,7 +187,7 @@ fn passed(answered: Response<Incoming>, held: Option<Held>, share: OwnedSemaphor
 fn tunnelled(
     mut answered: Response<Incoming>,
     besides: Besides,
-    share: OwnedSemaphorePermit,
+    share: Share,
 ) -> Result<Response<Body>, Refused> {
     let agreed =
         answered.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));

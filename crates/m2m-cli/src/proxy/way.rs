@@ -49,6 +49,7 @@ pub(super) struct Way {
     scheme: Scheme,
     /// `None`: HTTP/1.0 without `Host`.
     host: Option<HeaderValue>,
+    by_proxy: bool,
     pub(super) version: Version,
 }
 
@@ -64,7 +65,8 @@ impl Way {
         let own_host = host(parts)?;
         let host = told.and_then(|headers| authority(sole(headers, &X_FORWARDED_HOST)?)).or(own_host);
         let client = parts.extensions.get::<ClientAddress>().map(|address| address.0.to_canonical());
-        Some(Self { client, scheme: scheme.unwrap_or(own), host, version: parts.version })
+        let by_proxy = told.is_some();
+        Some(Self { client, scheme: scheme.unwrap_or(own), host, by_proxy, version: parts.version })
     }
 
     /// Tells the program.
@@ -92,6 +94,11 @@ impl Way {
         if let Ok(value) = HeaderValue::try_from(forwarded) {
             headers.insert(FORWARDED, value);
         }
+    }
+
+    /// Whom a request counts for; `None`: a proxy, which speaks for many.
+    pub(super) fn counted(&self) -> Option<IpAddr> {
+        self.client.filter(|_| !self.by_proxy)
     }
 
     /// What the client called us.

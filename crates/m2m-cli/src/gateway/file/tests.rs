@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use m2m_resource_server::StatusCheck;
+
 use super::*;
 use crate::settings::file::Document;
 
@@ -32,7 +34,11 @@ strip_headers = ["X-Acme-*"]
 tls_cert = "tls.pem"
 tls_key = "/run/tls.key"
 upstream_timeout = "10s"
-trust = [{ issuer = "https://other.example", audience = "orders", jwks_uri = "https://other.example/keys" }]
+status_list = "required"
+revocation_feed = "https://login.example.com/oauth2/revocations"
+trust = [
+    { issuer = "https://other.example", audience = "orders", jwks_uri = "https://other.example/keys", profile = "okta" },
+]
 "#,
     )
     .unwrap();
@@ -41,6 +47,9 @@ trust = [{ issuer = "https://other.example", audience = "orders", jwks_uri = "ht
     assert_eq!(stated.tls_cert.as_deref(), Some(Path::new("/p/tls.pem")));
     assert_eq!(stated.tls_key.as_deref(), Some(Path::new("/run/tls.key")));
     assert_eq!(stated.trust[0].audience, "orders");
+    assert_eq!(stated.trust[0].profile.as_ref().map(|profile| profile.name), Some("okta"));
+    assert_eq!((stated.profile, stated.status_list), (None, Some(StatusCheck::Required)));
+    assert_eq!(stated.revocation_feed.unwrap().as_str(), "https://login.example.com/oauth2/revocations");
 }
 
 #[test]
@@ -61,6 +70,8 @@ fn a_mistake_names_file_line_key_and_what_is_expected() {
     check("public = \"GET /a read\"", "gateway.public: expected METHOD PATH, such as GET /healthz");
     check("otherwise = \"allow\"", "gateway.otherwise: expected \"refuse\" or \"token\", found \"allow\"");
     check("forward_auth = \"haproxy\"", "gateway.forward_auth: expected \"nginx\", \"traefik\"");
+    check("profile = \"auth1\"", "gateway.profile: expected one of rfc9068, auth0, entra-v1");
+    check("status_list = \"ignore\"", "gateway.status_list: expected \"follow\" or \"required\"");
     check("pass_token = \"yes\"", "gateway.pass_token: expected true or false");
     check("listen = \"8443\"", "gateway.listen: expected an IP address and a port");
     check("trusted_proxies = [\"0.0.0.0/0\"]", "gateway.trusted_proxies: 0.0.0.0/0 is everybody");

@@ -173,3 +173,28 @@ async fn traefik_is_answered_to_the_byte() {
     .await;
     tasks.shutdown().await;
 }
+
+#[tokio::test]
+async fn bytes_of_a_stranger_are_no_fault_of_the_proxy() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let address = gateway(&tasks, party.gate(), Dialect::Nginx).await;
+    let request = "GET /auth HTTP/1.1\r\nHost: a\r\nX-Original-URI: /\u{e4}\r\nX-Original-Method: GET\r\n\
+                   Connection: close\r\n\r\n";
+    let answer = raw(address, request).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn methods_are_judged_for_the_proxy_too() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    for dialect in [Dialect::Caddy, Dialect::Envoy] {
+        let address = gateway(&tasks, party.gate(), dialect).await;
+        let header = format!("Authorization: {}", party.bearer("orders:read"));
+        for (method, expect) in [("GET", "200"), ("get", "400"), ("TRACE", "405")] {
+            let answer = question(address, dialect, (method, "/orders/1"), &[&header]).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expect}")), "{method}: {answer}");
+        }
+    }
+    tasks.shutdown().await;
+}

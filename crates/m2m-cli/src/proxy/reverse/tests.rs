@@ -477,7 +477,7 @@ async fn a_stolen_token_that_is_bound_to_a_key_is_worth_nothing_nor_is_a_used_pr
     let parsed = m2m_proto::token::AccessToken::parse(&token).unwrap();
     let proof = |key: &SigningKey, path: &str, jti: &str| {
         let proof = m2m_proto::dpop::DpopProof {
-            method: &Method::GET,
+            method: &http::Method::GET,
             uri: &format!("https://api.example{path}").parse().unwrap(),
             now: m2m_io::SystemClock.wall(),
             jti,
@@ -562,5 +562,77 @@ async fn a_program_may_listen_on_a_local_socket() {
     });
     let address = gateway(&tasks, party.gate(), &format!("unix:{}", path.display()), settings()).await;
     assert!(ask(address, "GET /healthz", &[]).await.ends_with("here"));
+    tasks.shutdown().await;
+}
+
+/// A gate with one rule for all methods and a stricter one for `GET`, as somebody may write it.
+fn by_method(party: &Party, token: Token) -> crate::proxy::inbound::Gate {
+    use crate::proxy::{identity::Believed, inbound::Gate, rules};
+    let lines = ["* /** orders:read", "GET,DELETE /admin/** orders:admin"];
+    let protected = lines.iter().map(|line| rules::Rule::parse(line).unwrap());
+    let all = protected.chain([rules::Rule::public("* /public").unwrap()]).collect();
+    let scope = m2m_proto::scope::Scope::empty();
+    let rules = rules::Rules::new(all, &scope, rules::Otherwise::Refuse).unwrap();
+    Gate::new(party.verifier(), rules, Believed::default(), token)
+}
+
+#[tokio::test]
+async fn a_method_in_lower_case_is_no_way_around_a_rule() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let program = serve(&tasks, echo()).await;
+    let gate = by_method(&party, Token::Removed);
+    let address = gateway(&tasks, gate, &format!("http://{program}"), settings()).await;
+    let authorization = format!("Authorization: {}", party.bearer("orders:read"));
+    let check = async |line: &str, expect: &str| {
+        let answer = ask(address, line, &[&authorization]).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expect}")), "{line}: {answer}");
+        answer
+    };
+    check("GET /orders", "200").await;
+    check("PURGE /orders", "200").await;
+    check("GET /admin/1", "403").await;
+    check("get /admin/1", "400").await;
+    check("Delete /admin/1", "400").await;
+    check("delete /public", "400").await;
+    let answer = check("TRACE /orders", "405").await;
+    assert!(answer.contains("allow: GET, HEAD"), "{answer}");
+    tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_checked_is_not_passed_as_if_it_were() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let program = serve(&tasks, echo()).await;
+    let gate = by_method(&party, Token::Passed);
+    let address = gateway(&tasks, gate, &format!("http://{program}"), settings()).await;
+    for line in [
+        "Authorization: Bearer forged",
+        "Authorization: DPoP forged",
+        "DPoP: forged",
+        "Authorization: forged",
+    ] {
+        let answer = ask(address, "GET /public", &[line]).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("forged"), "{line}: {answer}");
+    }
+    let answer = ask(address, "GET /public", &["Authorization: Basic YTpi"]).await;
+    assert!(answer.contains("authorization: Basic YTpi"), "{answer}");
+    tasks.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_coded_twice_goes_no_further() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let program = serve(&tasks, echo()).await;
+    let address = gateway(&tasks, party.gate(), &format!("http://{program}"), settings()).await;
+    let authorization = party.bearer("orders:read");
+    for coding in ["gzip, chunked", "chunked, chunked"] {
+        let request = format!(
+            "POST /orders/1 HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n\
+             Transfer-Encoding: {coding}\r\n\r\n1\r\na\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
+        let answer = raw(address, &request).await;
+        let is_refused = answer.starts_with("HTTP/1.1 501") || answer.starts_with("HTTP/1.1 400");
+        assert!(is_refused && !answer.contains("HTTP/1.1 200"), "{coding}: {answer}");
+    }
     tasks.shutdown().await;
 }

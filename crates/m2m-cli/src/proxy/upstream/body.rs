@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::hop;
 use super::super::inbound::Trailers;
+use super::shares::Share;
 use crate::listen::Held;
 
 /// How often something of a body has been asked for, or has come.
@@ -78,7 +78,7 @@ impl HttpBody for Sent {
 pub(super) struct Answered {
     pub(super) body: Incoming,
     /// Of the client's connection, and of the program's share of requests.
-    pub(super) _kept: (Option<Held>, OwnedSemaphorePermit),
+    pub(super) _kept: (Option<Held>, Share),
 }
 
 impl HttpBody for Answered {
