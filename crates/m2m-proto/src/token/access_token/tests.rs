@@ -1,10 +1,15 @@
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::client_auth::CertificateThumbprint;
-use crate::jose::Jwk;
+use crate::client_id::ClientId;
+use crate::jose::{HeaderFields, Jwk, SigningKey, jws};
+use crate::scope::Scope;
 use crate::secret::SecretBytes;
+use crate::token::AccessToken;
+use crate::token::confirmation::Confirmation;
+use crate::token_profile::AudiencePlace;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const ISSUER: &str = "https://as.example";
