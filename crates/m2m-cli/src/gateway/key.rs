@@ -2,6 +2,8 @@
 //!
 //! The parser takes these and no others (`every_key_is_read`); the end of `m2m gateway --help` lists them.
 
+use m2m_resource_server::token_profiles;
+
 /// One key of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
@@ -25,7 +27,7 @@ pub(crate) const KEYS: [Key; 30] = [
     key("issuer", "-", "whose tokens are accepted"),
     key("audience", "-", "the API that they must be for"),
     key("jwks_uri", "from metadata", "where the issuer's keys are"),
-    key("profile", "rfc9068", "how its tokens look: auth0, okta, …"),
+    key("profile", "rfc9068", "how its tokens look, see below"),
     key("status_list", "-", "follow or required: withdrawn tokens"),
     key("revocation_feed", "-", "where it lists single ones"),
     key("trust", "[]", "more issuers, see below"),
@@ -60,7 +62,10 @@ pub(crate) fn reference() -> String {
     let row = |name, default, help| format!("  {name:<20}{default:<17}{help}\n");
     let rows = KEYS.iter().map(|key| row(key.name, key.default, key.help));
     let table = [row("key", "default", "")].into_iter().map(|head| format!("{}\n", head.trim_end()));
-    REFERENCE.replace("TABLE\n", &table.chain(rows).collect::<String>())
+    let profiles: Vec<&str> = token_profiles::ALL.iter().map(|profile| profile.name).collect();
+    REFERENCE
+        .replace("TABLE\n", &table.chain(rows).collect::<String>())
+        .replace("PROFILES", &profiles.join(", "))
 }
 
 const REFERENCE: &str = "\
@@ -75,9 +80,9 @@ special rule decides, in whatever order they stand. With rules, a request for
 which none holds is refused; otherwise = \"token\" asks for a valid token instead.
 Paths that can be read in two ways (//, .., %2f, ;) are answered with 400.
 
-trust = [{ issuer = \"https://…\", audience = \"…\", profile = \"auth0\" }]
-jwks_uri, status_list and revocation_feed go there too. A profile is rfc9068,
-auth0, entra-v1, entra-v2, okta, cognito or keycloak.
+trust = [{ issuer = \"https://…\", audience = \"…\", profile = \"…\" }]
+jwks_uri, status_list and revocation_feed go there too. Profiles:
+PROFILES.
 
 The program finds X-M2M-Client-Id, X-M2M-Subject, X-M2M-Scope and X-M2M-Issuer.
 What a client sends under such a name, or under one that other proxies use, is
