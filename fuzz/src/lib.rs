@@ -178,7 +178,8 @@ pub fn token_request(data: &[u8]) {
     let Some(Ok(request)) = read_form(data).map(|form| TokenRequest::decode(&form)) else { return };
     let mut writer = FormWriter::new();
     request.write(&mut writer);
-    let Some(form) = read_form(&writer.finish()) else { return };
+    let body = writer.finish();
+    let Some(form) = read_form(&body) else { return };
     let again = TokenRequest::decode(&form).expect("own output");
     assert_eq!(format!("{again:?}"), format!("{request:?}"));
 }

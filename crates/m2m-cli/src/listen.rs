@@ -6,7 +6,7 @@
 //!
 //! Limits: 1024 connections, 256 of one address (`places`); 10 s for a TLS handshake, then 10 s for the first request,
 //! 10 s for each request's headers, 30 to 60 s without a request (`activity`); 10 s for a graceful stop. Where requests
-//! are forwarded, 64 KiB for the headers of one, and a connection counts for as long as what came of it lasts ([`Held`]).
+//! are forwarded, 64 KiB for the headers of one, and a connection counts for as long as what came of it lasts (`Held`).
 
 mod activity;
 mod certificate;
@@ -122,7 +122,7 @@ impl Listener {
         self
     }
 
-    /// Gives each request a [`Held`] among its extensions, for answers that take longer than the answering.
+    /// Gives each request a `Held` among its extensions, for answers that take longer than the answering.
     #[must_use]
     pub fn forwarding(mut self) -> Self {
         self.requests = Requests::Forwarded;

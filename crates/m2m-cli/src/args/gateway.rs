@@ -100,7 +100,7 @@ pub struct Gateway {
     /// Address or network of a proxy that may say who calls; may be repeated
     #[arg(long, hide_short_help = true, value_name = "ADDR")]
     pub trusted_proxy: Vec<String>,
-    /// Accept DPoP; proofs are for this origin, such as https://api.example
+    /// Accept DPoP; proofs are for this origin, scheme and host
     #[arg(long, hide_short_help = true, value_name = "ORIGIN")]
     pub dpop_origin: Option<String>,
     /// Answer /metrics, /livez and /readyz here
