@@ -26,7 +26,7 @@ pub enum MintError {
     /// The key did not sign.
     #[error("the token was not signed: {0}")]
     Jws(#[from] JwsError),
-    /// The token was not sealed, see [`super::sealed`].
+    /// The token was not sealed, see [`crate::token::sealed`].
     #[error("the token was not sealed: {0}")]
     Seal(#[from] SealError),
     /// More bytes than a sealed token may have: too much scope, too many roles.
