@@ -14,6 +14,7 @@ mod held;
 mod places;
 mod renewal;
 mod signals;
+pub(crate) mod subscribers;
 
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -4,23 +4,23 @@
 //! Does not enforce: anything for loopback and for the networks that are excepted, such as proxies, which speak for
 //! many; they share the places of all. Limits: 1024 connections, 256 of an address.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use m2m_io::Network;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::subscribers::{Counted, Subscribers};
+
 const MAX_CONNECTIONS: u32 = 1024;
 const MAX_OF_ONE_ADDRESS: usize = 256;
-const SUBSCRIBER_BITS: u128 = !0 << 64;
 
 /// The places of one listener.
 #[derive(Debug)]
 pub(super) struct Places {
     free: Arc<Semaphore>,
-    taken: Arc<Taken>,
+    taken: Subscribers,
     excepted: Vec<Network>,
     pub(super) loopback: Loopback,
     said: AtomicBool,
@@ -36,15 +36,11 @@ pub(super) enum Loopback {
     Counted,
 }
 
-/// How many each address has.
-#[derive(Debug, Default)]
-struct Taken(Mutex<HashMap<IpAddr, usize>>);
-
 /// One connection's place; free again when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
-    counted: Option<(Arc<Taken>, IpAddr)>,
+    _counted: Option<Counted>,
 }
 
 impl Places {
@@ -52,7 +48,7 @@ impl Places {
     pub(super) fn new() -> Self {
         Self {
             free: Arc::new(Semaphore::new(MAX_CONNECTIONS as usize)),
-            taken: Arc::default(),
+            taken: Subscribers::default(),
             excepted: Vec::new(),
             loopback: Loopback::Excepted,
             said: AtomicBool::new(false),
@@ -78,18 +74,13 @@ impl Places {
     pub(super) fn take(&self, permit: OwnedSemaphorePermit, peer: IpAddr) -> Option<Place> {
         let peer = peer.to_canonical();
         if self.is_excepted(peer) {
-            return Some(Place { _permit: permit, counted: None });
+            return Some(Place { _permit: permit, _counted: None });
         }
-        let address = subscriber(peer);
-        let mut taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(address).or_default();
-        if *count >= MAX_OF_ONE_ADDRESS {
-            drop(taken);
-            self.tell(address);
+        let Some(counted) = self.taken.take(peer, MAX_OF_ONE_ADDRESS) else {
+            self.tell(peer);
             return None;
-        }
-        *count += 1;
-        Some(Place { _permit: permit, counted: Some((Arc::clone(&self.taken), address)) })
+        };
+        Some(Place { _permit: permit, _counted: Some(counted) })
     }
 
     fn is_excepted(&self, peer: IpAddr) -> bool {
@@ -108,27 +99,6 @@ impl Places {
                  trusted_proxies; said once"
             );
         }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Some((taken, address)) = &self.counted else { return };
-        let mut taken = taken.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(address) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(address);
-            }
-        }
-    }
-}
-
-/// What stands for everybody who may be the same one.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER_BITS).into(),
     }
 }
 
@@ -159,7 +129,7 @@ mod tests {
         check(&|_| "127.0.0.1".to_owned(), 300);
         check(&|_| "::1".to_owned(), 300);
         check(&|_| "10.1.2.3".to_owned(), 300);
-        assert!(places.taken.0.lock().unwrap().is_empty(), "nothing is remembered of who has gone");
+        assert!(places.taken.is_empty(), "nothing is remembered of who has gone");
         assert_eq!(places.free.available_permits(), 1024);
     }
 }

@@ -5,38 +5,34 @@
 //! that are believed, which speak for many; they share what all have.
 //! Limits: 4096 in all, 1024 of an address.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::listen::subscribers::{Counted, Subscribers};
+
 const MAX_UNDER_WAY: usize = 4096;
 const MAX_OF_ONE_ADDRESS: usize = 1024;
-const SUBSCRIBER_BITS: u128 = !0 << 64;
 
 /// All shares.
 #[derive(Debug)]
 pub(super) struct Shares {
     free: Arc<Semaphore>,
-    taken: Arc<Taken>,
+    taken: Subscribers,
 }
-
-/// How many each address has.
-#[derive(Debug, Default)]
-struct Taken(Mutex<HashMap<IpAddr, usize>>);
 
 /// One request's share; free again when dropped.
 #[derive(Debug)]
 pub(in crate::proxy) struct Share {
     _permit: OwnedSemaphorePermit,
-    counted: Option<(Arc<Taken>, IpAddr)>,
+    _counted: Option<Counted>,
 }
 
 impl Shares {
     /// All free.
     pub(super) fn new() -> Self {
-        Self { free: Arc::new(Semaphore::new(MAX_UNDER_WAY)), taken: Arc::default() }
+        Self { free: Arc::new(Semaphore::new(MAX_UNDER_WAY)), taken: Subscribers::default() }
     }
 
     /// One for a request of this address; `None` stands for those that are not counted. No share: there is none left.
@@ -44,37 +40,10 @@ impl Shares {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         let Some(address) = of.map(|address| address.to_canonical()).filter(|address| !address.is_loopback())
         else {
-            return Some(Share { _permit: permit, counted: None });
+            return Some(Share { _permit: permit, _counted: None });
         };
-        let address = subscriber(address);
-        let mut taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(address).or_default();
-        if *count >= MAX_OF_ONE_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        Some(Share { _permit: permit, counted: Some((Arc::clone(&self.taken), address)) })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let Some((taken, address)) = &self.counted else { return };
-        let mut taken = taken.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(address) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(address);
-            }
-        }
-    }
-}
-
-/// What stands for everybody who may be the same one.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER_BITS).into(),
+        let counted = self.taken.take(address, MAX_OF_ONE_ADDRESS)?;
+        Some(Share { _permit: permit, _counted: Some(counted) })
     }
 }
 
@@ -92,7 +61,7 @@ mod tests {
         of_one.pop();
         assert!(take("2001:db8::2").is_some());
         drop(of_one);
-        assert!(shares.taken.0.lock().unwrap().is_empty());
+        assert!(shares.taken.is_empty());
     }
 
     #[test]
