@@ -161,6 +161,13 @@ impl RemoteKeys {
         }
     }
 
+    /// How long until an unknown key may lead to a fetch: what to tell whoever got [`KeysError::Unavailable`] or
+    /// [`KeysError::TooSoon`].
+    #[must_use]
+    pub fn cooldown_left(&self) -> Duration {
+        self.0.remote.cooldown_left()
+    }
+
     /// The whole set.
     ///
     /// # Errors

@@ -188,6 +188,12 @@ impl<T: Send + Sync + 'static> Remote<T> {
         landed(flight).await.map_or_else(Renewal::Failed, brought)
     }
 
+    /// How long until another fetch may be made out of turn: what to tell those who were refused meanwhile.
+    #[must_use]
+    pub fn cooldown_left(&self) -> Duration {
+        self.state().slot.cooldown_left(self.0.clock.monotonic())
+    }
+
     /// Asks the slot, and starts the flight it advises. Returns the flight under way, if any.
     fn advised(
         &self,

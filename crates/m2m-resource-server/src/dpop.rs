@@ -16,7 +16,7 @@ use m2m_proto::time::UnixTime;
 use m2m_proto::token::AccessToken;
 use m2m_proto::uri::Origin;
 
-use crate::error::{Error, Reason};
+use crate::error::{Error, Reason, Unavailable};
 use crate::replay::{Consumption, DEFAULT_CAPACITY, Replay};
 use crate::verifier::RequestParts;
 
@@ -159,7 +159,7 @@ impl DpopChecks {
             Consumption::Replayed => Err(Reason::ProofReplayed),
             Consumption::Full => {
                 tracing::warn!("the replay memory is full");
-                Err(Reason::Unavailable("the replay memory is full".to_owned()))
+                Err(Reason::Unavailable(Unavailable::soon("the replay memory is full")))
             }
         }
     }

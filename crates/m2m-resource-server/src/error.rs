@@ -104,14 +104,46 @@ pub enum Reason {
     },
     /// It cannot be told now whether the token is good.
     #[error("cannot check the token now: {0}")]
-    Unavailable(String),
+    Unavailable(Unavailable),
     /// This server is put together wrongly.
     #[error("the resource server is misconfigured: {0}")]
     Misconfigured(&'static str),
 }
 
+/// What cannot be had now, and when it is worth asking again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unavailable {
+    /// What happened, for people.
+    pub error: String,
+    /// When to come back: what is left of the cooldown of the document or server that is missing.
+    pub retry_after: Duration,
+}
+
 /// When to come back, where nothing better is known.
 const SOON: Duration = Duration::from_secs(5);
+
+impl Unavailable {
+    pub(crate) fn soon(error: impl Into<String>) -> Self {
+        Self::after(SOON, error)
+    }
+
+    pub(crate) fn after(retry_after: Duration, error: impl Into<String>) -> Self {
+        Self { error: error.into(), retry_after }
+    }
+
+    /// Whole seconds, rounded up: one second at least, so that nobody comes back at once.
+    fn retry_after_seconds(&self) -> u64 {
+        let seconds = self.retry_after.as_secs();
+        seconds.saturating_add(u64::from(self.retry_after.subsec_nanos() > 0)).max(1)
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}
 
 impl Reason {
     /// What it is called on the wire; `None` where no token was sent (RFC 6750 §3.1: no code then),
@@ -256,9 +288,10 @@ impl Rejection {
     #[must_use]
     pub fn to_response(&self) -> Response<Bytes> {
         let mut response = match &self.reason {
-            Reason::Unavailable(_) => {
+            Reason::Unavailable(missing) => {
                 let mut response = plain(StatusCode::SERVICE_UNAVAILABLE);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(SOON.as_secs()));
+                let seconds = HeaderValue::from(missing.retry_after_seconds());
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
                 response
             }
             Reason::Misconfigured(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),

@@ -30,8 +30,8 @@ use m2m_proto::token::AccessToken;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use self::answers::{Answers, Key};
-use self::cooldown::Cooldown;
-use crate::error::{Error, Reason};
+use self::cooldown::{COOLDOWN, Cooldown};
+use crate::error::{Error, Reason, Unavailable};
 use crate::issuers::{Issuers, Trust};
 use crate::observe;
 
@@ -166,7 +166,7 @@ impl Introspection {
         };
         // One who joined the question late, or was kept waiting, must not go by an older word than was promised.
         if self.clock.monotonic().saturating_sub(told.asked) > self.longest_use() {
-            return Err(Reason::Unavailable("the introspection answer came too late".to_owned()));
+            return Err(Reason::Unavailable(Unavailable::soon("the introspection answer came too late")));
         }
         if told.answer.is_active() { Ok(told) } else { Err(Reason::Inactive) }
     }
@@ -193,7 +193,7 @@ impl Introspection {
             Standing::Opaque => &self.opaque,
             Standing::Signed => &self.signed,
         };
-        let busy = |_| Reason::Unavailable("too many introspection requests under way".to_owned());
+        let busy = |_| Reason::Unavailable(Unavailable::soon("too many introspection requests under way"));
         let permit = Arc::clone(room).try_acquire_owned().map_err(busy)?;
         self.cooldown.turn(self.clock.monotonic())?;
         let flight: Flight = Arc::new((OnceCell::new(), permit));
@@ -214,7 +214,7 @@ impl Introspection {
             if down {
                 self.cooldown.failed(&error, self.clock.monotonic());
             }
-            Reason::Unavailable(error)
+            Reason::Unavailable(Unavailable::after(COOLDOWN, error))
         })?;
         self.cooldown.answered();
         observe::introspected();

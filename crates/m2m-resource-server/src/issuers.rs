@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use m2m_io::{Clock, HttpClient, ReqwestHttp};
+use m2m_io::{BoxFuture, Clock, HttpClient, ReqwestHttp};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::time::Skew;
 use m2m_proto::token::access_token;
 use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::Issuer;
 
-use crate::error::Error;
+use crate::error::{Error, Reason};
 #[cfg(feature = "introspection")]
 use crate::introspect::Introspection;
 use crate::keys::IssuerKeys;
@@ -62,6 +62,14 @@ impl fmt::Debug for Trust {
 }
 
 impl Trust {
+    /// Fetches keys and feed, unless they are held.
+    pub(crate) fn prepare(&self) -> BoxFuture<'_, Result<(), Reason>> {
+        Box::pin(async move {
+            let keys = self.keys.prepare().await;
+            keys.and(self.withdrawals.prepare().await)
+        })
+    }
+
     fn new(one: TrustedIssuer, outside: &mut Outside) -> Result<Self, Error> {
         let status = one.withdrawals.status;
         let algorithms: Arc<[Algorithm]> = one.algorithms.into();

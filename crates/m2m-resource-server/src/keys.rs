@@ -8,7 +8,7 @@ use m2m_io::{Clock, HttpClient, KeysError, KeysLocation, Reach, RemoteError, Rem
 use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
 use m2m_proto::uri::Issuer;
 
-use crate::error::Reason;
+use crate::error::{Reason, Unavailable};
 use crate::trusted::KeysFrom;
 
 /// The keys of one issuer.
@@ -59,7 +59,9 @@ impl IssuerKeys {
     pub(crate) async fn prepare(&self) -> Result<(), Reason> {
         match self {
             Self::Fixed(_) => Ok(()),
-            Self::Remote { keys, .. } => keys.set().await.map(drop).map_err(|error| unavailable(&error)),
+            Self::Remote { keys, .. } => {
+                keys.set().await.map(drop).map_err(|error| unavailable(keys, &error))
+            }
         }
     }
 
@@ -82,15 +84,18 @@ impl IssuerKeys {
         }
         let Self::Remote { keys, .. } = self else { return Err(Reason::UnknownKey) };
         keys.find(kid, algorithm).await.map_err(|error| match error {
-            KeysError::Unavailable(error) => unavailable(&error),
-            KeysError::TooSoon => Reason::Unavailable(error.to_string()),
+            KeysError::Unavailable(error) => unavailable(keys, &error),
+            KeysError::TooSoon => {
+                Reason::Unavailable(Unavailable::after(keys.cooldown_left(), error.to_string()))
+            }
             _ => Reason::UnknownKey,
         })
     }
 }
 
-fn unavailable(error: &RemoteError) -> Reason {
-    Reason::Unavailable(format!("the keys of the issuer: {error}"))
+fn unavailable(keys: &RemoteKeys, error: &RemoteError) -> Reason {
+    let error = format!("the keys of the issuer: {error}");
+    Reason::Unavailable(Unavailable::after(keys.cooldown_left(), error))
 }
 
 /// How old a document of these times can be when it is used: fresh, then unreachable, and for those who then wait for

@@ -65,7 +65,7 @@ mod withdrawals;
 pub use crate::axum::RequireScope;
 pub use crate::config::VerifierBuilder;
 pub use crate::dpop::{Dpop, Nonce};
-pub use crate::error::{Error, Reason, Rejection};
+pub use crate::error::{Error, Reason, Rejection, Unavailable};
 #[cfg(feature = "introspection")]
 pub use crate::introspect::Introspect;
 pub use crate::require::Required;

@@ -17,10 +17,12 @@
 //! Limits: those of the checks; a wrong issuer costs one comparison, only a plausible token can
 //! cause a fetch, only a correctly signed one can fill the replay memory.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::{HeaderMap, Method, Uri};
-use m2m_io::Clock;
+use m2m_io::{BoxFuture, Clock};
 use m2m_proto::client_auth::PeerCertificate;
 use m2m_proto::dpop::{DpopNonce, ProofError};
 use m2m_proto::error::{ErrorCode, WireError};
@@ -39,7 +41,7 @@ use crate::dpop::{DpopChecks, Nonce};
 use crate::error::{ChallengeTemplate, Reason, Rejection};
 #[cfg(feature = "introspection")]
 use crate::introspect::Standing;
-use crate::issuers::Issuers;
+use crate::issuers::{Issuers, Trust};
 use crate::metadata::Described;
 use crate::observe;
 use crate::verified::{Checked, HeaderKid, Source, VerifiedAccessToken};
@@ -269,13 +271,23 @@ impl Verifier {
     /// it says that it is ready. Not needed: what is not held is fetched when a token asks for it.
     ///
     /// # Errors
-    /// [`Reason::Unavailable`] for the first issuer of which something cannot be had; the others are asked all the same.
+    /// [`Reason::Unavailable`] for one of the issuers of which something cannot be had. All are asked, at once: one that
+    /// hangs keeps nobody waiting for the others.
     pub async fn prepare(&self) -> Result<(), Reason> {
+        let issuers = self.parts.issuers.iter();
+        let mut asked: Vec<BoxFuture<'_, Result<(), Reason>>> = issuers.map(Trust::prepare).collect();
         let mut prepared = Ok(());
-        for trust in self.parts.issuers.iter() {
-            let keys = trust.keys.prepare().await;
-            prepared = prepared.and(keys).and(trust.withdrawals.prepare().await);
-        }
+        poll_fn(|cx| {
+            asked.retain_mut(|one| match one.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(result) => {
+                    prepared = std::mem::replace(&mut prepared, Ok(())).and(result);
+                    false
+                }
+            });
+            if asked.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
         prepared
     }
 

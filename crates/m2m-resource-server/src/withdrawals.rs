@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use m2m_io::remote::Knobs;
-use m2m_io::{Clock, Remote};
+use m2m_io::{Clock, Remote, RemoteError};
 use m2m_proto::revocation_feed::VerifiedRevocationFeed;
 use m2m_proto::status_list::Status;
 use m2m_proto::time::{Skew, UnixTime};
@@ -25,7 +25,7 @@ use m2m_proto::uri::{EndpointUri, Origin, PlainHttp};
 
 use self::document::{FeedDocument, Signer};
 use self::lists::{List, StatusLists};
-use crate::error::Reason;
+use crate::error::{Reason, Unavailable};
 use crate::keys::longest_use;
 use crate::verified::Checked;
 
@@ -109,9 +109,7 @@ impl Withdrawals {
     /// Fetches the feed, unless it is held. Which lists there are, only tokens say.
     pub(crate) async fn prepare(&self) -> Result<(), Reason> {
         match &self.feed {
-            Some(feed) => {
-                feed.get().await.map(drop).map_err(|error| unavailable("the revocation feed", &error))
-            }
+            Some(feed) => feed.get().await.map(drop).map_err(|error| no_feed(feed, &error)),
             None => Ok(()),
         }
     }
@@ -150,8 +148,8 @@ impl Withdrawals {
                 Reason::UnknownStatus("the token has no jti, so the revocation feed cannot name it");
             let jti = checked.claims.jti().ok_or(nameless)?;
             let feed = match feed.peek() {
-                Some(feed) => feed,
-                None => feed.get().await.map_err(|error| unavailable("the revocation feed", &error))?,
+                Some(held) => held,
+                None => feed.get().await.map_err(|error| no_feed(feed, &error))?,
             };
             self.check_age(feed.expires_at(), clock.wall())?;
             if feed.contains(jti) {
@@ -175,7 +173,10 @@ impl Withdrawals {
             Some(list) => list,
             None => lists.get(reference(claims)?.map_or("", |reference| reference.uri))?,
         };
-        let list = lists.read(&list).await.map_err(|error| unavailable("the status list", &error))?;
+        let list = lists
+            .read(&list)
+            .await
+            .map_err(|error| unavailable("the status list", list.cooldown_left(), &error))?;
         self.check_age(list.expires_at(), clock.wall())?;
         match list.get(place.index) {
             Some(Status::Valid) => Ok(()),
@@ -191,7 +192,8 @@ impl Withdrawals {
         if now < expires_at.saturating_add(self.skew.get()) {
             return Ok(());
         }
-        Err(Reason::Unavailable("what the issuer last said of withdrawn tokens has expired".to_owned()))
+        let error = "what the issuer last said of withdrawn tokens has expired";
+        Err(Reason::Unavailable(Unavailable::after(self.times.cooldown, error)))
     }
 }
 
@@ -200,8 +202,12 @@ fn reference(claims: &VerifiedClaims) -> Result<Option<StatusReference<'_>>, Rea
     StatusReference::decode(claims.claims()).map_err(|_| malformed)
 }
 
-fn unavailable(what: &str, error: &m2m_io::RemoteError) -> Reason {
-    Reason::Unavailable(format!("{what} of the issuer: {error}"))
+fn no_feed(feed: &Remote<VerifiedRevocationFeed>, error: &RemoteError) -> Reason {
+    unavailable("the revocation feed", feed.cooldown_left(), error)
+}
+
+fn unavailable(what: &str, retry_after: Duration, error: &RemoteError) -> Reason {
+    Reason::Unavailable(Unavailable::after(retry_after, format!("{what} of the issuer: {error}")))
 }
 
 pub(crate) use self::document::Signer as DocumentSigner;

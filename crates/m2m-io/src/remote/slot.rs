@@ -148,6 +148,12 @@ impl<T: Clone, E: Clone> Slot<T, E> {
         self.ended = Some(now);
     }
 
+    /// How long until a fetch may be demanded; zero when one may be now, or is under way.
+    pub(crate) fn cooldown_left(&self, now: Duration) -> Duration {
+        let over = self.ended.map_or(now, |at| at.saturating_add(self.knobs.cooldown));
+        if self.fetching { Duration::ZERO } else { over.saturating_sub(now) }
+    }
+
     fn cooling(&self, since: Duration, now: Duration) -> bool {
         now < since.saturating_add(self.knobs.cooldown)
     }

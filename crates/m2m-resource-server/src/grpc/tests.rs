@@ -60,7 +60,7 @@ async fn what_cannot_be_told_is_unavailable_and_says_when_to_come_back() {
     let verifier = builder.http(documents).build().unwrap();
     let (code, response) =
         call(&verifier.grpc_layer(), "/shop.Orders/List", Asked::bearer(&token(&key))).await;
-    assert_eq!((code, response.headers()["retry-after"].as_bytes()), (Code::Unavailable, b"5".as_slice()));
+    assert_eq!((code, response.headers()["retry-after"].as_bytes()), (Code::Unavailable, b"30".as_slice()));
     let message = Status::from_header_map(response.headers()).unwrap().message().to_owned();
     assert_eq!(message, "", "what is wrong inside is for the log");
 }

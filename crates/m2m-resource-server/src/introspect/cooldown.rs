@@ -7,7 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::error::Reason;
+use crate::error::{Reason, Unavailable};
 
 pub(super) const COOLDOWN: Duration = Duration::from_secs(5);
 
@@ -33,7 +33,8 @@ impl Cooldown {
     pub(super) fn turn(&self, now: Duration) -> Result<(), Reason> {
         match self.failure().as_mut() {
             Some(failure) if now.saturating_sub(failure.turn) < COOLDOWN => {
-                Err(Reason::Unavailable(failure.error.clone()))
+                let rest = COOLDOWN.saturating_sub(now.saturating_sub(failure.turn));
+                Err(Reason::Unavailable(Unavailable::after(rest, failure.error.clone())))
             }
             Some(failure) => {
                 failure.turn = now;

@@ -108,6 +108,10 @@ impl StatusLists {
 }
 
 impl List {
+    pub(super) fn cooldown_left(&self) -> Duration {
+        self.remote.cooldown_left()
+    }
+
     fn is_unused_for(&self, time: Duration, now: u64) -> bool {
         now.saturating_sub(self.used.load(Ordering::Relaxed)) > time.as_secs()
     }

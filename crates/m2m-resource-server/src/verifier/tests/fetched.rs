@@ -10,6 +10,10 @@ fn verifier(documents: &Arc<Documents>) -> (Verifier, Arc<FixedClock>) {
     (builder.build().unwrap(), clock)
 }
 
+fn retry_after(rejection: &Rejection) -> u64 {
+    rejection.to_response().headers()["retry-after"].to_str().unwrap().parse().unwrap()
+}
+
 #[tokio::test]
 async fn keys_are_discovered_once() {
     let key = key(Algorithm::Es256, "k1");
@@ -68,7 +72,10 @@ async fn made_up_key_ids_cause_one_fetch_per_cooldown() {
         // Whether there is such a key, only a fetch can tell: after the first it is too soon for one.
         match number {
             0 => assert_eq!(rejection.reason(), &Reason::UnknownKey),
-            _ => assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}"),
+            _ => {
+                assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
+                assert_eq!(retry_after(&rejection), 30);
+            }
         }
     }
     assert_eq!(documents.fetched(), 1);
@@ -91,11 +98,17 @@ async fn unreachable_keys_are_503_and_not_the_tokens_fault() {
     let key = key(Algorithm::Es256, "k1");
     let documents = Documents::of(&[&key]);
     documents.fail();
-    let (verifier, _) = verifier(&documents);
+    let (verifier, clock) = verifier(&documents);
     let rejection = refusal(&verifier, &Asked::bearer(&token(&key))).await;
     answers(&rejection, 503, "");
-    assert_eq!(rejection.to_response().headers()["retry-after"], "5");
+    assert_eq!(retry_after(&rejection), 30, "a whole cooldown");
     assert_eq!(rejection.code(), None);
+    clock.advance(20);
+    assert_eq!(
+        retry_after(&refusal(&verifier, &Asked::bearer(&token(&key))).await),
+        10,
+        "what is left of it"
+    );
 }
 
 #[tokio::test]
