@@ -67,6 +67,12 @@ pub struct Gateway {
     /// Refuse withdrawn tokens that the issuer lists here
     #[arg(long, hide_short_help = true, value_name = "URL")]
     pub revocation_feed: Option<String>,
+    /// Ask the issuer about tokens: opaque, jwt, always
+    #[arg(long, hide_short_help = true, value_name = "WHICH")]
+    pub introspect: Option<String>,
+    /// Profile of m2m.toml whose client asks
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
+    pub introspect_profile: Option<String>,
     /// Scope that every token must carry; repeatable
     #[arg(long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use super::settings::LISTEN;
 use super::stated::Stated;
+use m2m_resource_server::Introspect;
+
 use crate::exit::Failure;
 
 const MAX_SHUTDOWN_DELAY: Duration = Duration::from_secs(300);
@@ -19,7 +21,7 @@ const MAX_SHUTDOWN_DELAY: Duration = Duration::from_secs(300);
 /// # Errors
 /// Exit 3 for the first that is broken.
 pub(crate) fn all(stated: &Stated) -> Result<(), Failure> {
-    for rule in [work, issuers, pair, transport, certificates, upstream, listeners, times] {
+    for rule in [work, issuers, introspection, pair, transport, certificates, upstream, listeners, times] {
         rule(stated)?;
     }
     Ok(())
@@ -55,7 +57,8 @@ fn issuers(stated: &Stated) -> Result<(), Failure> {
         (Some(issuer), None) => {
             refuse(format!("no audience is set for tokens of {}", issuer.as_str()), advice)
         }
-        (None, None) => match of_the_issuer(stated) {
+        // What says something about the one issuer, and not about those in `trust`.
+        (None, None) => match stated.checks.any() {
             Some(name) => refuse(format!("{name} needs issuer"), advice),
             None => Ok(()),
         },
@@ -63,15 +66,31 @@ fn issuers(stated: &Stated) -> Result<(), Failure> {
     }
 }
 
-/// What says something about the one issuer, and not about those in `trust`.
-fn of_the_issuer(stated: &Stated) -> Option<&'static str> {
-    let settings = [
-        ("jwks_uri", stated.jwks_uri.is_some()),
-        ("profile", stated.profile.is_some()),
-        ("status_list", stated.status_list.is_some()),
-        ("revocation_feed", stated.revocation_feed.is_some()),
-    ];
-    settings.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
+fn introspection(stated: &Stated) -> Result<(), Failure> {
+    for checks in stated.trust.iter().map(|trust| &trust.checks).chain([&stated.checks]) {
+        match (checks.introspect, &checks.introspect_profile, &checks.opaque_prefix) {
+            (Some(_), None, _) => {
+                return refuse(
+                    "introspect needs introspect_profile",
+                    "name the profile of m2m.toml whose client may ask about tokens: introspect_profile = \"orders-api\"",
+                );
+            }
+            (None, Some(_), _) => {
+                return refuse(
+                    "introspect_profile needs introspect",
+                    "say about which tokens: introspect = \"opaque\"",
+                );
+            }
+            (None | Some(Introspect::Jwt), _, Some(_)) => {
+                return refuse(
+                    "opaque_prefix needs introspect = \"opaque\" or \"always\"",
+                    "an opaque token can only be asked about: introspect = \"opaque\"",
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn pair(stated: &Stated) -> Result<(), Failure> {
@@ -156,6 +175,7 @@ fn times(stated: &Stated) -> Result<(), Failure> {
 mod tests {
     use m2m_proto::uri::Issuer;
 
+    use super::super::stated::Checks;
     use super::*;
 
     fn good() -> Stated {
@@ -184,17 +204,34 @@ mod tests {
         let elsewhere = super::super::stated::Trust {
             issuer: Issuer::parse("https://b.example").unwrap(),
             audience: "b".to_owned(),
-            jwks_uri: None,
-            profile: None,
-            status_list: None,
-            revocation_feed: None,
+            checks: Checks::default(),
         };
         check(
             &|stated| {
                 (stated.issuer, stated.audience) = (None, None);
-                (stated.trust, stated.revocation_feed) = (vec![elsewhere.clone()], Some(feed.clone()));
+                (stated.trust, stated.checks.revocation_feed) = (vec![elsewhere.clone()], Some(feed.clone()));
             },
             Some("revocation_feed needs issuer"),
+        );
+        let asks = |which, profile: Option<&str>, prefix: Option<&str>| Checks {
+            introspect: which,
+            introspect_profile: profile.map(str::to_owned),
+            opaque_prefix: prefix.map(str::to_owned),
+            ..Checks::default()
+        };
+        let opaque = Some(Introspect::Opaque);
+        check(&|stated| stated.checks = asks(opaque, Some("rs"), Some("ory_at_")), None);
+        check(
+            &|stated| stated.checks = asks(opaque, None, None),
+            Some("introspect needs introspect_profile"),
+        );
+        check(
+            &|stated| stated.checks = asks(None, Some("rs"), None),
+            Some("introspect_profile needs introspect"),
+        );
+        check(
+            &|stated| stated.checks = asks(Some(Introspect::Jwt), Some("rs"), Some("ory_at_")),
+            Some("opaque_prefix needs introspect = \"opaque\" or \"always\""),
         );
         check(&|stated| stated.tls_key = Some("k".into()), Some("tls_key needs tls_cert"));
         check(&|stated| stated.tls_cert = Some("c".into()), Some("tls_cert needs tls_key"));

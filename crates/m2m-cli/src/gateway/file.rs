@@ -59,10 +59,17 @@ impl Reader<'_, '_> {
             "forward_auth" => into.forward_auth = Some(self.parsed(value, path, stated::dialect)?),
             "issuer" => into.issuer = Some(self.parsed(value, path, server::issuer)?),
             "audience" => into.audience = Some(self.parser.string(value, path)?),
-            "jwks_uri" => into.jwks_uri = Some(self.parsed(value, path, stated::endpoint)?),
-            "profile" => into.profile = Some(self.parsed(value, path, stated::token_profile)?),
-            "status_list" => into.status_list = Some(self.parsed(value, path, stated::status_check)?),
-            "revocation_feed" => into.revocation_feed = Some(self.parsed(value, path, stated::endpoint)?),
+            "jwks_uri" => into.checks.jwks_uri = Some(self.parsed(value, path, stated::endpoint)?),
+            "profile" => into.checks.profile = Some(self.parsed(value, path, stated::token_profile)?),
+            "status_list" => {
+                into.checks.status_list = Some(self.parsed(value, path, stated::status_check)?);
+            }
+            "revocation_feed" => {
+                into.checks.revocation_feed = Some(self.parsed(value, path, stated::endpoint)?);
+            }
+            "introspect" => into.checks.introspect = Some(self.parsed(value, path, stated::introspect)?),
+            "introspect_profile" => into.checks.introspect_profile = Some(self.parser.string(value, path)?),
+            "opaque_prefix" => into.checks.opaque_prefix = Some(self.parser.string(value, path)?),
             "trust" => into.trust = self.trust(value, path)?,
             "require_scope" => {
                 let joined = self.parser.list(value, path)?.join(" ");
@@ -171,14 +178,7 @@ impl Reader<'_, '_> {
             self.read(name, &path, (value.span().start, value.get_ref()), &mut stated)?;
         }
         let (issuer, audience) = stated.issuer.zip(stated.audience).ok_or_else(wrong)?;
-        Ok(Trust {
-            issuer,
-            audience,
-            jwks_uri: stated.jwks_uri,
-            profile: stated.profile,
-            status_list: stated.status_list,
-            revocation_feed: stated.revocation_feed,
-        })
+        Ok(Trust { issuer, audience, checks: stated.checks })
     }
 }
 

@@ -20,7 +20,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every key of the table.
-pub(crate) const KEYS: [Key; 30] = [
+pub(crate) const KEYS: [Key; 33] = [
     key("listen", "127.0.0.1:8480", "where to listen"),
     key("upstream", "-", "the program: http, https, h2c, unix"),
     key("forward_auth", "-", "or: nginx, traefik, caddy, envoy"),
@@ -30,6 +30,9 @@ pub(crate) const KEYS: [Key; 30] = [
     key("profile", "rfc9068", "how its tokens look, see below"),
     key("status_list", "-", "follow or required: withdrawn tokens"),
     key("revocation_feed", "-", "where it lists single ones"),
+    key("introspect", "-", "opaque, jwt or always: ask the issuer"),
+    key("introspect_profile", "-", "as the client of this profile"),
+    key("opaque_prefix", "-", "how its opaque tokens begin"),
     key("trust", "[]", "more issuers, see below"),
     key("require_scope", "[]", "wherever a token is needed"),
     key("rules", "[]", "METHOD PATH SCOPE…, see below"),
@@ -54,8 +57,17 @@ pub(crate) const KEYS: [Key; 30] = [
 ];
 
 /// Keys of one entry of `trust`.
-pub(crate) const TRUST_KEYS: [&str; 6] =
-    ["issuer", "audience", "jwks_uri", "profile", "status_list", "revocation_feed"];
+pub(crate) const TRUST_KEYS: [&str; 9] = [
+    "issuer",
+    "audience",
+    "jwks_uri",
+    "profile",
+    "status_list",
+    "revocation_feed",
+    "introspect",
+    "introspect_profile",
+    "opaque_prefix",
+];
 
 /// The end of `m2m gateway --help`.
 pub(crate) fn reference() -> String {
@@ -81,7 +93,8 @@ which none holds is refused; otherwise = \"token\" asks for a valid token instea
 Paths that can be read in two ways (//, .., %2f, ;) are answered with 400.
 
 trust = [{ issuer = \"https://…\", audience = \"…\", profile = \"…\" }]
-jwks_uri, status_list and revocation_feed go there too. Profiles:
+jwks_uri, status_list, revocation_feed, introspect and what belongs to it go
+there too. Profiles:
 PROFILES.
 
 The program finds X-M2M-Client-Id, X-M2M-Subject, X-M2M-Scope and X-M2M-Issuer.

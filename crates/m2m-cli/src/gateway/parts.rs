@@ -2,23 +2,35 @@
 
 use std::sync::Arc;
 
+use m2m_client::Client;
 use m2m_io::reqwest::ReqwestHttp;
-use m2m_io::{Clock, EgressRules, HttpClient};
+use m2m_io::{EgressRules, HttpClient};
+use m2m_proto::uri::Issuer;
 use m2m_resource_server::{Dpop, KeysFrom, TrustedIssuer, Verifier};
 
 use super::settings::Settings;
 use super::stated::Trust;
-use crate::connect::http_failure;
+use crate::Surroundings;
+use crate::args::{Global, ProfileFlags};
+use crate::connect::{self, Keep, Need, http_failure};
 use crate::exit::Failure;
+use crate::settings::field::Field;
+use crate::settings::{self, Inputs};
 
 /// The verifier. Nothing is fetched yet.
 ///
 /// # Errors
-/// Exit 3: a file of roots, an issuer in the clear, an issuer twice.
-pub(super) fn verifier(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Verifier, Failure> {
-    let mut builder = Verifier::builder().http(http(settings)?).clock(Arc::clone(clock));
+/// Exit 3: a file of roots, an issuer in the clear, an issuer twice, a profile to ask as that is not there.
+pub(super) async fn verifier(settings: &Settings, around: &Surroundings) -> Result<Verifier, Failure> {
+    let mut builder = Verifier::builder().http(http(settings)?).clock(Arc::clone(&around.clock));
     for trust in &settings.trust {
-        builder = builder.trust_with(trusted(trust));
+        let mut issuer = trusted(trust);
+        if let Some((which, profile)) =
+            trust.checks.introspect.zip(trust.checks.introspect_profile.as_deref())
+        {
+            issuer = issuer.introspection(asking(&trust.issuer, profile, around).await?, which);
+        }
+        builder = builder.trust_with(issuer);
     }
     if let Some(origin) = &settings.dpop_origin {
         builder = builder.dpop(Dpop::new(origin.clone()));
@@ -31,19 +43,39 @@ pub(super) fn verifier(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Ve
 
 fn trusted(trust: &Trust) -> TrustedIssuer {
     let mut issuer = TrustedIssuer::new(trust.issuer.clone()).audience(trust.audience.as_str());
-    if let Some(url) = &trust.jwks_uri {
+    let checks = &trust.checks;
+    if let Some(url) = &checks.jwks_uri {
         issuer = issuer.keys(KeysFrom::Url(url.clone()));
     }
-    if let Some(profile) = &trust.profile {
+    if let Some(profile) = &checks.profile {
         issuer = issuer.profile(*profile);
     }
-    if let Some(check) = trust.status_list {
+    if let Some(check) = checks.status_list {
         issuer = issuer.status_list(check);
     }
-    if let Some(url) = &trust.revocation_feed {
+    if let Some(url) = &checks.revocation_feed {
         issuer = issuer.revocation_feed(url.clone());
     }
+    if let Some(prefix) = &checks.opaque_prefix {
+        issuer = issuer.opaque_prefix(prefix);
+    }
     issuer
+}
+
+/// The client that asks `issuer` about tokens. Its profile counts as it is written: what `M2M_*` says is for programs
+/// that get tokens.
+async fn asking(issuer: &Issuer, profile: &str, around: &Surroundings) -> Result<Client, Failure> {
+    let global = Global { profile: Some(profile.to_owned()), ..around.global.clone() };
+    let (flags, directory) = (ProfileFlags::default(), around.directory.as_path());
+    let inputs = Inputs { global: &global, flags: &flags, environment: &around.environment, directory };
+    let settings = settings::Settings::resolve_without_variables(inputs)?;
+    let named = settings.text(Field::Issuer).filter(|named| *named != issuer.as_str());
+    if let Some(other) = named {
+        let problem = format!("introspect_profile: {profile} is a client of {other}, not of {issuer}");
+        return Err(Failure::configuration(problem)
+            .hint("tokens are shown to nobody but their issuer: name a profile that is a client of it"));
+    }
+    connect::client(&settings, around, &Need { keep: Keep::Nothing, destination: None }).await
 }
 
 fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {

@@ -59,7 +59,7 @@ impl Running {
             tasks: Tasks::new(),
             health: Health::default(),
         };
-        let verifier = parts::verifier(&settings, &around.clock)?;
+        let verifier = parts::verifier(&settings, around).await?;
         tracing::info!("{}", verifier.revocation_window());
         let preparing = running.health.clone().prepare(verifier.clone(), Arc::clone(&around.clock));
         running.tasks.spawn("keys", preparing);

@@ -94,6 +94,8 @@ fn states_access(typed: &Gateway) -> bool {
         &typed.token_profile,
         &typed.status_list,
         &typed.revocation_feed,
+        &typed.introspect,
+        &typed.introspect_profile,
     ];
     let lists = [&typed.require_scope, &typed.rule, &typed.public];
     let typed_any = texts.iter().any(|text| text.is_some()) || lists.iter().any(|list| !list.is_empty());
@@ -130,14 +132,7 @@ impl Settings {
         let all = stated.rules.into_iter().chain(stated.public).collect();
         let rules = Rules::new(all, &every, stated.otherwise.unwrap_or(without_rules));
         let own = stated.issuer.zip(stated.audience);
-        let own = own.map(|(issuer, audience)| Trust {
-            issuer,
-            audience,
-            jwks_uri: stated.jwks_uri,
-            profile: stated.profile,
-            status_list: stated.status_list,
-            revocation_feed: stated.revocation_feed,
-        });
+        let own = own.map(|(issuer, audience)| Trust { issuer, audience, checks: stated.checks });
         let header =
             if stated.client_cert_header { CertificateHeader::Read } else { CertificateHeader::Ignored };
         Ok(Self {

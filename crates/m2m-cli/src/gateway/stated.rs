@@ -9,7 +9,7 @@ use m2m_io::Network;
 use m2m_proto::scope::Scope;
 use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin};
-use m2m_resource_server::{StatusCheck, token_profiles};
+use m2m_resource_server::{Introspect, StatusCheck, token_profiles};
 
 use crate::args::{Dialect, Gateway, LogFormat};
 use crate::exit::Failure;
@@ -24,10 +24,8 @@ pub(crate) struct Stated {
     pub(crate) forward_auth: Option<Dialect>,
     pub(crate) issuer: Option<Issuer>,
     pub(crate) audience: Option<String>,
-    pub(crate) jwks_uri: Option<EndpointUri>,
-    pub(crate) profile: Option<TokenProfile>,
-    pub(crate) status_list: Option<StatusCheck>,
-    pub(crate) revocation_feed: Option<EndpointUri>,
+    /// Of tokens of `issuer`.
+    pub(crate) checks: Checks,
     pub(crate) trust: Vec<Trust>,
     pub(crate) require_scope: Option<Scope>,
     pub(crate) rules: Vec<Rule>,
@@ -56,12 +54,40 @@ pub(crate) struct Stated {
 pub(crate) struct Trust {
     pub(crate) issuer: Issuer,
     pub(crate) audience: String,
+    pub(crate) checks: Checks,
+}
+
+/// How the tokens of one issuer are checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Checks {
     pub(crate) jwks_uri: Option<EndpointUri>,
     /// How its tokens look; `None`: RFC 9068.
     pub(crate) profile: Option<TokenProfile>,
     /// `None`: no list is read.
     pub(crate) status_list: Option<StatusCheck>,
     pub(crate) revocation_feed: Option<EndpointUri>,
+    /// Which of its tokens it is asked about; `None`: none, and opaque ones are refused.
+    pub(crate) introspect: Option<Introspect>,
+    /// The client that asks: a profile of `m2m.toml`.
+    pub(crate) introspect_profile: Option<String>,
+    /// How its opaque tokens begin.
+    pub(crate) opaque_prefix: Option<String>,
+}
+
+impl Checks {
+    /// The first key that says anything.
+    pub(crate) fn any(&self) -> Option<&'static str> {
+        let keys = [
+            ("jwks_uri", self.jwks_uri.is_some()),
+            ("profile", self.profile.is_some()),
+            ("status_list", self.status_list.is_some()),
+            ("revocation_feed", self.revocation_feed.is_some()),
+            ("introspect", self.introspect.is_some()),
+            ("introspect_profile", self.introspect_profile.is_some()),
+            ("opaque_prefix", self.opaque_prefix.is_some()),
+        ];
+        keys.into_iter().find(|(_, is_set)| *is_set).map(|(name, _)| name)
+    }
 }
 
 impl Stated {
@@ -76,10 +102,7 @@ impl Stated {
         wins(typed.listen, &mut file.listen);
         wins(flag("--issuer", typed.issuer.as_ref(), stated::issuer)?, &mut file.issuer);
         wins(typed.audience.clone(), &mut file.audience);
-        wins(flag("--jwks-uri", typed.jwks_uri.as_ref(), endpoint)?, &mut file.jwks_uri);
-        wins(flag("--token-profile", typed.token_profile.as_ref(), token_profile)?, &mut file.profile);
-        wins(flag("--status-list", typed.status_list.as_ref(), status_check)?, &mut file.status_list);
-        wins(flag("--revocation-feed", typed.revocation_feed.as_ref(), endpoint)?, &mut file.revocation_feed);
+        typed_checks(typed, &mut file.checks)?;
         wins(typed.tls_cert.clone(), &mut file.tls_cert);
         wins(typed.tls_key.clone(), &mut file.tls_key);
         wins(typed.metrics_listen, &mut file.metrics_listen);
@@ -99,6 +122,16 @@ impl Stated {
         replaces("--trusted-proxy", &typed.trusted_proxy, network::parse, &mut file.trusted_proxies)?;
         Ok(file)
     }
+}
+
+fn typed_checks(typed: &Gateway, file: &mut Checks) -> Result<(), Failure> {
+    wins(flag("--jwks-uri", typed.jwks_uri.as_ref(), endpoint)?, &mut file.jwks_uri);
+    wins(flag("--token-profile", typed.token_profile.as_ref(), token_profile)?, &mut file.profile);
+    wins(flag("--status-list", typed.status_list.as_ref(), status_check)?, &mut file.status_list);
+    wins(flag("--revocation-feed", typed.revocation_feed.as_ref(), endpoint)?, &mut file.revocation_feed);
+    wins(flag("--introspect", typed.introspect.as_ref(), introspect)?, &mut file.introspect);
+    wins(typed.introspect_profile.clone(), &mut file.introspect_profile);
+    Ok(())
 }
 
 fn wins<T>(typed: Option<T>, place: &mut Option<T>) {
@@ -153,6 +186,16 @@ pub(crate) fn status_check(text: &str) -> Result<StatusCheck, String> {
         "follow" => Ok(StatusCheck::Follow),
         "required" => Ok(StatusCheck::Required),
         _ => Err(format!("expected \"follow\" or \"required\", found {text:?}")),
+    }
+}
+
+/// Which tokens the issuer is asked about.
+pub(crate) fn introspect(text: &str) -> Result<Introspect, String> {
+    match text {
+        "opaque" => Ok(Introspect::Opaque),
+        "jwt" => Ok(Introspect::Jwt),
+        "always" => Ok(Introspect::Always),
+        _ => Err(format!("expected \"opaque\", \"jwt\" or \"always\", found {text:?}")),
     }
 }
 

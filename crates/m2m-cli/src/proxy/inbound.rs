@@ -14,6 +14,7 @@ use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, TRAILER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use m2m_proto::names::header;
+use m2m_proto::time::UnixTime;
 use m2m_resource_server::{Rejection, RequestParts, Verifier};
 
 use super::hop;
@@ -74,6 +75,7 @@ pub(crate) struct Verdict {
     fields: Vec<(HeaderName, HeaderValue)>,
     nonce: Option<HeaderValue>,
     cause: &'static str,
+    expires_at: Option<UnixTime>,
 }
 
 impl Verdict {
@@ -90,6 +92,11 @@ impl Verdict {
     /// `public` or `token`.
     pub(crate) fn cause(&self) -> &'static str {
         self.cause
+    }
+
+    /// When the token ends, and what was begun with it; `None` where none was needed.
+    pub(super) fn expires_at(&self) -> Option<UnixTime> {
+        self.expires_at
     }
 }
 
@@ -167,7 +174,9 @@ impl Gate {
         judge_method(asked.method)?;
         let path = Path::of(asked.uri).map_err(ambiguous)?;
         let required = match self.rules.decide(asked.method, &path).map_err(ambiguous)? {
-            Decision::Public => return Ok(Verdict { fields: Vec::new(), nonce: None, cause: PUBLIC }),
+            Decision::Public => {
+                return Ok(Verdict { fields: Vec::new(), nonce: None, cause: PUBLIC, expires_at: None });
+            }
             Decision::NoRule => {
                 return Err(Refused::plain(StatusCode::FORBIDDEN, "no_rule", "no rule lets this request in"));
             }
@@ -179,7 +188,7 @@ impl Gate {
             Refused::plain(StatusCode::FORBIDDEN, "identity_too_long", "a claim of the token is too long")
         })?;
         let nonce = self.verifier.next_nonce().and_then(|nonce| nonce.to_header().ok());
-        Ok(Verdict { fields, nonce, cause: "token" })
+        Ok(Verdict { fields, nonce, cause: "token", expires_at: Some(token.expires_at()) })
     }
 
     /// Cleans the request and lets it go on, or not.

@@ -25,7 +25,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioTimer;
-use m2m_io::Clock;
+use m2m_io::{BoxFuture, Clock};
 
 use super::hop::{self, Next};
 use super::inbound::{Admitted, Refused};
@@ -118,7 +118,9 @@ impl Upstream {
             () = self.silence(&progress) => return Err(failed(Fault::Silent)),
         };
         let mut answer = if is_upgrade && answered.status() == StatusCode::SWITCHING_PROTOCOLS {
-            tunnelled(answered, besides, share)?
+            let rest = verdict.expires_at().map(|end| end.since(self.clock.wall()));
+            let end = rest.map(|rest| self.clock.sleep(rest));
+            tunnelled(answered, besides, share, end)?
         } else if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(failed(Fault::Protocol));
         } else {
@@ -188,12 +190,13 @@ fn tunnelled(
     mut answered: Response<Incoming>,
     besides: Besides,
     share: Share,
+    end: Option<BoxFuture<'static, ()>>,
 ) -> Result<Response<Body>, Refused> {
     let agreed =
         answered.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let Some(client) = besides.upgrade.filter(|_| agreed) else { return Err(failed(Fault::Protocol)) };
     let program = hyper::upgrade::on(&mut answered);
-    Tunnel { client, program, held: besides.held, share }.open();
+    Tunnel { client, program, held: besides.held, share, end }.open();
     let (mut parts, _) = answered.into_parts();
     hop::strip(&mut parts.headers);
     hop::upgrade(&mut parts.headers);

@@ -6,6 +6,7 @@ mod crash;
 mod demo_fails;
 mod doctor;
 #[cfg(unix)]
+mod gateway_opaque;
 mod gateway_peers;
 #[cfg(feature = "roles")]
 mod hostile;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use m2m_resource_server::StatusCheck;
+use m2m_resource_server::{Introspect, StatusCheck};
 
 use super::*;
 use crate::settings::file::Document;
@@ -38,6 +38,7 @@ status_list = "required"
 revocation_feed = "https://login.example.com/oauth2/revocations"
 trust = [
     { issuer = "https://other.example", audience = "orders", jwks_uri = "https://other.example/keys", profile = "okta" },
+    { issuer = "https://third.example", audience = "orders", introspect = "opaque", introspect_profile = "rs", opaque_prefix = "ory_at_" },
 ]
 "#,
     )
@@ -47,9 +48,18 @@ trust = [
     assert_eq!(stated.tls_cert.as_deref(), Some(Path::new("/p/tls.pem")));
     assert_eq!(stated.tls_key.as_deref(), Some(Path::new("/run/tls.key")));
     assert_eq!(stated.trust[0].audience, "orders");
-    assert_eq!(stated.trust[0].profile.as_ref().map(|profile| profile.name), Some("okta"));
-    assert_eq!((stated.profile, stated.status_list), (None, Some(StatusCheck::Required)));
-    assert_eq!(stated.revocation_feed.unwrap().as_str(), "https://login.example.com/oauth2/revocations");
+    assert_eq!(stated.trust[0].checks.profile.as_ref().map(|profile| profile.name), Some("okta"));
+    let asked = &stated.trust[1].checks;
+    assert_eq!(
+        (asked.introspect, asked.introspect_profile.as_deref()),
+        (Some(Introspect::Opaque), Some("rs"))
+    );
+    assert_eq!(asked.opaque_prefix.as_deref(), Some("ory_at_"));
+    assert_eq!((stated.checks.profile, stated.checks.status_list), (None, Some(StatusCheck::Required)));
+    assert_eq!(
+        stated.checks.revocation_feed.unwrap().as_str(),
+        "https://login.example.com/oauth2/revocations"
+    );
 }
 
 #[test]

@@ -13,6 +13,8 @@ use super::*;
 use crate::proxy::fixture::{self, Party, ask, echo, gateway, raw, scripted, serve, settings};
 use crate::proxy::inbound::Token;
 
+mod tunnels;
+
 /// Every spelling that some server takes for ours, or for a name that its programs believe.
 const FORGED: [&str; 18] = [
     "X-M2M-Client-Id: forged",
@@ -301,58 +303,6 @@ async fn trailers_pass_both_ways_and_carry_no_identity() {
     let answer = answer.into_body().collect().await.unwrap();
     assert_eq!(answer.trailers().unwrap()["grpc-status"], "0");
     assert_eq!(answer.to_bytes(), "{\"x-kept\": \"forged\"}");
-    tasks.shutdown().await;
-}
-
-const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
-
-async fn websocket(address: std::net::SocketAddr, authorization: &str) -> (TcpStream, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\
-         Sec-WebSocket-Version: 13\r\nX-M2M-Client-Id: forged\r\nAuthorization: {authorization}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut buffer = [0; 4096];
-    let read = stream.read(&mut buffer).await.unwrap();
-    (stream, String::from_utf8_lossy(&buffer[..read]).into_owned())
-}
-
-#[tokio::test]
-async fn a_websocket_is_tunnelled_once_both_sides_agree() {
-    let (tasks, party) = (Tasks::new(), Party::new());
-    let (program, heard) = scripted(&tasks, SWITCHING).await;
-    let address = gateway(&tasks, party.gate(), &format!("http://{program}"), settings()).await;
-    let (_, refused) = websocket(address, "Bearer nonsense").await;
-    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
-    assert_eq!(*heard.lock().unwrap(), "");
-    let (mut stream, agreed) = websocket(address, &party.bearer("orders:read")).await;
-    assert!(agreed.starts_with("HTTP/1.1 101") && agreed.contains("upgrade: websocket"), "{agreed}");
-    assert!(heard.lock().unwrap().to_lowercase().contains("connection: upgrade\r\n"));
-    assert!(!heard.lock().unwrap().contains("forged"));
-    stream.write_all(b"\x81\x05hello").await.unwrap();
-    let mut back = [0; 7];
-    stream.read_exact(&mut back).await.unwrap();
-    assert_eq!(&back, b"\x81\x05hello");
-    // The gateway does not wait for tunnels when it stops.
-    tasks.shutdown().await;
-    assert_eq!(stream.read(&mut back).await.unwrap_or_default(), 0);
-}
-
-#[tokio::test]
-async fn an_agreement_that_nobody_asked_for_is_none() {
-    let (tasks, party) = (Tasks::new(), Party::new());
-    let (program, _) = scripted(&tasks, SWITCHING).await;
-    let address = gateway(&tasks, party.gate(), &format!("http://{program}"), settings()).await;
-    let answer =
-        ask(address, "GET /orders/1", &[&format!("Authorization: {}", party.bearer("orders:read"))]).await;
-    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
-    let (other, _) =
-        scripted(&tasks, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-            .await;
-    let address = gateway(&tasks, party.gate(), &format!("http://{other}"), settings()).await;
-    let (_, answer) = websocket(address, &party.bearer("orders:read")).await;
-    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     tasks.shutdown().await;
 }
 
