@@ -7,6 +7,7 @@ mod deny;
 mod form;
 mod peers;
 mod run;
+mod sbom;
 mod spec;
 mod test;
 mod tidy;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   spec                        writes docs/conformance.md from spec/ and the code
   bench [FILTER]              speed against its limits, one line a claim
   peers                       fetch the black-box peers into target/peers
+  sbom                        write what the binary is made of to target/m2m.cdx.json (CycloneDX)
 
   --long      also the tests that are marked as slow
   --install   install missing Debian packages (also when CI=true)
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(None),
         ["bench", filter] => bench::run(Some(filter)),
         ["peers"] => peers::fetch().map(drop),
+        ["sbom"] => sbom::write(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

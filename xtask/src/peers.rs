@@ -25,6 +25,9 @@ const PEERS: &[Peer] = &[
     Peer { name: "key-set-node", runtime: &NODE, oldest: (20, 2) },
     // cryptography asks for less; the same for all that is Python
     Peer { name: "pyjwt", runtime: &PYTHON, oldest: (3, 11) },
+    // kubernetes-validate asks for it; hadolint's wheel is the binary, for Linux and macOS
+    #[cfg(unix)]
+    Peer { name: "packaging", runtime: &PYTHON, oldest: (3, 10) },
     // its wheel is the binary, for these systems and Windows, where no test starts it
     #[cfg(any(target_os = "linux", all(target_os = "macos", target_arch = "aarch64")))]
     Peer { name: "envoy", runtime: &PYTHON, oldest: (3, 10) },

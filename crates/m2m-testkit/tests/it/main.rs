@@ -23,6 +23,7 @@ mod many_tokens;
 #[cfg(all(feature = "roles", unix))]
 mod nodes;
 #[cfg(feature = "roles")]
+mod packaging;
 mod peer;
 #[cfg(feature = "roles")]
 mod peer_authlib;
