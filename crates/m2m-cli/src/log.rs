@@ -37,6 +37,17 @@ pub(crate) fn start(verbose: u8) {
     set(tracing_subscriber::registry().with(written.with_filter(heard)));
 }
 
+/// As [`start`], for a program that goes on: what ends a command with an error of its own is a warning here.
+pub(crate) fn start_service(verbose: u8) {
+    let heard = filter_fn(move |metadata| is_heard(metadata, verbose) || is_warned_of(metadata));
+    let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
+    set(tracing_subscriber::registry().with(written.with_filter(heard)));
+}
+
+fn is_warned_of(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= LevelFilter::WARN && OURS.iter().any(|(name, _)| is_of(metadata.target(), name))
+}
+
 /// Starts logging for programs that collect logs: one JSON object per line, what happens among it; with `-v` details.
 pub(crate) fn start_json(verbose: u8, clock: Arc<dyn Clock>) {
     let heard = filter_fn(move |metadata| is_heard(metadata, verbose.saturating_add(1)));

@@ -161,6 +161,12 @@ impl RemoteKeys {
         }
     }
 
+    /// Whether a set is held that may be used without waiting.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.remote.peek().is_some()
+    }
+
     /// How long until an unknown key may lead to a fetch: what to tell whoever got [`KeysError::Unavailable`] or
     /// [`KeysError::TooSoon`].
     #[must_use]

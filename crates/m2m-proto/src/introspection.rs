@@ -6,7 +6,8 @@
 //!   and an error is never "active".
 //! Enforces, when written: an inactive answer says `active` and nothing else.
 //! Enforces, when checked ([`Introspection::check`]), in this order: `active`;
-//!   `iss`, where there is one; `aud`; `exp`, `nbf`, `iat`, by the rules of
+//!   it is an access token, where `token_type`, `token_use` or `typ` say what it is (servers answer for
+//!   refresh tokens too); `iss`, where there is one; `aud`; `exp`, `nbf`, `iat`, by the rules of
 //!   [`crate::jose::kind`]; `cnf` is understood; `token_type` `DPoP` has its key.
 //! Does not enforce: possession (`token::confirmation`), that `scope` suffices,
 //!   signed answers (RFC 9701), client authentication (`client_auth`).
@@ -147,6 +148,9 @@ impl Introspection {
             return Err(IntrospectionError::Inactive);
         }
         let claims = &self.claims;
+        if !says_access_token(claims) {
+            return Err(IntrospectionError::NotAccessToken);
+        }
         if claims.iss.as_deref().is_some_and(|iss| iss != expect.issuer.as_str()) {
             return Err(KindError::WrongIssuer { found: claims.iss.clone() }.into());
         }
@@ -161,7 +165,8 @@ impl Introspection {
             return Err(IntrospectionError::KeyMissing);
         }
         let scope = self.scope().unwrap_or_else(Scope::empty);
-        Ok(VerifiedIntrospection { claims: self.claims, scope, confirmation, expires_at })
+        let issuer = expect.issuer.clone();
+        Ok(VerifiedIntrospection { claims: self.claims, issuer, scope, confirmation, expires_at })
     }
 
     /// Reads the answer. Fails closed: whatever is not a clear "active" is
@@ -264,6 +269,9 @@ pub enum IntrospectionError {
     /// The server does not vouch for it.
     #[error("the token is not active")]
     Inactive,
+    /// It is a refresh token, an ID token, or something else that opens no API.
+    #[error("the token is active, but no access token")]
+    NotAccessToken,
     /// It is for somebody else or for another time.
     #[error("the token is active, but not usable here: {0}")]
     Claims(#[from] KindError),
@@ -275,11 +283,26 @@ pub enum IntrospectionError {
     KeyMissing,
 }
 
+/// Nothing said is nothing against it; what is said must be what an access token is called somewhere.
+fn says_access_token(claims: &Claims) -> bool {
+    let is = |name: &str, called: &[&str]| match claims.get(name) {
+        None | Some(Value::Null) => true,
+        Some(said) => {
+            said.as_str().is_some_and(|said| called.iter().any(|name| name.eq_ignore_ascii_case(said)))
+        }
+    };
+    let typ = ["access", "access_token", "bearer", "dpop", "jwt", "at+jwt", "application/at+jwt"];
+    is(claim::TOKEN_TYPE, &["bearer", "dpop", "access_token"])
+        && is(claim::TOKEN_USE, &["access", "access_token"])
+        && is(claim::TYP, &typ)
+}
+
 /// What the server says of a token that may be used here and now, possession
 /// apart. Only [`Introspection::check`] makes one.
 #[derive(Clone)]
 pub struct VerifiedIntrospection {
     claims: Claims,
+    issuer: Issuer,
     scope: Scope,
     confirmation: Option<Confirmation>,
     expires_at: UnixTime,
@@ -290,6 +313,12 @@ impl VerifiedIntrospection {
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// Whose answer it is, whether or not it says so in `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// `scope`; empty if absent.

@@ -72,6 +72,10 @@ pub mod claim {
     pub const SUB: &str = "sub";
     pub const TOKEN_INTROSPECTION: &str = "token_introspection";
     pub const TOKEN_TYPE: &str = "token_type";
+    /// What some servers say in an introspection answer, as Ory Hydra and Cognito do: `access_token`, `refresh_token`.
+    pub const TOKEN_USE: &str = "token_use";
+    /// The type of a token where it is a member of an introspection answer, as with Keycloak.
+    pub const TYP: &str = "typ";
     pub const TTL: &str = "ttl";
     /// Inside `status_list` of a token: Token Status List section 6.2.
     pub const URI: &str = "uri";

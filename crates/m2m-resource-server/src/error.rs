@@ -121,7 +121,7 @@ pub struct Unavailable {
 }
 
 /// When to come back, where nothing better is known.
-const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 impl Unavailable {
     pub(crate) fn soon(error: impl Into<String>) -> Self {

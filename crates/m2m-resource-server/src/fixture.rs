@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -260,7 +260,6 @@ pub(crate) async fn goes_through(request: &mut (impl Future + Unpin)) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
     documents: Mutex<HashMap<String, String>>,
-    hanging: AtomicBool,
     pub(crate) fetches: AtomicUsize,
 }
 
@@ -287,12 +286,6 @@ impl Documents {
         self.documents.lock().unwrap()[url].clone()
     }
 
-    /// Leaves requests without an answer, or no longer.
-    #[cfg(feature = "introspection")]
-    pub(crate) fn toggle_hanging(&self) {
-        self.hanging.fetch_not(Ordering::SeqCst);
-    }
-
     pub(crate) fn remove(&self, url: &str) {
         self.documents.lock().unwrap().remove(url);
     }
@@ -311,13 +304,9 @@ impl HttpClient for Documents {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let url = request.uri().to_string();
         let body = self.documents.lock().unwrap().get(&url).cloned();
-        let hanging = self.hanging.load(Ordering::SeqCst);
         Box::pin(async move {
             // An exchange takes a turn, so that others come in between.
             tokio::task::yield_now().await;
-            if hanging {
-                std::future::pending::<()>().await;
-            }
             let body = body.ok_or_else(|| HttpError::Connect("refused".to_owned()))?;
             let mut response = Response::new(Bytes::from(body));
             *response.status_mut() = StatusCode::OK;

@@ -18,20 +18,20 @@ mod cooldown;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use m2m_client::Client;
-use m2m_io::Clock;
+use m2m_io::{Clock, task};
 use m2m_proto::introspection::{Expect, Introspection as Answer, IntrospectionError, VerifiedIntrospection};
 use m2m_proto::jose::{KindError, crypto};
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::AccessToken;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::answers::{Answers, Key};
 use self::cooldown::{COOLDOWN, Cooldown};
-use crate::error::{Error, Reason, Unavailable};
+use crate::error::{Error, Reason, SOON, Unavailable};
 use crate::issuers::{Issuers, Trust};
 use crate::observe;
 
@@ -104,8 +104,9 @@ pub(crate) struct Told {
 }
 
 type Outcome = Result<Arc<Told>, Reason>;
-/// Holds its place among the questions under way for as long as anybody waits.
-type Flight = Arc<(OnceCell<Outcome>, OwnedSemaphorePermit)>;
+/// Where the answer to a question arrives. The question goes on when nobody waits: who asks and hangs up must not leave
+/// the server looking as if it were down.
+type Flight = watch::Receiver<Option<Outcome>>;
 
 /// What is known of a token before it is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,20 @@ pub(crate) enum Standing {
     Opaque,
     /// Its issuer signed it.
     Signed,
+}
+
+/// A question under way: it lands in any case, and gives its place back.
+struct Question {
+    introspection: Arc<Introspection>,
+    key: Key,
+    landing: watch::Sender<Option<Outcome>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.introspection.flights().remove(&self.key);
+    }
 }
 
 /// Asks one server, and keeps answers for a while. `Debug` shows none of them.
@@ -155,7 +170,11 @@ impl Introspection {
     }
 
     /// The server's answer, if it is `active`.
-    pub(crate) async fn ask(&self, token: &AccessToken, standing: Standing) -> Result<Arc<Told>, Reason> {
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        token: &AccessToken,
+        standing: Standing,
+    ) -> Result<Arc<Told>, Reason> {
         let key = crypto::sha256(token.expose().as_bytes());
         let told = match self.answers.get(&key, self.clock.monotonic()) {
             Some(kept) => {
@@ -172,23 +191,18 @@ impl Introspection {
     }
 
     /// Asks, or waits for whoever is asking about the same token.
-    async fn once(&self, key: Key, token: &AccessToken, standing: Standing) -> Result<Arc<Told>, Reason> {
-        let flight = self.flight(key, standing)?;
-        let outcome = flight.0.get_or_init(|| self.question(key, token)).await.clone();
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if flights.get(&key).is_some_and(|current| Arc::ptr_eq(current, &flight)) {
-            flights.remove(&key);
-        }
-        outcome
+    async fn once(self: &Arc<Self>, key: Key, token: &AccessToken, standing: Standing) -> Outcome {
+        let lost = || Reason::Unavailable(Unavailable::soon("the introspection request was given up"));
+        let mut flight = self.flight(key, token, standing)?;
+        let landed = flight.wait_for(Option::is_some).await.map_err(|_| lost())?;
+        landed.clone().unwrap_or_else(|| Err(lost()))
     }
 
-    fn flight(&self, key: Key, standing: Standing) -> Result<Flight, Reason> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+    fn flight(self: &Arc<Self>, key: Key, token: &AccessToken, standing: Standing) -> Result<Flight, Reason> {
+        let mut flights = self.flights();
         if let Some(flight) = flights.get(&key) {
-            return Ok(Arc::clone(flight));
+            return Ok(flight.clone());
         }
-        // Whoever gave up waiting may have left theirs behind.
-        flights.retain(|_, flight| Arc::strong_count(flight) > 1);
         let room = match standing {
             Standing::Opaque => &self.opaque,
             Standing::Signed => &self.signed,
@@ -196,9 +210,22 @@ impl Introspection {
         let busy = |_| Reason::Unavailable(Unavailable::soon("too many introspection requests under way"));
         let permit = Arc::clone(room).try_acquire_owned().map_err(busy)?;
         self.cooldown.turn(self.clock.monotonic())?;
-        let flight: Flight = Arc::new((OnceCell::new(), permit));
-        flights.insert(key, Arc::clone(&flight));
+        let (landing, flight) = watch::channel(None);
+        flights.insert(key, flight.clone());
+        // A runtime that is shutting down drops the question inside this call, and it takes itself off the list.
+        drop(flights);
+        let question = Question { introspection: Arc::clone(self), key, landing, _permit: permit };
+        let token = token.clone();
+        task::spawn_detached("introspection", async move {
+            let outcome = question.introspection.question(key, &token).await;
+            question.introspection.flights().remove(&key);
+            question.landing.send_replace(Some(outcome));
+        });
         Ok(flight)
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<Key, Flight>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every failure to get a clear answer is "cannot tell now": nobody gets in, and the token is
@@ -211,10 +238,9 @@ impl Introspection {
         };
         let answer = answer.map_err(|(error, down)| {
             let error = format!("introspection: {error}");
-            if down {
-                self.cooldown.failed(&error, self.clock.monotonic());
-            }
-            Reason::Unavailable(Unavailable::after(COOLDOWN, error))
+            observe::introspection_failed();
+            self.cooldown.failed(&error, down, self.clock.monotonic());
+            Reason::Unavailable(Unavailable::after(if down { COOLDOWN } else { SOON }, error))
         })?;
         self.cooldown.answered();
         observe::introspected();

@@ -65,6 +65,14 @@ impl IssuerKeys {
         }
     }
 
+    /// Whether there are any that may be used without waiting.
+    pub(crate) fn are_held(&self) -> bool {
+        match self {
+            Self::Fixed(_) => true,
+            Self::Remote { keys, .. } => keys.is_held(),
+        }
+    }
+
     /// The key that may have signed, if that can be told without waiting.
     pub(crate) fn peek(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<VerifyingKey>> {
         match self {

@@ -8,7 +8,7 @@
 pub const REQUESTS: &str = "m2m_rs_requests_total";
 /// Requests refused, by `cause`: the words of [`Reason::cause`](crate::Reason::cause).
 pub const REFUSALS: &str = "m2m_rs_refusals_total";
-/// Introspection answers used, by `source` (`server`, `cache`).
+/// Introspection answers used, by `source` (`server`, `cache`), and questions that had none (`failed`).
 pub const INTROSPECTIONS: &str = "m2m_rs_introspections_total";
 
 /// JWTs found good, possession apart, by `source`: `signature` where one was checked, `cache` where the token was
@@ -42,4 +42,9 @@ pub(crate) fn introspected() {
 #[cfg(feature = "introspection")]
 pub(crate) fn introspection_kept() {
     metrics::counter!(INTROSPECTIONS, "source" => "cache").increment(1);
+}
+
+#[cfg(feature = "introspection")]
+pub(crate) fn introspection_failed() {
+    metrics::counter!(INTROSPECTIONS, "source" => "failed").increment(1);
 }

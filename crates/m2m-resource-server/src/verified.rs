@@ -175,10 +175,14 @@ impl VerifiedAccessToken {
         self.claims().sub.as_deref()
     }
 
-    /// Who issued it; `None` only for an opaque token whose introspection answer does not say.
+    /// Who issued it, as it is trusted here: the answer about an opaque token need not say so.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.claims().iss.as_deref()
+        match &self.source {
+            Source::Jwt(checked) => Some(checked.trust.issuer.as_str()),
+            #[cfg(feature = "introspection")]
+            Source::Introspected(token) => Some(token.issuer().as_str()),
+        }
     }
 
     /// Until when it is good.

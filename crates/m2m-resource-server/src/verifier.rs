@@ -291,6 +291,12 @@ impl Verifier {
         prepared
     }
 
+    /// Whether the keys of at least one issuer are held, so that some token can be checked without waiting.
+    #[must_use]
+    pub fn holds_any_keys(&self) -> bool {
+        self.parts.issuers.iter().any(|trust| trust.keys.are_held())
+    }
+
     /// For how long a token that its issuer withdrew, or whose key it withdrew, may still be accepted here.
     #[must_use]
     pub fn revocation_window(&self) -> RevocationWindow {

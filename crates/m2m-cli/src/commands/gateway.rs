@@ -14,7 +14,7 @@ pub(crate) async fn run(typed: &Gateway, around: &Surroundings) -> Result<Exit, 
     let found = settings::find(typed, around);
     let format = settings::log(&found, typed);
     match format {
-        LogFormat::Text => log::start(around.global.verbose),
+        LogFormat::Text => log::start_service(around.global.verbose),
         LogFormat::Json => log::start_json(around.global.verbose, Arc::clone(&around.clock)),
     }
     let settings = found.and_then(|found| {

@@ -1,9 +1,10 @@
 //! `/livez` and `/readyz`, beside `/metrics` on the listener of its own: the paths of the main one are the program's.
 //!
 //! Enforces: not ready before the issuers' keys (and feeds, where they are read) are held, so that nobody is sent here
-//! to be answered 503; not ready from the first signal on. An issuer that is down keeps this up for [`PATIENCE`] and no
-//! longer, because public paths and tokens of other issuers can go on; and once ready, an issuer or a program that is
-//! down makes no gateway less ready than another one: taking all of them away at once would help nobody.
+//! to be answered 503; not ready from the first signal on. One issuer of several that is down keeps this up for
+//! [`PATIENCE`] and no longer, because tokens of the others can go on; while no issuer's keys were ever held it is not
+//! ready at all, so that a wrong `issuer` does not take the place of gateways that work. Once ready, an issuer or a
+//! program that is down makes no gateway less ready than another one: taking all of them away at once would help nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -39,7 +40,7 @@ impl Health {
         let began = clock.monotonic();
         while let Err(reason) = verifier.prepare().await {
             let cause = reason.cause();
-            if clock.monotonic().saturating_sub(began) >= PATIENCE {
+            if clock.monotonic().saturating_sub(began) >= PATIENCE && verifier.holds_any_keys() {
                 tracing::warn!(
                     cause,
                     "ready without the keys of every issuer: tokens of it are answered 503"
@@ -118,11 +119,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_issuer_that_stays_away_is_waited_for_and_not_for_ever() {
+    async fn one_of_several_issuers_is_waited_for_and_not_for_ever() {
         let (health, clock) = (Health::default(), Arc::new(Leaping::default()));
-        let issuer = Issuer::parse("http://127.0.0.1:1").unwrap();
-        let verifier = Verifier::builder().trust(issuer, "orders").build().unwrap();
+        let gone = Issuer::parse("http://127.0.0.1:1").unwrap();
+        let verifier = Party::new().verifier_with(|builder| builder.trust(gone, "orders"));
         health.clone().prepare(verifier, Arc::clone(&clock) as Arc<dyn Clock>).await;
         assert_eq!((status(&health).await, clock.monotonic()), (200, PATIENCE));
+    }
+
+    #[tokio::test]
+    async fn without_any_keys_it_is_never_ready() {
+        let (health, clock) = (Health::default(), Arc::new(Leaping::default()));
+        let gone = Issuer::parse("http://127.0.0.1:1").unwrap();
+        let verifier = Verifier::builder().trust(gone, "orders").build().unwrap();
+        let mut waiting = Box::pin(health.clone().prepare(verifier, Arc::clone(&clock) as Arc<dyn Clock>));
+        while clock.monotonic() < 10 * PATIENCE {
+            tokio::select! {
+                biased;
+                () = &mut waiting => unreachable!("nobody has any keys"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert_eq!(status(&health).await, 503);
     }
 }

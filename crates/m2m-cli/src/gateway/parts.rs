@@ -1,5 +1,6 @@
 //! What checks: the verifier of the settings, and the gate around it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use m2m_client::Client;
@@ -28,7 +29,10 @@ pub(super) async fn verifier(settings: &Settings, around: &Surroundings) -> Resu
         if let Some((which, profile)) =
             trust.checks.introspect.zip(trust.checks.introspect_profile.as_deref())
         {
-            issuer = issuer.introspection(asking(&trust.issuer, profile, around).await?, which);
+            issuer = issuer.introspection(
+                asking(&trust.issuer, profile, settings.path.as_deref(), around).await?,
+                which,
+            );
         }
         builder = builder.trust_with(issuer);
     }
@@ -64,18 +68,44 @@ fn trusted(trust: &Trust) -> TrustedIssuer {
 
 /// The client that asks `issuer` about tokens. Its profile counts as it is written: what `M2M_*` says is for programs
 /// that get tokens.
-async fn asking(issuer: &Issuer, profile: &str, around: &Surroundings) -> Result<Client, Failure> {
+async fn asking(
+    issuer: &Issuer,
+    profile: &str,
+    path: Option<&Path>,
+    around: &Surroundings,
+) -> Result<Client, Failure> {
     let global = Global { profile: Some(profile.to_owned()), ..around.global.clone() };
     let (flags, directory) = (ProfileFlags::default(), around.directory.as_path());
     let inputs = Inputs { global: &global, flags: &flags, environment: &around.environment, directory };
     let settings = settings::Settings::resolve_without_variables(inputs)?;
-    let named = settings.text(Field::Issuer).filter(|named| *named != issuer.as_str());
-    if let Some(other) = named {
-        let problem = format!("introspect_profile: {profile} is a client of {other}, not of {issuer}");
-        return Err(Failure::configuration(problem)
-            .hint("tokens are shown to nobody but their issuer: name a profile that is a client of it"));
+    settings.warnings().iter().for_each(|warning| around.output.warn(warning));
+    vouched(&settings, profile, path)?;
+    match settings.text(Field::Issuer) {
+        Some(named) if named == issuer.as_str() => {}
+        named => {
+            let whose =
+                named.map_or_else(|| "names no issuer".to_owned(), |named| format!("is a client of {named}"));
+            let problem =
+                format!("introspect_profile: {profile} {whose}, and tokens of {issuer} are asked about");
+            return Err(Failure::configuration(problem)
+                .hint("tokens are shown to nobody but their issuer: give the profile its issuer"));
+        }
     }
     connect::client(&settings, around, &Need { keep: Keep::Nothing, destination: None }).await
+}
+
+/// Who answers for the issuer is said where the gateway's settings are, or in a file that is trusted: not by one that
+/// only lies in the working directory.
+fn vouched(settings: &settings::Settings, profile: &str, path: Option<&Path>) -> Result<(), Failure> {
+    let Some((file, trust)) = settings.file() else { return Ok(()) };
+    if path == Some(file) || trust.runs_commands() {
+        return Ok(());
+    }
+    let file = file.display();
+    Err(Failure::configuration(format!("introspect_profile: {profile} is in {file}, which was only found"))
+        .hint(format!(
+            "if you trust that file, name it: --config {file}; or say so: m2m profile trust {file}"
+        )))
 }
 
 fn http(settings: &Settings) -> Result<Arc<dyn HttpClient>, Failure> {

@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) shutdown_delay: Duration,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) egress: Vec<String>,
+    /// The file that holds the table, if one does.
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// What is stated, and which file says a part of it.
@@ -152,6 +154,7 @@ impl Settings {
             shutdown_delay: stated.shutdown_delay,
             ca_file: stated.ca_file,
             egress: found.egress,
+            path: found.path,
         })
     }
 

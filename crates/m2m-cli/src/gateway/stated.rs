@@ -100,7 +100,12 @@ impl Stated {
             (file.upstream, file.forward_auth) = (typed.upstream.clone(), typed.forward_auth);
         }
         wins(typed.listen, &mut file.listen);
-        wins(flag("--issuer", typed.issuer.as_ref(), stated::issuer)?, &mut file.issuer);
+        let issuer = flag("--issuer", typed.issuer.as_ref(), stated::issuer)?;
+        if issuer.as_ref().is_some_and(|typed| file.issuer.as_ref().is_some_and(|other| other != typed)) {
+            // What the file says of its issuer holds for no other: its keys would speak for this one.
+            (file.audience, file.checks) = (None, Checks::default());
+        }
+        wins(issuer, &mut file.issuer);
         wins(typed.audience.clone(), &mut file.audience);
         typed_checks(typed, &mut file.checks)?;
         wins(typed.tls_cert.clone(), &mut file.tls_cert);

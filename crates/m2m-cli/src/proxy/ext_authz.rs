@@ -42,15 +42,19 @@ mod code {
     pub(super) const UNAUTHENTICATED: u64 = 16;
 }
 
-/// Whether this is a call over gRPC.
+/// Whether this is a call over gRPC. By its path alone: the content type of a question over HTTP is the client's, and
+/// an error of gRPC is 200 in HTTP, which means yes there.
 pub(super) fn is_grpc(parts: &Parts) -> bool {
-    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+    parts.uri.path() == PATH
 }
 
 /// Answers the call.
 pub(super) async fn answer(gate: &Gate, parts: &Parts, body: Body) -> Response<Body> {
-    if parts.method != Method::POST || parts.uri.path() != PATH {
+    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !is_grpc(parts)
+        || parts.method != Method::POST
+        || !kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+    {
         return ended(code::UNIMPLEMENTED, None);
     }
     let Ok(collected) = Limited::new(body, MAX_BYTES).collect().await else {
@@ -118,7 +122,7 @@ async fn judge(gate: &Gate, question: &CheckRequest) -> Result<Verdict, Refused>
 fn unwanted(gate: &Gate, question: &CheckRequest, verdict: &Verdict) -> Vec<String> {
     let is_set = |name: &str| verdict.fields().iter().any(|(set, _)| set == name);
     let unset: Vec<HeaderName> = identity::SET.into_iter().filter(|name| !is_set(name.as_str())).collect();
-    let mut names = removed(gate, &unset);
+    let mut names = removed(gate, verdict, &question.headers, &unset);
     let sent = question.headers.keys().map(HeaderName::as_str);
     let sent = sent.filter(|name| gate.believed().holds(name) && !is_set(name) && !is_own_to_envoy(name));
     names.extend(sent.map(str::to_owned));

@@ -15,14 +15,14 @@ use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use m2m_authorization_server::ClientAddress;
 use m2m_proto::names::header;
 use m2m_resource_server::RequestParts;
 
 use super::ext_authz;
 use super::identity;
-use super::inbound::{Gate, Refused, Token, Verdict};
+use super::inbound::{Gate, Refused, Verdict};
 use super::observe;
 use super::way::{ByProxy, sole};
 use crate::args::Dialect;
@@ -75,7 +75,7 @@ impl ForwardAuth {
         match judged {
             Ok(verdict) => {
                 observe::allowed(verdict.cause());
-                self.allowed(&verdict)
+                self.allowed(&verdict, &parts.headers)
             }
             Err(refused) => {
                 observe::refused(&refused);
@@ -115,7 +115,7 @@ impl ForwardAuth {
         Ok(Original { method, uri: target_of(told(&uri)?)? })
     }
 
-    fn allowed(&self, verdict: &Verdict) -> Response<Body> {
+    fn allowed(&self, verdict: &Verdict, asked: &HeaderMap) -> Response<Body> {
         let mut answer = Response::new(Body::empty());
         let headers = answer.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -131,7 +131,7 @@ impl ForwardAuth {
             }
         }
         if self.dialect == Dialect::Envoy
-            && let Ok(value) = HeaderValue::try_from(removed(&self.gate, &unset).join(","))
+            && let Ok(value) = HeaderValue::try_from(removed(&self.gate, verdict, asked, &unset).join(","))
         {
             headers.insert(HEADERS_TO_REMOVE, value);
         }
@@ -149,12 +149,17 @@ impl ForwardAuth {
 }
 
 /// What Envoy is told to remove: names that can be told without having seen the request. None that is set.
-pub(super) fn removed(gate: &Gate, unset: &[HeaderName]) -> Vec<String> {
+pub(super) fn removed(
+    gate: &Gate,
+    verdict: &Verdict,
+    asked: &HeaderMap,
+    unset: &[HeaderName],
+) -> Vec<String> {
     let is_set = |name: &str| identity::SET.iter().any(|set| set == name);
     let mut names: Vec<String> = gate.believed().spelled().filter(|name| !is_own_to_envoy(name)).collect();
     names.extend(identity::SET.iter().map(|name| name.as_str().replace('-', "_")));
     names.extend(unset.iter().map(|name| name.as_str().to_owned()));
-    if gate.token() == Token::Removed {
+    if gate.hides_token(verdict, asked) {
         names.extend([AUTHORIZATION.as_str().to_owned(), header::DPOP.as_str().to_owned()]);
     }
     names.retain(|name| !is_set(name) || unset.iter().any(|other| other == name.as_str()));

@@ -158,9 +158,10 @@ impl Gate {
         &self.believed
     }
 
-    /// Whether the program sees the token.
-    pub(crate) fn token(&self) -> Token {
-        self.token
+    /// Whether what may be a token is kept from the program. A program takes one that comes from here for one that was
+    /// checked, and on a public route nobody looked at it.
+    pub(super) fn hides_token(&self, verdict: &Verdict, headers: &HeaderMap) -> bool {
+        self.token == Token::Removed || (verdict.cause == PUBLIC && carries_token(headers))
     }
 
     /// Whether this request may go on.
@@ -215,8 +216,7 @@ impl Gate {
 
     /// Last what `Connection` names, then ours: nobody can name ours.
     fn dress(&self, parts: &mut Parts, verdict: &Verdict) {
-        // A program takes a token that comes from here for one that was checked: nobody looked at this one.
-        if self.token == Token::Removed || (verdict.cause == PUBLIC && carries_token(&parts.headers)) {
+        if self.hides_token(verdict, &parts.headers) {
             parts.headers.remove(AUTHORIZATION);
             parts.headers.remove(header::DPOP);
         }

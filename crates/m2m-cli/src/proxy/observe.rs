@@ -19,7 +19,8 @@ pub(super) fn refused(refused: &Refused) {
     let decision = if refused.is_error() { "error" } else { "deny" };
     metrics::counter!(REQUESTS, "decision" => decision, "cause" => refused.cause).increment(1);
     let (cause, status) = (refused.cause, refused.answer.status().as_u16());
-    if refused.is_error() {
+    // What cannot be had is warned of where it fails, once a cooldown; a stranger can ask for it at any rate.
+    if refused.is_error() && cause != "unavailable" {
         tracing::warn!(cause, status, "a request failed");
     } else {
         tracing::debug!(cause, status, "a request was refused");

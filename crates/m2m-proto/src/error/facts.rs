@@ -80,7 +80,7 @@ facts! {
         Self::Claims(KindError::WrongIssuer { .. }) => InvalidToken, "the issuer of the token is not trusted";
         Self::Confirmation(_) => InvalidToken, "the confirmation of the token is not understood";
         // What else the server said of a token that is not for this API is not told.
-        Self::Inactive | Self::Claims(_) | Self::KeyMissing => InvalidToken, "the token is not active";
+        Self::Inactive | Self::NotAccessToken | Self::Claims(_) | Self::KeyMissing => InvalidToken, "the token is not active";
     }
     crate::revocation::RevocationRequestError, at REVOCATION {
         Self::MissingToken => InvalidRequest, "token is missing";

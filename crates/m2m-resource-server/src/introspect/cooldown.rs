@@ -17,13 +17,16 @@ struct Failure {
     error: String,
     /// When the server was last given its turn.
     turn: Duration,
-    logged: Duration,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Cooldown {
-    failure: Mutex<Option<Failure>>,
+struct State {
+    failure: Option<Failure>,
+    logged: Option<Duration>,
 }
+
+#[derive(Debug, Default)]
+pub(super) struct Cooldown(Mutex<State>);
 
 impl Cooldown {
     /// Takes a turn to ask.
@@ -31,7 +34,7 @@ impl Cooldown {
     /// # Errors
     /// The last question failed with this, and it is too early for another one.
     pub(super) fn turn(&self, now: Duration) -> Result<(), Reason> {
-        match self.failure().as_mut() {
+        match self.state().failure.as_mut() {
             Some(failure) if now.saturating_sub(failure.turn) < COOLDOWN => {
                 let rest = COOLDOWN.saturating_sub(now.saturating_sub(failure.turn));
                 Err(Reason::Unavailable(Unavailable::after(rest, failure.error.clone())))
@@ -46,21 +49,22 @@ impl Cooldown {
 
     /// The server answered.
     pub(super) fn answered(&self) {
-        *self.failure() = None;
+        self.state().failure = None;
     }
 
-    /// The server cannot be asked now.
-    pub(super) fn failed(&self, error: &str, now: Duration) {
-        let mut failure = self.failure();
-        let logged = failure.as_ref().map(|failure| failure.logged);
-        let logged = logged.filter(|logged| now.saturating_sub(*logged) < COOLDOWN);
-        if logged.is_none() {
+    /// There was no clear answer; with `down`, the server cannot be asked now.
+    pub(super) fn failed(&self, error: &str, down: bool, now: Duration) {
+        let mut state = self.state();
+        if state.logged.is_none_or(|logged| now.saturating_sub(logged) >= COOLDOWN) {
             tracing::warn!(%error, "cannot ask about tokens");
+            state.logged = Some(now);
         }
-        *failure = Some(Failure { error: error.to_owned(), turn: now, logged: logged.unwrap_or(now) });
+        if down {
+            state.failure = Some(Failure { error: error.to_owned(), turn: now });
+        }
     }
 
-    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -114,7 +114,8 @@ async fn what_the_server_says_is_checked_here() {
     }
     let asking = Asking::new(Introspect::Opaque);
     asking.says(&active_with("iss", Value::Null));
-    assert!(asking.verify("opaque").await.is_ok(), "the only issuer there is");
+    let accepted = asking.verify("opaque").await.unwrap();
+    assert_eq!(accepted.issuer(), Some(ISSUER), "the only issuer there is");
 }
 
 // spec-test: 7662-RS2
@@ -158,6 +159,7 @@ fn a_refused_answer_is_called_what_its_fact_is_called() {
         (IntrospectionError::Inactive, Reason::Inactive),
         (KindError::WrongAudience.into(), Reason::Inactive),
         (IntrospectionError::KeyMissing, Reason::Inactive),
+        (IntrospectionError::NotAccessToken, Reason::Inactive),
         (wrong_issuer.into(), Reason::UnknownIssuer),
         (ConfirmationError::UnknownMethod.into(), Reason::Possession(ConfirmationError::UnknownMethod)),
     ] {
@@ -349,23 +351,55 @@ async fn more_questions_than_allowed_are_503_and_leave_nothing_behind() {
     assert!(verified.iter().all(Result::is_ok));
 }
 
-/// Whoever gives up waiting takes no question along.
+/// Asks, and hangs up.
+async fn hang_up(asking: &Asking, text: &str) {
+    let mut asked = Box::pin(asking.verify(text));
+    std::future::poll_fn(|cx| {
+        assert!(asked.as_mut().poll(cx).is_pending(), "{text}");
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// The turn that comes once a cooldown is used by a question that is answered, whoever asked it.
 #[tokio::test]
-async fn a_question_that_nobody_waits_for_makes_room() {
+async fn a_stranger_who_hangs_up_does_not_make_the_server_look_down() {
     let asking = Asking::new(Introspect::Opaque);
-    asking.server.toggle_hanging();
-    for number in 0..2 * MAX_QUESTIONS {
-        let text = format!("opaque{number}");
-        let mut asked = Box::pin(asking.verify(&text));
-        std::future::poll_fn(|cx| {
-            assert!(asked.as_mut().poll(cx).is_pending(), "{number}");
-            std::task::Poll::Ready(())
-        })
-        .await;
-    }
-    asking.server.toggle_hanging();
+    assert!(matches!(asking.reason("opaque").await, Reason::Unavailable(_)), "it is down");
     asking.says(&active());
-    asking.verify("opaque0").await.unwrap();
+    for number in 0..3 {
+        asking.clock.advance(COOLDOWN.as_secs());
+        hang_up(&asking, &format!("junk{number}")).await;
+        settle().await;
+        asking.verify(&format!("opaque{number}")).await.unwrap();
+    }
+}
+
+/// Servers answer for refresh tokens too, and some call an ID token active.
+#[tokio::test]
+async fn what_is_no_access_token_lets_nobody_in() {
+    for (name, value, good) in [
+        ("token_use", "access_token", true),
+        ("token_use", "access", true),
+        ("token_use", "refresh_token", false),
+        ("token_use", "id", false),
+        ("token_type", "bearer", true),
+        ("token_type", "access_token", true),
+        ("token_type", "refresh_token", false),
+        ("token_type", "mac", false),
+        ("typ", "Bearer", true),
+        ("typ", "at+jwt", true),
+        ("typ", "Refresh", false),
+        ("typ", "Offline", false),
+        ("typ", "ID", false),
+    ] {
+        let asking = Asking::new(Introspect::Opaque);
+        asking.says(&active_with(name, value.into()));
+        assert_eq!(asking.verify("opaque").await.is_ok(), good, "{name} {value}");
+    }
+    let asking = Asking::new(Introspect::Opaque);
+    asking.says(&active_with("token_use", json!(7)));
+    assert!(asking.verify("opaque").await.is_err());
 }
 
 /// Polls all of them together.

@@ -4,6 +4,7 @@ use m2m_io::task::Tasks;
 
 use super::*;
 use crate::proxy::fixture::{self, Party, ask, raw, serve};
+use crate::proxy::inbound::Token;
 
 async fn gateway(tasks: &Tasks, gate: Gate, dialect: Dialect) -> SocketAddr {
     serve(tasks, ForwardAuth::new(gate, dialect).router()).await
@@ -82,6 +83,37 @@ async fn a_public_answer_overwrites_what_the_client_sent() {
         let empties = answer.contains("x-m2m-client-id: \r\n") && answer.contains("x-m2m-scope: \r\n");
         assert!(if dialect == Dialect::Envoy { removes } else { empties }, "{dialect:?}: {answer}");
     }
+    tasks.shutdown().await;
+}
+
+/// An error of gRPC is 200 to whoever asks over HTTP.
+#[tokio::test]
+async fn a_client_cannot_make_a_question_over_http_one_of_grpc() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let address = gateway(&tasks, party.gate(), Dialect::Envoy).await;
+    let kind = ["Content-Type: application/grpc"];
+    let answer = question(address, Dialect::Envoy, ("GET", "/orders/1"), &kind).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let answer = question(address, Dialect::Envoy, ("POST", "/admin"), &kind).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    tasks.shutdown().await;
+}
+
+/// With `pass_token`, a program takes what comes along for checked.
+#[tokio::test]
+async fn a_token_that_nobody_checked_is_kept_from_the_program() {
+    let (tasks, party) = (Tasks::new(), Party::new());
+    let gate = fixture::gate(party.verifier(), Token::Passed);
+    let address = gateway(&tasks, gate, Dialect::Envoy).await;
+    let removes = async |path: &str, header: &str| {
+        let answer = question(address, Dialect::Envoy, ("GET", path), &[header]).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer.contains(",authorization,dpop")
+    };
+    let good = format!("Authorization: {}", party.bearer("orders:read"));
+    assert!(!removes("/orders/1", &good).await);
+    assert!(removes("/healthz", "Authorization: Bearer forged.by.anyone").await);
+    assert!(!removes("/healthz", "Authorization: Basic YTpi").await);
     tasks.shutdown().await;
 }
 

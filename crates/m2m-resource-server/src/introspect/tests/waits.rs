@@ -62,6 +62,24 @@ async fn a_token_that_expires_while_the_server_is_asked_is_refused() {
     assert!(matches!(rejection.reason(), Reason::Token(_)), "{rejection}");
 }
 
+/// A question goes on without whoever asked it, and gives its place back when it is answered.
+#[tokio::test]
+async fn questions_that_nobody_waits_for_are_bounded_and_make_room() {
+    let gated = Gated::new(Introspect::Opaque);
+    gated.gate.shut();
+    for number in 0..MAX_QUESTIONS {
+        let asked = Asked::bearer(&format!("opaque{number}"));
+        let parts = asked.parts();
+        assert!(!goes_through(&mut Box::pin(gated.verifier.verify(&parts))).await);
+    }
+    let another = Asked::bearer("another");
+    let rejection = gated.verifier.verify(&another.parts()).await.unwrap_err();
+    assert!(matches!(rejection.reason(), Reason::Unavailable(_)), "{rejection}");
+    gated.gate.open();
+    settle().await;
+    gated.verifier.verify(&another.parts()).await.unwrap();
+}
+
 /// Opaque tokens are made up for nothing; those who have a signed one are not locked out by them.
 #[tokio::test]
 async fn strangers_do_not_take_the_room_of_signed_tokens() {
