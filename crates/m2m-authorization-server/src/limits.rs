@@ -127,6 +127,20 @@ impl Counters {
     }
 }
 
+impl Counters {
+    /// One less, in the generation that it was counted in.
+    fn take_back(&mut self, key: &Key) {
+        for generation in [&mut self.current, &mut self.previous] {
+            match generation.get_mut(key) {
+                Some(1) => drop(generation.remove(key)),
+                Some(count) => *count -= 1,
+                None => continue,
+            }
+            return;
+        }
+    }
+}
+
 /// Failed authentications, counted.
 #[derive(Debug)]
 pub(crate) struct Limits {
@@ -185,6 +199,14 @@ impl Limits {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.turn(now, self.budget.window);
         counters.add((None, Source::from(address)));
+    }
+
+    /// Takes back one failure that was counted before it was known whether it is one.
+    pub(crate) fn refund(&self, client_id: &ClientId, address: Option<IpAddr>) {
+        let source = Source::from(address);
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.take_back(&(Some(client_id.clone()), source));
+        counters.take_back(&(None, source));
     }
 
     /// Counts one failure.

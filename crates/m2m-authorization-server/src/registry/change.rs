@@ -12,8 +12,8 @@ use m2m_proto::time::UnixTime;
 
 use super::api::MAX_LIFETIME;
 use super::{
-    Api, ApiIdentifier, Client, Credential, CredentialId, KeyRecord, MAX_CREDENTIALS, Registration, Registry,
-    Status,
+    Api, ApiIdentifier, Client, Credential, CredentialId, ImportedHash, KeyRecord, MAX_CREDENTIALS, Material,
+    Registration, Registry, Status,
 };
 
 /// The version that an act was decided on; `None` acts on whatever there is.
@@ -43,6 +43,9 @@ pub enum Change {
     RotateCredential(Credential, CredentialId, UnixTime),
     /// Activates, disables or revokes a credential.
     SetCredentialStatus(CredentialId, Status),
+    /// Keeps an imported secret as this keyed hash instead of the slow one it came with. Nothing happens
+    /// where that was done.
+    RehashCredential(CredentialId, [u8; 32]),
     /// Adds a signing key whose time follows that of all others of its algorithm.
     CreateKey(KeyRecord),
     /// Adds a signing key that takes over when it becomes active; the others of its algorithm stay
@@ -157,6 +160,7 @@ pub(super) fn apply(registry: &Registry, change: Change) -> Result<Applied, Conf
         Change::CreateCredential(credential) => next.create_credential(credential)?,
         Change::RotateCredential(credential, old, end) => next.rotate_credential(credential, &old, end)?,
         Change::SetCredentialStatus(id, status) => next.set_credential_status(&id, status)?,
+        Change::RehashCredential(id, hash) => next.rehash_credential(&id, hash)?,
         Change::CreateKey(key) => next.create_key(key)?,
         Change::RollKey(key, retain) => next.roll_key(key, retain),
         Change::RollKeyNow(key) => next.roll_key_now(key),
@@ -374,6 +378,19 @@ impl Applied {
     fn set_credential_status(&mut self, id: &CredentialId, status: Status) -> Result<(), Conflict> {
         self.change_credential(id, |credential| {
             credential.status = changed(credential.status, status, id.as_str())?;
+            Ok(())
+        })
+    }
+
+    fn rehash_credential(&mut self, id: &CredentialId, keyed: [u8; 32]) -> Result<(), Conflict> {
+        let credential = self.registry.credential(id).ok_or_else(|| unknown(id))?;
+        if !matches!(credential.material, Material::ImportedSecret { hash: ImportedHash::Slow(_), .. }) {
+            return Ok(());
+        }
+        self.change_credential(id, |credential| {
+            if let Material::ImportedSecret { hash, .. } = &mut credential.material {
+                *hash = ImportedHash::Keyed(keyed);
+            }
             Ok(())
         })
     }
