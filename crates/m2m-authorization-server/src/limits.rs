@@ -239,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_that_was_none_is_taken_back() {
+        let (limits, app, here) = (limits(1, 1), client_id("app"), from("192.0.2.1"));
+        limits.charge(&app, here, at(0));
+        limits.check(&app, here, at(61)).unwrap_err();
+        limits.refund(&app, here);
+        assert_eq!(limits.check(&app, here, at(62)), Ok(()), "also from the generation before");
+        limits.refund(&app, here);
+        limits.charge(&app, here, at(63));
+        limits.check(&app, here, at(64)).unwrap_err();
+    }
+
+    #[test]
     fn a_pair_has_its_own_budget() {
         let (limits, app, here) = (limits(2, 100), client_id("app"), from("192.0.2.1"));
         for second in 0..2 {
