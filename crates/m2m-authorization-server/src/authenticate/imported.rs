@@ -2,7 +2,7 @@
 //!
 //! Sections: RFC 6749 §2.3.1
 //! Enforces: after its first use such a secret costs what any other does, one keyed hash, whether the client has one
-//! or not. Before that, the slow hash is checked by two workers at a time and for at most 32 requests, those that
+//! or not. Before that, the slow hash is checked by two workers at a time and for at most 64 requests, those that
 //! wait included; the next one is told to come back. A place is kept until the work is done, also when the client
 //! has hung up.
 //! Does not enforce: the budget of failures, and that the slow hash goes away: `endpoints::first_use`.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use m2m_proto::client_auth::{ClientAuthMethod, Presented, PresentedKind, SecretPair};
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{AuthenticatedClient, AuthenticationError, Authenticator, accepts, active};
 use crate::registry::{Credential, ImportedHash, Material, Registration, Registry, SlowHash};
@@ -26,19 +26,32 @@ pub(crate) const MAX_SLOW: usize = 4;
 /// Most processors go on making tokens meanwhile.
 const WORKERS: usize = 2;
 /// Requests that are checked or wait for it.
-const PLACES: usize = 32;
+pub(crate) const PLACES: usize = 64;
 
 /// The bound on slow hashes.
 #[derive(Debug)]
 pub(crate) struct SlowChecks {
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
+    #[cfg(test)]
+    pub(crate) made: std::sync::atomic::AtomicUsize,
 }
 
 impl Default for SlowChecks {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)), workers: Arc::new(Semaphore::new(WORKERS)) }
+        Self {
+            places: Arc::new(Semaphore::new(PLACES)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
+            #[cfg(test)]
+            made: std::sync::atomic::AtomicUsize::new(0),
+        }
     }
+}
+
+/// The right to check slow hashes now. It ends with the work, also when nobody waits for that any more.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _held: [OwnedSemaphorePermit; 2],
 }
 
 /// Too many are under way.
@@ -73,30 +86,44 @@ pub(crate) struct FirstUsed {
     pub(crate) secret: SecretString,
 }
 
+impl FirstUsed {
+    /// Whether client and credential may still be used: checking took a while.
+    pub(crate) fn stands(&self, registry: &Registry, now: UnixTime) -> bool {
+        let (client, credential) = (self.client.client(), self.client.credential());
+        active(registry, &client.id)
+            .and_then(|registration| registration.credential(credential.id.as_str()))
+            .is_some_and(|credential| credential.usable(now))
+    }
+}
+
 impl SlowChecks {
-    /// Checks all that `first` says, away from the workers that answer; `None` where nothing fits.
+    /// Waits for a turn.
     ///
     /// # Errors
     /// [`Full`], at once.
-    pub(crate) async fn check(&self, first: FirstUse) -> Result<Option<FirstUsed>, Full> {
+    pub(crate) async fn turn(&self) -> Result<Arc<Turn>, Full> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Full)?;
+        Ok(Arc::new(Turn { _held: [place, worker] }))
+    }
+
+    /// Checks all that `first` says, away from the workers that answer; `None` where nothing fits.
+    pub(crate) async fn check(&self, first: FirstUse, turn: Arc<Turn>) -> Option<FirstUsed> {
+        #[cfg(test)]
+        self.made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let FirstUse { registration, method, attempts } = first;
         let right = m2m_io::task::blocking("imported secret", move || {
-            // Both end with the work, which goes on when nobody waits for it any more.
-            let _held = (place, worker);
+            let _turn = turn;
             attempts.into_iter().find(Attempt::is_right)
         });
-        let right = right.await.flatten();
-        Ok(right.map(|Attempt { credential, secret, .. }| FirstUsed {
-            client: AuthenticatedClient { registration, credential, method, assertion: None },
-            secret,
-        }))
+        let Attempt { credential, secret, .. } = right.await.flatten()?;
+        let client = AuthenticatedClient { registration, credential, method, assertion: None };
+        Some(FirstUsed { client, secret })
     }
 
     #[cfg(test)]
-    pub(crate) fn places(&self) -> &Arc<Semaphore> {
-        &self.places
+    pub(crate) fn bounds(&self) -> [&Arc<Semaphore>; 2] {
+        [&self.places, &self.workers]
     }
 }
 

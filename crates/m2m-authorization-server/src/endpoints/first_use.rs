@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 use super::Incoming;
 use crate::audit::{Event, Record};
-use crate::authenticate::imported::{FirstUsed, Full};
-use crate::authenticate::{AuthenticatedClient, AuthenticationError};
+use crate::authenticate::imported::{FirstUse, FirstUsed, Full};
+use crate::authenticate::{AuthenticatedClient, AuthenticationError, Believed};
 use crate::limits::OverBudget;
 use crate::registry::{Change, Registry};
 use crate::server::State;
@@ -42,17 +42,40 @@ pub(super) async fn check(
     let Some(first) = first else { return Err(AuthenticationError::Refused) };
     let client_id = presented.client_id();
     state.limits.charge(client_id, incoming.address, now.monotonic);
-    let checked = authenticator.slow_checks.check(first).await;
+    let checked = checked(state, presented, first, now).await;
     // Whoever was refused is charged as for any other secret.
     state.limits.refund(client_id, incoming.address);
-    match checked {
-        Err(Full) => Err(AuthenticationError::Busy),
-        Ok(None) => Err(AuthenticationError::Refused),
-        Ok(Some(used)) => {
-            keep(state, &used, now).await;
-            Ok(used.client)
-        }
+    checked
+}
+
+async fn checked(
+    state: &State,
+    presented: &Presented,
+    first: FirstUse,
+    now: Now,
+) -> Result<AuthenticatedClient, AuthenticationError> {
+    let authenticator = &state.authenticator;
+    let turn = authenticator.slow_checks.turn().await.map_err(|Full| AuthenticationError::Busy)?;
+    // Many instances of one client come at once; one of them does the work for all.
+    if let Ok(registry) = state.store.registry()
+        && let Believed::Now(Ok(client)) = authenticator.authenticate(presented, &registry, now.wall)
+    {
+        return Ok(client);
     }
+    let used = authenticator
+        .slow_checks
+        .check(first, Arc::clone(&turn))
+        .await
+        .ok_or(AuthenticationError::Refused)?;
+    // Whoever was withdrawn meanwhile gets nothing after that was acknowledged.
+    let registry = state.store.registry().map_err(|_| AuthenticationError::Busy)?;
+    if !used.stands(&registry, state.clock.wall()) {
+        return Err(AuthenticationError::Refused);
+    }
+    keep(state, &used, now).await;
+    // Whoever is next finds the keyed hash.
+    drop(turn);
+    Ok(used.client)
 }
 
 /// Replaces the slow hash by a keyed one, whether or not the client still waits.

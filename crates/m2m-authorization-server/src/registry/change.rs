@@ -4,6 +4,8 @@
 //! APIs; what was revoked stays revoked; one signing key per algorithm at a time.
 //! Does not enforce: who may order the act (the admin API), nor that it is kept (the store).
 
+mod rehash;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +14,8 @@ use m2m_proto::time::UnixTime;
 
 use super::api::MAX_LIFETIME;
 use super::{
-    Api, ApiIdentifier, Client, Credential, CredentialId, ImportedHash, KeyRecord, MAX_CREDENTIALS, Material,
-    Registration, Registry, Status,
+    Api, ApiIdentifier, Client, Credential, CredentialId, KeyRecord, MAX_CREDENTIALS, Registration, Registry,
+    Status,
 };
 
 /// The version that an act was decided on; `None` acts on whatever there is.
@@ -378,19 +380,6 @@ impl Applied {
     fn set_credential_status(&mut self, id: &CredentialId, status: Status) -> Result<(), Conflict> {
         self.change_credential(id, |credential| {
             credential.status = changed(credential.status, status, id.as_str())?;
-            Ok(())
-        })
-    }
-
-    fn rehash_credential(&mut self, id: &CredentialId, keyed: [u8; 32]) -> Result<(), Conflict> {
-        let credential = self.registry.credential(id).ok_or_else(|| unknown(id))?;
-        if !matches!(credential.material, Material::ImportedSecret { hash: ImportedHash::Slow(_), .. }) {
-            return Ok(());
-        }
-        self.change_credential(id, |credential| {
-            if let Material::ImportedSecret { hash, .. } = &mut credential.material {
-                *hash = ImportedHash::Keyed(keyed);
-            }
             Ok(())
         })
     }

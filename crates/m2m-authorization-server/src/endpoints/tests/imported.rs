@@ -4,7 +4,7 @@ use m2m_proto::secret::Secret;
 
 use super::*;
 use crate::audit::{Batch, Entry, Event};
-use crate::authenticate::imported::MAX_SLOW;
+use crate::authenticate::imported::{MAX_SLOW, PLACES};
 use crate::limits::FailureBudget;
 use crate::registry::{Change, ImportedHash, Material, Registry, SlowHash};
 use crate::replay::ReplayKey;
@@ -167,6 +167,39 @@ async fn two_first_uses_at_once_are_both_right() {
     assert!(matches!(kept(&harness, &id), ImportedHash::Keyed(_)));
 }
 
+#[tokio::test]
+async fn of_many_instances_one_does_the_work() {
+    let harness = Harness::new().await;
+    harness.credential("app", hashed(HASHES[0])).await;
+    let state = state_of(&harness.server);
+    let slow_checks = &state.authenticator.slow_checks;
+    // One worker is away for good, so that there is an order.
+    slow_checks.bounds()[1].acquire().await.unwrap().forget();
+    let ask = || harness.post(TOKEN, Ask::token().basic("app", SECRET));
+    let three = tokio::join!(ask(), ask(), ask());
+    for answer in [three.0, three.1, three.2] {
+        answer.access_token();
+    }
+    assert_eq!(slow_checks.made.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn who_is_withdrawn_while_the_secret_is_checked_gets_nothing() {
+    let harness = Harness::new().await;
+    let (id, _) = harness.credential("app", hashed(HASHES[0])).await;
+    let state = state_of(&harness.server);
+    let [_, workers] = state.authenticator.slow_checks.bounds();
+    let all = Arc::clone(workers).acquire_many_owned(2).await.unwrap();
+    let (admin, ask) = (harness.server.admin(), Ask::token().basic("app", SECRET));
+    let withdrawn = async {
+        admin.revoke_credential(&id).await.unwrap();
+        drop(all);
+    };
+    let (answer, ()) = tokio::join!(harness.post(TOKEN, ask), withdrawn);
+    answer.not_believed();
+    assert!(matches!(kept(&harness, &id), ImportedHash::Slow(_)));
+}
+
 // spec-test: 6749-AS3
 #[tokio::test]
 async fn whoever_is_over_the_budget_costs_nothing() {
@@ -207,8 +240,8 @@ async fn when_too_many_are_checked_the_next_one_comes_back_later() {
     harness.create_client("other").await;
     let other = harness.secret("other").await;
     let state = state_of(&harness.server);
-    let places = Arc::clone(state.authenticator.slow_checks.places());
-    let all = places.acquire_many_owned(32).await.unwrap();
+    let [places, _] = state.authenticator.slow_checks.bounds();
+    let all = Arc::clone(places).acquire_many_owned(u32::try_from(PLACES).unwrap()).await.unwrap();
     let answer = harness.post(TOKEN, Ask::token().basic("app", SECRET)).await;
     answer.refused(503, "temporarily_unavailable");
     assert_eq!(answer.header("retry-after"), "1");
