@@ -23,7 +23,7 @@ pub(super) async fn run(typed: &Apply, around: &Surroundings) -> Result<Exit, Fa
     let estate = file::read(&typed.file, secrets.as_deref())?;
     let caller = Caller::open(around).await?;
     let ids: BTreeSet<&str> = estate.clients.iter().map(|client| client.id.as_str()).collect();
-    let state = State::of(&caller, &ids).await?;
+    let state = State::of(&caller, &ids, around.clock.wall()).await?;
     let extent = if typed.prune { Extent::Whole } else { Extent::Named };
     let plan = Plan::of(&estate, &state, extent, overlap)?;
     carry::check(&plan)?;

@@ -43,7 +43,7 @@ pub(super) async fn run(typed: &Import, around: &Surroundings) -> Result<Exit, F
     let (estate, mut told) = drawn.finish();
     let caller = Caller::open(around).await?;
     let ids: BTreeSet<&str> = estate.clients.iter().map(|client| client.id.as_str()).collect();
-    let state = State::of(&caller, &ids).await?;
+    let state = State::of(&caller, &ids, around.clock.wall()).await?;
     let plan = Plan::of(&estate, &state, Extent::Added, 0)?;
     let person = around.output.reader() == Reader::Person;
     if person {
@@ -63,14 +63,14 @@ pub(super) async fn run(typed: &Import, around: &Surroundings) -> Result<Exit, F
     } else if done.steps > 0 {
         around.output.note("done; clients go on with the ids and secrets that they have");
     }
-    match told.lost.last() {
-        Some(Remark { about, text }) if refused > 0 => {
-            let message = format!("refused credentials: {refused}; the last one, {about}: {text}");
-            Err(Failure::of(Exit::RequestRefused, "refused", message)
-                .hint("everything else is done; a repeat tries these again"))
-        }
-        _ => Ok(Exit::Ok),
-    }
+    if refused == 0 { Ok(Exit::Ok) } else { Err(incomplete(refused, &told)) }
+}
+
+fn incomplete(refused: usize, told: &drawn::Told) -> Failure {
+    let last = told.lost.last().map(|Remark { about, text }| format!("; the last one, {about}: {text}"));
+    let message = format!("refused credentials: {refused}{}", last.unwrap_or_default());
+    Failure::of(Exit::RequestRefused, "refused", message)
+        .hint("everything else is done; a repeat tries these again")
 }
 
 /// Exit 13 where there is something to do.

@@ -33,7 +33,7 @@ pub(in crate::commands::admin) fn read(path: &Path, secrets: Option<&Path>) -> R
 }
 
 pub(super) fn parse(path: &Path, text: &str, secrets: Option<&Path>) -> Result<Estate, Failure> {
-    let reader = Reader { path, text, secrets };
+    let reader = Reader::of(path, text, secrets);
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     match is_json {
         true => estate(&reader, &reader.json()?),

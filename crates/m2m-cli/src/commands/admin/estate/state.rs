@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use m2m_proto::time::UnixTime;
 use serde_json::Value;
 
 use super::Members;
@@ -18,6 +19,8 @@ pub(in crate::commands::admin) struct State {
     pub(super) credentials: BTreeMap<String, Vec<Members>>,
     /// The API and the client that administer: never withdrawn by themselves.
     pub(super) own: (String, String),
+    /// When this was, in seconds since 1970.
+    pub(super) now: u64,
 }
 
 impl State {
@@ -28,8 +31,9 @@ impl State {
     pub(in crate::commands::admin) async fn of(
         caller: &Caller,
         ids: &BTreeSet<&str>,
+        now: UnixTime,
     ) -> Result<Self, Failure> {
-        let mut state = Self { own: caller.own(), ..Self::default() };
+        let mut state = Self { own: caller.own(), now: now.seconds(), ..Self::default() };
         state.apis = by_name("identifier", caller.list("/apis", &[]).await?);
         state.clients = by_name("id", caller.list("/clients", &[]).await?);
         for id in ids.iter().filter(|id| state.clients.contains_key(**id)) {

@@ -110,6 +110,62 @@ fn what_cannot_be_is_told_with_line_and_key() {
 }
 
 #[test]
+fn no_value_makes_the_reader_stumble() {
+    let values = [
+        "1",
+        "-1",
+        "1.5",
+        "true",
+        "\"\"",
+        "\"x\"",
+        "[]",
+        "[1]",
+        "[[]]",
+        "{}",
+        "{ a = 1 }",
+        "[{}]",
+        "2027-01-01",
+        "inf",
+    ];
+    let keys = [
+        "secrets",
+        "api",
+        "client",
+        "identifier",
+        "scopes",
+        "lifetime",
+        "resource_servers",
+        "id",
+        "review_by",
+        "grant",
+        "credential",
+        "mint_quota",
+        "allowed_networks",
+        "label",
+        "method",
+        "not_before",
+        "secret_use",
+        "roles",
+        "public_key_file",
+        "accept_untyped_assertion",
+        "subject",
+    ];
+    for (key, value) in keys.iter().flat_map(|key| values.iter().map(move |value| (key, value))) {
+        for before in [
+            "",
+            "[[api]]\n",
+            "[[client]]\n",
+            "[[client]]\nid = \"a\"\n[[client.grant]]\n",
+            "[[client]]\nid = \"a\"\n[[client.credential]]\n",
+        ] {
+            if let Err(failure) = read(&format!("{before}{key} = {value}\n")) {
+                assert!(failure.message().starts_with("estate.toml:"), "{}", failure.message());
+            }
+        }
+    }
+}
+
+#[test]
 fn json_is_read_as_toml_is() {
     let json = r#"{"secrets":"s","api":[{"identifier":"a","scopes":["r"],"lifetime":"5m"}],
         "client":[{"id":"c","grant":[{"api":"a","scopes":["r"]}],"credential":[{"label":"l"}]}]}"#;
@@ -202,6 +258,16 @@ fn another_key_follows_the_one_in_use() {
     assert_eq!(steps(&made), ["rotate credential c/k"]);
     assert_eq!(made.steps[0].path, "/credentials/now/rotate");
     assert_eq!(made.steps[0].body, Some(json!({"jwks_uri": "https://c.example/k2", "overlap": 3600})));
+}
+
+#[test]
+fn a_credential_that_expired_is_made_again() {
+    let mut state = small();
+    state.credentials.get_mut("c").unwrap()[1].insert("expires_at".to_owned(), json!(1000));
+    state.now = 999;
+    assert!(plan(&estate(SMALL), &state, Extent::Named).is_empty());
+    state.now = 1000;
+    assert_eq!(steps(&plan(&estate(SMALL), &state, Extent::Named)), ["create credential c/k"]);
 }
 
 #[test]

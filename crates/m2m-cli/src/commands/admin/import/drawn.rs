@@ -27,7 +27,7 @@ const LONGEST: u64 = 10 * 366 * 24 * 60 * 60;
 const WEAK: usize = 16;
 
 /// A sentence about something in the export.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Remark {
     pub(super) about: String,
     pub(super) text: String,
@@ -51,7 +51,9 @@ pub(super) struct Drawn {
     pub(super) now: UnixTime,
     apis: BTreeMap<String, WantedApi>,
     clients: Vec<WantedClient>,
+    ids: BTreeSet<String>,
     told: Told,
+    said: BTreeSet<Remark>,
 }
 
 /// A client in the making.
@@ -85,7 +87,9 @@ impl Drawn {
             now,
             apis: BTreeMap::new(),
             clients: Vec::new(),
+            ids: BTreeSet::new(),
             told: Told::default(),
+            said: BTreeSet::new(),
         })
     }
 
@@ -96,7 +100,7 @@ impl Drawn {
 
     pub(super) fn lost(&mut self, about: &str, text: impl Into<String>) {
         let remark = Remark { about: about.to_owned(), text: text.into() };
-        if !self.told.lost.contains(&remark) {
+        if self.said.insert(remark.clone()) {
             self.told.lost.push(remark);
         }
     }
@@ -160,7 +164,7 @@ impl Drawn {
             self.skip(id, "its id has characters other than letters, digits and -._~");
             return None;
         }
-        if self.clients.iter().any(|client| client.id == id) {
+        if !self.ids.insert(id.to_owned()) {
             self.skip(id, "the export has it twice");
             return None;
         }
@@ -170,6 +174,15 @@ impl Drawn {
             grants: BTreeMap::new(),
             credentials: Vec::new(),
         })
+    }
+
+    /// Tells of a client whose tokens were for several APIs at once.
+    pub(super) fn tell_of_several(&mut self, draft: &Draft) {
+        if draft.grants.len() > 1 {
+            let text =
+                "its tokens were for all of its audiences; here a request names one (resource or audience)";
+            self.lost(&draft.id, text);
+        }
     }
 
     /// A client as it was drawn. One that can get no token or has no credential is carried over, and told.

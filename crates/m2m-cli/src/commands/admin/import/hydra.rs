@@ -95,6 +95,7 @@ fn client(row: &Object, drawn: &mut Drawn) {
     draft.say("name", text(row, "client_name"));
     draft.say("owner", text(row, "owner"));
     audiences(row, &mut draft, drawn);
+    drawn.tell_of_several(&draft);
     if let Some(seconds) = lifespan(row) {
         draft.cap(seconds);
     }

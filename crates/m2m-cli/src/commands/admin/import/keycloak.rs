@@ -117,6 +117,7 @@ fn client(one: &Object, realm: &Realm<'_>, drawn: &mut Drawn) {
     draft.say("purpose", text(one, "description"));
     let attributes = object(one, "attributes").unwrap_or_default();
     grants(one, realm, &mut draft, drawn);
+    drawn.tell_of_several(&draft);
     if let Some(seconds) = number(&attributes, "access.token.lifespan").or(realm.life) {
         draft.cap(seconds);
     }

@@ -65,15 +65,7 @@ pub(super) fn client(
         };
         put(&mut members, key, value);
     }
-    let mut grants: Vec<Value> = Vec::new();
-    for one in reader.tables(table, "grant")? {
-        let grant = grant(reader, one)?;
-        if grants.iter().any(|known| known.get("api") == grant.get("api")) {
-            return Err(reader.error(one.at, "client.grant.api", "the API is granted twice"));
-        }
-        grants.push(grant);
-    }
-    put(&mut members, "grants", Value::Array(grants));
+    put(&mut members, "grants", grants(reader, table)?);
     let mut credentials: Vec<WantedCredential> = Vec::new();
     for one in reader.tables(table, "credential")? {
         let credential = credential(reader, one, (&id, secrets))?;
@@ -83,6 +75,18 @@ pub(super) fn client(
         credentials.push(credential);
     }
     Ok(WantedClient { id, members, credentials, place: reader.place(entry.at) })
+}
+
+fn grants(reader: &Reader<'_>, table: &Table) -> Result<Value, Failure> {
+    let mut grants: Vec<Value> = Vec::new();
+    for one in reader.tables(table, "grant")? {
+        let grant = grant(reader, one)?;
+        if grants.iter().any(|known| known.get("api") == grant.get("api")) {
+            return Err(reader.error(one.at, "client.grant.api", "the API is granted twice"));
+        }
+        grants.push(grant);
+    }
+    Ok(Value::Array(grants))
 }
 
 fn date(reader: &Reader<'_>, entry: &Entry, path: &str) -> Result<Value, Failure> {
@@ -124,6 +128,14 @@ fn credential(
     let table = reader.table(entry, "client.credential")?;
     table.only(reader, "client.credential", &CREDENTIAL)?;
     let label = reader.required(table, entry, ("client.credential", "label"))?;
+    let members = made_of(reader, table)?;
+    let method = method(reader, (table, entry), &members)?;
+    let secret_file = secret_file(reader, (table, entry), &method, (client, &label, secrets))?;
+    Ok(WantedCredential { label, method, members, given: None, secret_file, place: reader.place(entry.at) })
+}
+
+/// What an order for the credential has, besides label, method and secret.
+fn made_of(reader: &Reader<'_>, table: &Table) -> Result<Members, Failure> {
     let mut members = Members::new();
     for (key, value) in table.entries() {
         let path = format!("client.credential.{key}");
@@ -155,9 +167,7 @@ fn credential(
             _ => put(&mut members, key, Value::from(reader.text(value, &path)?)),
         }
     }
-    let method = method(reader, (table, entry), &members)?;
-    let secret_file = secret_file(reader, (table, entry), &method, (client, &label, secrets))?;
-    Ok(WantedCredential { label, method, members, given: None, secret_file, place: reader.place(entry.at) })
+    Ok(members)
 }
 
 /// What a file says that the line names, with that line.

@@ -19,6 +19,8 @@ const MAX_ENTRIES: usize = 1000;
 pub(super) struct Reader<'a> {
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
+    /// Where lines end.
+    ends: Vec<usize>,
     /// Where secrets go whose place the file does not name; stronger than what it says of that.
     pub(super) secrets: Option<&'a Path>,
 }
@@ -139,6 +141,13 @@ impl Table {
     }
 }
 
+impl<'a> Reader<'a> {
+    pub(super) fn of(path: &'a Path, text: &'a str, secrets: Option<&'a Path>) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at).collect();
+        Self { path, text, ends, secrets }
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn toml(&self) -> Result<Table, Failure> {
         let parser = Parser::of(self.path, self.text);
@@ -163,7 +172,7 @@ impl Reader<'_> {
     pub(super) fn place_of(&self, at: Option<usize>) -> String {
         match at {
             Some(at) => {
-                let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+                let line = self.ends.partition_point(|end| *end < at) + 1;
                 format!("{}:{line}", self.path.display())
             }
             None => self.path.display().to_string(),

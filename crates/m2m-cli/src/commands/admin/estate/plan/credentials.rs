@@ -12,7 +12,7 @@ use crate::commands::admin::estate::state::State;
 use crate::commands::admin::estate::{Members, WantedClient, WantedCredential, shown_material};
 use crate::commands::admin::http::object_path;
 use crate::commands::admin::moment;
-use crate::commands::admin::shown::text;
+use crate::commands::admin::shown::{number, text};
 use crate::exit::Failure;
 
 /// Members that another credential of the same label may have otherwise.
@@ -44,7 +44,7 @@ pub(super) fn of_client(
             // Imported before, and perhaps revoked since: that must not come back.
             continue;
         }
-        match there.iter().filter(|one| in_use(one)).rfind(of_label) {
+        match there.iter().filter(|one| in_use(one, state.now)).rfind(of_label) {
             Some(current) => plan.steps.extend(changed(client, wanted, (current, overlap))?),
             None if revoked => {
                 return Err(Failure::configuration(format!(
@@ -57,14 +57,16 @@ pub(super) fn of_client(
         }
     }
     if extent != Extent::Added {
-        others(plan, client, there, extent)?;
+        others(plan, client, (there, state.now), extent)?;
     }
     Ok(())
 }
 
-/// Active, and nothing takes its place.
-fn in_use(credential: &Members) -> bool {
-    text(credential, "status") == "active" && credential.get("replaced_by").is_none_or(Value::is_null)
+/// Active, not expired, and nothing takes its place.
+fn in_use(credential: &Members, now: u64) -> bool {
+    let expired = number(credential, "expires_at").is_some_and(|end| end <= now);
+    let replaced = credential.get("replaced_by").is_some_and(|next| !next.is_null());
+    text(credential, "status") == "active" && !expired && !replaced
 }
 
 fn name(client: &WantedClient, label: &str) -> Name {
@@ -165,9 +167,14 @@ fn rotated(
 }
 
 /// Credentials in use whose label the estate does not name.
-fn others(plan: &mut Plan, client: &WantedClient, there: &[Members], extent: Extent) -> Result<(), Failure> {
+fn others(
+    plan: &mut Plan,
+    client: &WantedClient,
+    (there, now): (&[Members], u64),
+    extent: Extent,
+) -> Result<(), Failure> {
     let named = |one: &Members| client.credentials.iter().any(|wanted| wanted.label == text(one, "label"));
-    for credential in there.iter().filter(|one| in_use(one) && !named(one)) {
+    for credential in there.iter().filter(|one| in_use(one, now) && !named(one)) {
         let name = name(client, text(credential, "label"));
         if extent == Extent::Named {
             plan.unmanaged.push(name);
