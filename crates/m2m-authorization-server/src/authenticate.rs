@@ -8,10 +8,12 @@
 //!
 //! Does not enforce: that an assertion is fresh (`admission`), nor a budget of failures (`limits`).
 //! Limits: an assertion is checked against the keys of at most 16 credentials, a certificate
-//! against at most 16 credentials for certificates.
+//! against at most 16 credentials for certificates. Secrets that another system made: [`imported`].
 //!
 //! A stranger is told nothing: unknown client, unknown credential and wrong secret are one error
 //! with one cost. What is wrong with an assertion is explained only to who holds the client's key.
+
+pub(crate) mod imported;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +56,9 @@ pub enum AuthenticationError {
     /// The client's keys could not be fetched.
     #[error("the keys of the client cannot be fetched")]
     KeysUnreachable,
+    /// The hash of another system had to be checked, and too many of those are under way.
+    #[error("too many imported secrets are used for the first time at once")]
+    Busy,
 }
 
 /// A client that is who it says. Made by this module only, demanded by `policy`.
@@ -125,6 +130,7 @@ pub(crate) struct Authenticator {
     pub(crate) vault: Vault,
     pub(crate) published: PublishedKeys,
     pub(crate) decoys: Decoys,
+    pub(crate) slow_checks: imported::SlowChecks,
 }
 
 impl Authenticator {
@@ -141,7 +147,14 @@ impl Authenticator {
                 // The form-decoded reading, unless only the raw one names a client.
                 let known = |pair: &&SecretPair| registry.registration(pair.client_id()).is_some();
                 let reading = pair.readings().find(known).unwrap_or(pair.preferred());
-                self.secret(reading, ClientAuthMethod::ClientSecretBasic, registry, now)
+                let believed = self.secret(reading, ClientAuthMethod::ClientSecretBasic, registry, now);
+                // A secret that was made elsewhere may hold what one of the readings changes.
+                match pair.readings().find(|other| !std::ptr::eq(*other, reading)) {
+                    Some(other) if believed.is_err() => {
+                        self.secret(other, ClientAuthMethod::ClientSecretBasic, registry, now)
+                    }
+                    _ => believed,
+                }
             }
             PresentedKind::SecretPost(pair) => {
                 self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
@@ -174,6 +187,9 @@ impl Authenticator {
             .zip(registration)
             .and_then(|(parsed, registration)| registration.credential(parsed.id))
             .filter(|credential| credential.usable(now));
+        if credential.is_none() {
+            return self.imported_secret(text, registration, method, now);
+        }
         let hash = credential.and_then(|credential| match &credential.material {
             Material::SecretHash { hash, accepted } if accepts(*accepted, method) => Some(hash),
             _ => None,

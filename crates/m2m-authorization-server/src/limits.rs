@@ -127,6 +127,20 @@ impl Counters {
     }
 }
 
+impl Counters {
+    /// One less, in the generation that it was counted in.
+    fn take_back(&mut self, key: &Key) {
+        for generation in [&mut self.current, &mut self.previous] {
+            match generation.get_mut(key) {
+                Some(1) => drop(generation.remove(key)),
+                Some(count) => *count -= 1,
+                None => continue,
+            }
+            return;
+        }
+    }
+}
+
 /// Failed authentications, counted.
 #[derive(Debug)]
 pub(crate) struct Limits {
@@ -187,6 +201,14 @@ impl Limits {
         counters.add((None, Source::from(address)));
     }
 
+    /// Takes back one failure that was counted before it was known whether it is one.
+    pub(crate) fn refund(&self, client_id: &ClientId, address: Option<IpAddr>) {
+        let source = Source::from(address);
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.take_back(&(Some(client_id.clone()), source));
+        counters.take_back(&(None, source));
+    }
+
     /// Counts one failure.
     pub(crate) fn charge(&self, client_id: &ClientId, address: Option<IpAddr>, now: Duration) {
         let source = Source::from(address);
@@ -214,6 +236,18 @@ mod tests {
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_failure_that_was_none_is_taken_back() {
+        let (limits, app, here) = (limits(1, 1), client_id("app"), from("192.0.2.1"));
+        limits.charge(&app, here, at(0));
+        limits.check(&app, here, at(61)).unwrap_err();
+        limits.refund(&app, here);
+        assert_eq!(limits.check(&app, here, at(62)), Ok(()), "also from the generation before");
+        limits.refund(&app, here);
+        limits.charge(&app, here, at(63));
+        limits.check(&app, here, at(64)).unwrap_err();
     }
 
     #[test]

@@ -19,6 +19,7 @@ use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
 use crate::admin::Admin;
 use crate::admission::Moment;
 use crate::audit::Trail;
+use crate::authenticate::imported::SlowChecks;
 use crate::authenticate::{Authenticator, PublishedKeys, Rules};
 use crate::config::{MutualTls, ServerBuilder, ServerNonce};
 use crate::decoy::Decoys;
@@ -191,6 +192,7 @@ impl Server {
             vault: Vault::new(&secret).map_err(wrong)?,
             published: PublishedKeys::new(settings.http, Arc::clone(&settings.clock)),
             decoys: Decoys::new().map_err(|error| Error::internal(error.to_string()))?,
+            slow_checks: SlowChecks::default(),
         };
         let seal = TokenSeal::new(&secret, &settings.issuer).map_err(wrong)?;
         let keys = Keys::new(settings.signing_keys, settings.rotation, now)

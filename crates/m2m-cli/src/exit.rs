@@ -34,6 +34,8 @@ pub enum Exit {
     VerificationFailed = 11,
     /// A token that is inactive or expired.
     Inactive = 12,
+    /// `--plan` of `m2m admin apply` and `import`: there is something to do.
+    Changes = 13,
     /// `m2m request --fail`: the API answered with status 400 or above.
     ApiStatus = 22,
     /// Our bug.
@@ -59,6 +61,7 @@ impl Exit {
             Self::ClientRefused | Self::RequestRefused => "refused",
             Self::Malformed => "peer_misbehaved",
             Self::VerificationFailed | Self::Inactive => "verification_failed",
+            Self::Changes => "changes",
             Self::ApiStatus => "api_status",
             Self::Internal => "internal",
             Self::Interrupted => "interrupted",
@@ -141,6 +144,12 @@ impl Failure {
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
+    }
+
+    /// The same failure in other words.
+    #[must_use]
+    pub fn says(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
     }
 
     /// How the process ends.

@@ -9,12 +9,13 @@ use m2m_proto::time::UnixTime;
 
 use super::Admin;
 use crate::audit::{Event, LastUse, Record};
+use crate::authenticate::imported::MAX_SLOW;
 use crate::error::{Error, ErrorKind};
 use crate::observe;
 use crate::registry::secret;
 use crate::registry::{
-    Change, Conflict, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, Registry,
-    Status,
+    Change, Conflict, CreatedCredential, Credential, CredentialId, CredentialSpec, ImportedHash, Material,
+    Proof, Registry, Status,
 };
 use crate::store::{StoreError, Usage};
 
@@ -100,10 +101,12 @@ impl Admin {
     /// Adds a credential to a client. A secret is in the answer and nowhere else.
     ///
     /// # Errors
-    /// `Unknown` for an unregistered client; `Conflict` when it is revoked or has 64 credentials in use;
+    /// `Unknown` for an unregistered client; `Conflict` when it is revoked, has 64 credentials in use or 4
+    /// imported secrets that were never used;
     /// `Misconfigured` for a `jwks_uri` when the server has no HTTP client, and for certificates
     /// when it does not offer them.
     pub async fn create_credential(&self, spec: CredentialSpec) -> Result<CreatedCredential, Error> {
+        self.check_slow_hashes(&spec)?;
         let (credential, client_secret) = self.credential(spec)?;
         self.add(
             Change::CreateCredential(credential.clone()),
@@ -139,6 +142,30 @@ impl Admin {
         let end = self.now().saturating_add(rotation.overlap);
         let change = Change::RotateCredential(credential.clone(), old.clone(), end);
         self.add(change, &credential, Event::CredentialRotated, client_secret).await
+    }
+
+    /// A hash beyond those that are checked would be refused in silence.
+    fn check_slow_hashes(&self, spec: &CredentialSpec) -> Result<(), Error> {
+        if !matches!(spec.proof, Proof::ImportedHash(..)) {
+            return Ok(());
+        }
+        let registry = self.registry()?;
+        let now = self.now();
+        let slow = |own: &&Arc<Credential>| {
+            let hash = matches!(own.material, Material::ImportedSecret { hash: ImportedHash::Slow(_), .. });
+            hash && !own.has_ended(now)
+        };
+        let repeated = |own: &Arc<Credential>| {
+            let key = spec.idempotency_key.as_ref().map(|key| sha256(key.as_bytes()));
+            key.is_some() && own.idempotency == key
+        };
+        match registry.registration(&spec.client_id).map(|registration| registration.credentials()) {
+            Some(own) if own.iter().filter(slow).count() >= MAX_SLOW && !own.iter().any(repeated) => {
+                let text = format!("{} has {MAX_SLOW} imported secrets that were never used", spec.client_id);
+                Err(Error::new(ErrorKind::Conflict, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn add(
@@ -201,6 +228,13 @@ impl Admin {
                 let hash = state.vault().hash(&secret);
                 (Material::SecretHash { hash, accepted }, Some(secret))
             }
+            Proof::ImportedHash(slow, accepted) => {
+                (Material::ImportedSecret { hash: ImportedHash::Slow(slow), accepted }, None)
+            }
+            Proof::ImportedSecret(secret, accepted) => {
+                let hash = ImportedHash::Keyed(state.vault().hash(&secret));
+                (Material::ImportedSecret { hash, accepted }, None)
+            }
             Proof::ClientSecretJwt => {
                 let secret = secret::generate(id, random);
                 let sealed = state.vault().seal(&secret, id, random);
@@ -240,7 +274,9 @@ impl Admin {
 /// What a secret is followed by; keys and certificates come from outside.
 fn same_kind(material: &Material) -> Option<Proof> {
     match material {
-        Material::SecretHash { accepted, .. } => Some(Proof::ClientSecret(*accepted)),
+        Material::SecretHash { accepted, .. } | Material::ImportedSecret { accepted, .. } => {
+            Some(Proof::ClientSecret(*accepted))
+        }
         Material::SealedSecret { .. } => Some(Proof::ClientSecretJwt),
         Material::JwksUri(uri) => Some(Proof::JwksUri(uri.clone())),
         _ => None,

@@ -52,6 +52,8 @@ pub enum Event {
     CredentialCreated,
     /// A credential was added in place of another.
     CredentialRotated,
+    /// An imported secret was used for the first time, and is kept as a keyed hash from then on.
+    CredentialRehashed,
     /// A credential was withdrawn for good.
     CredentialRevoked,
     /// A signing key was made.
@@ -64,7 +66,7 @@ pub enum Event {
 
 impl Event {
     /// Every event with its name.
-    pub const ALL: [(Self, &'static str); 18] = [
+    pub const ALL: [(Self, &'static str); 19] = [
         (Self::TokenIssued, "token_issued"),
         (Self::RequestRefused, "request_refused"),
         (Self::TokenRevoked, "token_revoked"),
@@ -79,6 +81,7 @@ impl Event {
         (Self::ClientDeleted, "client_deleted"),
         (Self::CredentialCreated, "credential_created"),
         (Self::CredentialRotated, "credential_rotated"),
+        (Self::CredentialRehashed, "credential_rehashed"),
         (Self::CredentialRevoked, "credential_revoked"),
         (Self::KeyCreated, "key_created"),
         (Self::KeyRolled, "key_rolled"),

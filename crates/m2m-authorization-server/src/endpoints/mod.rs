@@ -7,6 +7,7 @@
 //! they are never read from headers here.
 
 mod admin;
+mod first_use;
 mod health;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
@@ -240,12 +241,19 @@ pub(crate) async fn authenticate(
         Believed::Now(believed) => believed,
         Believed::Later(believed) => believed.await,
     };
+    let believed = match believed {
+        Err(AuthenticationError::Refused) if cheap => {
+            first_use::check(state, (&presented, incoming), registry, now, budget).await
+        }
+        believed => believed,
+    };
     match (believed.and_then(|client| from_its_network(client, incoming.address)), budget) {
         (Ok(client), _) => {
             let last = LastUse { at: now.wall, address: incoming.address };
             state.trail.used(&client.credential().id, &client.client().id, last);
             Ok(client)
         }
+        (Err(AuthenticationError::Busy), _) => Err(AuthenticationError::Busy.into()),
         (Err(AuthenticationError::KeysUnreachable), _) => {
             // It made us fetch, so it counts, whoever is at fault.
             state.limits.charge(client_id, incoming.address, now.monotonic);

@@ -70,7 +70,9 @@ impl WireError for Refusal {
             Self::Presented(fact) => fact.code(),
             Self::Proof(fact) => fact.code(),
             Self::OverBudget(_) => ErrorCode::SlowDown,
-            Self::Authentication(AuthenticationError::KeysUnreachable) => ErrorCode::TemporarilyUnavailable,
+            Self::Authentication(AuthenticationError::KeysUnreachable | AuthenticationError::Busy) => {
+                ErrorCode::TemporarilyUnavailable
+            }
             Self::Authentication(_) => ErrorCode::InvalidClient,
             Self::Denied(denied) => denied_code(denied),
             Self::NotAdmitted(NotAdmitted::AssertionReplayed) => ErrorCode::InvalidClient,
@@ -163,6 +165,7 @@ mod tests {
             (Refusal::BodyTooSlow, ALL),
             (AuthenticationError::Refused.into(), ALL),
             (AuthenticationError::KeysUnreachable.into(), ALL),
+            (AuthenticationError::Busy.into(), ALL),
             (NotAdmitted::AssertionReplayed.into(), ALL),
             (NotAdmitted::ProofReplayed.into(), &[Token][..]),
             (NotAdmitted::Unavailable(None).into(), ALL),

@@ -4,6 +4,8 @@
 //! APIs; what was revoked stays revoked; one signing key per algorithm at a time.
 //! Does not enforce: who may order the act (the admin API), nor that it is kept (the store).
 
+mod rehash;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ pub enum Change {
     RotateCredential(Credential, CredentialId, UnixTime),
     /// Activates, disables or revokes a credential.
     SetCredentialStatus(CredentialId, Status),
+    /// Keeps an imported secret as this keyed hash instead of the slow one it came with. Nothing happens
+    /// where that was done.
+    RehashCredential(CredentialId, [u8; 32]),
     /// Adds a signing key whose time follows that of all others of its algorithm.
     CreateKey(KeyRecord),
     /// Adds a signing key that takes over when it becomes active; the others of its algorithm stay
@@ -157,6 +162,7 @@ pub(super) fn apply(registry: &Registry, change: Change) -> Result<Applied, Conf
         Change::CreateCredential(credential) => next.create_credential(credential)?,
         Change::RotateCredential(credential, old, end) => next.rotate_credential(credential, &old, end)?,
         Change::SetCredentialStatus(id, status) => next.set_credential_status(&id, status)?,
+        Change::RehashCredential(id, hash) => next.rehash_credential(&id, hash)?,
         Change::CreateKey(key) => next.create_key(key)?,
         Change::RollKey(key, retain) => next.roll_key(key, retain),
         Change::RollKeyNow(key) => next.roll_key_now(key),

@@ -15,6 +15,7 @@ use m2m_proto::time::UnixTime;
 use m2m_proto::uri::EndpointUri;
 
 use super::client::Status;
+use super::imported::{ImportedHash, SlowHash};
 
 /// The name of a credential: made by the server, carried in `cred` of its tokens, not secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +92,10 @@ pub enum AcceptedAudience {
 pub enum Proof {
     /// A secret made by the server and stored as a keyed hash.
     ClientSecret(SecretUse),
+    /// A secret made by another system, of which this is the hash.
+    ImportedHash(SlowHash, SecretUse),
+    /// A secret made by another system, stored as a keyed hash from the beginning.
+    ImportedSecret(SecretString, SecretUse),
     /// A secret made by the server and stored sealed, because checking an HMAC needs it readable.
     ClientSecretJwt,
     /// `private_key_jwt` with these public keys.
@@ -200,6 +205,13 @@ pub enum Material {
         /// Where the secret may be sent.
         accepted: SecretUse,
     },
+    /// A secret that another system made; it does not name its credential.
+    ImportedSecret {
+        /// The hash it came with, or the keyed one after its first use.
+        hash: ImportedHash,
+        /// Where the secret may be sent.
+        accepted: SecretUse,
+    },
     /// A secret sealed under a key of the server.
     SealedSecret {
         /// AES-GCM nonce, fresh per credential.
@@ -221,6 +233,7 @@ impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SecretHash { .. } => "SecretHash",
+            Self::ImportedSecret { .. } => "ImportedSecret",
             Self::SealedSecret { .. } => "SealedSecret",
             Self::PublicKeys(_) => "PublicKeys",
             Self::JwksUri(_) => "JwksUri",
@@ -306,8 +319,13 @@ impl Credential {
     #[must_use]
     pub fn method(&self) -> ClientAuthMethod {
         match &self.material {
-            Material::SecretHash { accepted: SecretUse::Post, .. } => ClientAuthMethod::ClientSecretPost,
-            Material::SecretHash { .. } => ClientAuthMethod::ClientSecretBasic,
+            Material::SecretHash { accepted: SecretUse::Post, .. }
+            | Material::ImportedSecret { accepted: SecretUse::Post, .. } => {
+                ClientAuthMethod::ClientSecretPost
+            }
+            Material::SecretHash { .. } | Material::ImportedSecret { .. } => {
+                ClientAuthMethod::ClientSecretBasic
+            }
             Material::SealedSecret { .. } => ClientAuthMethod::ClientSecretJwt,
             Material::PublicKeys(_) | Material::JwksUri(_) => ClientAuthMethod::PrivateKeyJwt,
             Material::CertificateSubject(_) => ClientAuthMethod::TlsClientAuth,

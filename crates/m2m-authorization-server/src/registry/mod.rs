@@ -8,6 +8,7 @@ pub mod change;
 pub mod client;
 pub mod credential;
 pub mod grants;
+pub mod imported;
 pub mod key;
 pub(crate) mod secret;
 pub(crate) mod shards;
@@ -25,6 +26,7 @@ pub use credential::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, SecretUse,
 };
 pub use grants::{ApiGrant, Grants};
+pub use imported::{ImportedHash, SlowHash, SlowHashError};
 pub use key::KeyRecord;
 pub use secret::SECRET_PREFIX;
 

@@ -249,3 +249,26 @@ fn a_change_names_everything_that_differs() {
     assert!(restored.registration(&client_id("app")).is_none());
     assert!(restored.credential(&CredentialId::parse("cred1").unwrap()).is_none());
 }
+
+#[test]
+fn a_slow_hash_is_replaced_once() {
+    let text = "$2a$04$4UXH2yo3acLBuLi28TjRwepu4iONyhv8CuZY32I.XXBbe3mLxx05e";
+    let hash = ImportedHash::Slow(SlowHash::parse(text).unwrap());
+    let material = Material::ImportedSecret { hash, accepted: SecretUse::Post };
+    let imported = Credential { material, ..credential("slow", "app") };
+    let registry = after(&registry(), Change::CreateCredential(imported));
+    let id = CredentialId::parse("slow").unwrap();
+    let first = registry.apply(Change::RehashCredential(id.clone(), [1; 32])).unwrap();
+    assert_eq!(first.touched, [Entity::Credential(id.clone())]);
+    let second = first.registry.apply(Change::RehashCredential(id.clone(), [2; 32])).unwrap();
+    assert!(second.touched.is_empty());
+    let Material::ImportedSecret { hash, accepted } = &second.registry.credential(&id).unwrap().material
+    else {
+        panic!()
+    };
+    assert_eq!((hash, *accepted), (&ImportedHash::Keyed([1; 32]), SecretUse::Post));
+    let own = CredentialId::parse("cred1").unwrap();
+    let untouched = second.registry.apply(Change::RehashCredential(own, [3; 32])).unwrap();
+    assert!(untouched.touched.is_empty(), "a secret of this server has no slow hash");
+    refused(Change::RehashCredential(id, [1; 32]), Conflict::Unknown("slow".to_owned()));
+}

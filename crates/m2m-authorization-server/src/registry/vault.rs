@@ -7,7 +7,7 @@
 use m2m_io::Random;
 use m2m_proto::jose::base64url;
 use m2m_proto::seal::{KeyedHash, SealError, SealingKey};
-use m2m_proto::secret::{SecretBytes, SecretString};
+use m2m_proto::secret::{SecretBytes, SecretString, constant_time_eq};
 
 use super::credential::CredentialId;
 use super::key::KeyRecord;
@@ -78,6 +78,24 @@ impl Vault {
         let nothing = [0; 32];
         let equal = self.hash.check(secret.as_bytes(), kept.unwrap_or(&nothing));
         equal && kept.is_some()
+    }
+
+    /// The first of `kept` that is the hash of `secret`: one keyed hash, however many are compared.
+    pub(crate) fn find<'k, T>(
+        &self,
+        secret: &str,
+        kept: impl Iterator<Item = (T, &'k [u8; 32])>,
+    ) -> Option<T> {
+        #[cfg(test)]
+        self.checks.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let made = self.hash.hash(secret.as_bytes());
+        let mut found = None;
+        for (what, hash) in kept {
+            if constant_time_eq(&made, hash) && found.is_none() {
+                found = Some(what);
+            }
+        }
+        found
     }
 
     /// Seals a secret for the credential `id`, which is authenticated along: a sealed secret cannot

@@ -34,6 +34,8 @@ impl Place {
         place.variables = exports(&wait_for(&env_file));
         place.variables.extend(place._servers.variables());
         place.set("HOME", &home.to_string_lossy());
+        place.set("EXAMPLES", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"));
+        place.set("EXPORTS", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/exports"));
         place
     }
 

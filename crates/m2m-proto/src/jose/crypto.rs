@@ -13,11 +13,14 @@
 //! `PrivateKey::generate_*` (key generation takes more than a few bytes, and keys
 //! must not be reproducible from a seeded generator by accident).
 
+use std::num::NonZeroU32;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::digest::{self, digest};
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::hkdf;
 use aws_lc_rs::hmac;
+use aws_lc_rs::pbkdf2;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPairComponents, KeySize};
 use aws_lc_rs::signature as sig;
@@ -63,6 +66,19 @@ pub fn hkdf_sha256(ikm: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) -> Resu
     let info = [info];
     let expanded = extracted.expand(&info, Length(out.len())).map_err(|_| CryptoError)?;
     expanded.fill(out).map_err(|_| CryptoError)
+}
+
+/// Whether `derived` is what PBKDF2 (RFC 8018 §5.2) with HMAC makes of `secret`; compared in constant time.
+///
+/// For secrets that other systems hashed. Takes as long as `iterations` say; nobody here bounds them.
+#[must_use]
+pub fn pbkdf2_verify(hash: Hash, iterations: NonZeroU32, salt: &[u8], secret: &[u8], derived: &[u8]) -> bool {
+    let algorithm = match hash {
+        Hash::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
+        Hash::Sha384 => pbkdf2::PBKDF2_HMAC_SHA384,
+        Hash::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
+    };
+    pbkdf2::verify(algorithm, iterations, salt, secret, derived).is_ok()
 }
 
 fn first_32(bytes: &[u8]) -> [u8; 32] {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::caller::{Json, Reader, Writer};
 use super::clients;
+use super::material::{GivenSecret, ShownMaterial, imported};
 use super::page::{Asked, Page};
 use super::problem::Problem;
 use super::wire::{WireEffective, named, text};
@@ -51,6 +52,8 @@ pub(crate) struct Order {
     subject_email: Option<String>,
     certificate: Option<String>,
     secret_use: Option<String>,
+    client_secret: Option<GivenSecret>,
+    secret_hash: Option<GivenSecret>,
     expires_in: Option<u64>,
     not_before: Option<u64>,
     #[serde(default)]
@@ -115,6 +118,8 @@ struct Shown {
     safe_to_remove: bool,
     safe_to_remove_because: &'static str,
     version: u64,
+    #[serde(flatten)]
+    material: ShownMaterial,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective: Option<WireEffective>,
 }
@@ -122,7 +127,7 @@ struct Shown {
 /// The name of a method here: a secret is one credential for two methods.
 fn method(credential: &Credential) -> &'static str {
     match credential.material {
-        Material::SecretHash { .. } => "client_secret",
+        Material::SecretHash { .. } | Material::ImportedSecret { .. } => "client_secret",
         _ => credential.method().as_str(),
     }
 }
@@ -156,6 +161,7 @@ impl Shown {
             safe_to_remove: removal.is_safe(),
             safe_to_remove_because: removal.because(),
             version: credential.version,
+            material: ShownMaterial::of(credential),
             effective: None,
         }
     }
@@ -330,7 +336,9 @@ impl Order {
             ("certificate", self.certificate.is_some()),
             ("secret_use", self.secret_use.is_some()),
         ];
-        given.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+        let imported = self.client_secret.is_some() || self.secret_hash.is_some();
+        let given = given.into_iter().chain([("imported", imported)]);
+        given.filter_map(|(name, given)| given.then_some(name)).collect()
     }
 }
 
@@ -342,6 +350,11 @@ fn proof(order: &Order) -> Result<Proof, Problem> {
         ("client_secret", [] | ["secret_use"]) => {
             let accepted = order.secret_use.as_deref().unwrap_or("basic_or_post");
             Ok(Proof::ClientSecret(named("secret_use", accepted, SecretUse::ALL, SecretUse::name)?))
+        }
+        ("client_secret", ["imported"] | ["secret_use", "imported"]) => {
+            let accepted = order.secret_use.as_deref().unwrap_or("basic_or_post");
+            let accepted = named("secret_use", accepted, SecretUse::ALL, SecretUse::name)?;
+            imported(accepted, order.client_secret.as_ref(), order.secret_hash.as_ref())
         }
         ("client_secret_jwt", []) => Ok(Proof::ClientSecretJwt),
         ("private_key_jwt", ["jwks"]) => {
@@ -358,7 +371,7 @@ fn proof(order: &Order) -> Result<Proof, Problem> {
         ("self_signed_tls_client_auth", ["certificate"]) => {
             certificate(order.certificate.as_deref().unwrap_or_default()).map(Proof::Certificate)
         }
-        ("client_secret", _) => Err(wants("nothing, or secret_use")),
+        ("client_secret", _) => Err(wants("nothing, or secret_use, client_secret or secret_hash")),
         ("client_secret_jwt", _) => Err(wants("nothing")),
         ("private_key_jwt", _) => Err(wants("either jwks or jwks_uri, and nothing else")),
         ("tls_client_auth", _) => Err(wants("exactly one subject, and nothing else")),

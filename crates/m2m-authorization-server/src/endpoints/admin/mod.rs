@@ -12,6 +12,7 @@ mod caller;
 mod clients;
 mod credentials;
 mod keys;
+mod material;
 mod page;
 mod problem;
 mod tokens;

@@ -4,6 +4,7 @@ mod assertions;
 mod certificates;
 mod documents;
 mod dpop;
+mod imported;
 mod limits;
 mod offline;
 mod refusals;

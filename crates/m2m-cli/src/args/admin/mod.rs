@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod credential;
+mod estate;
 mod operate;
 
 use clap::{Args, Subcommand};
@@ -13,6 +14,7 @@ pub use credential::{
     AdminCredential, CredentialCommand, CredentialCreate, CredentialMethod, CredentialOwner,
     CredentialRotate, CredentialSecretUse, MaterialFlags,
 };
+pub use estate::{Apply, Import, ImportSource, Imported};
 pub use operate::{
     AdminInit, AdminKey, AdminToken, Audit, KeyCommand, KeyRoll, TokenCommand, TokenList, TokenRevoke,
 };
@@ -54,6 +56,10 @@ pub enum AdminCommand {
     Key(AdminKey),
     /// What was decided: tokens issued and refused, changes, revocations
     Audit(Audit),
+    /// Make APIs, clients and credentials what a file says
+    Apply(Apply),
+    /// Take clients over from another product, with their secrets
+    Import(Import),
     /// Make schema, keys and the admin client in a database
     Init(AdminInit),
 }

@@ -146,7 +146,7 @@ async fn list(client: &str, around: &Surroundings) -> Result<(), Failure> {
         table.rows.push([
             text(credential, "id").to_owned(),
             text(credential, "label").to_owned(),
-            text(credential, "method").to_owned(),
+            proof(credential),
             text(credential, "status").to_owned(),
             when(credential, "expires_at"),
             used.map_or_else(|| "never".to_owned(), |at| moment::relative(at, now)),
@@ -155,6 +155,14 @@ async fn list(client: &str, around: &Surroundings) -> Result<(), Failure> {
     }
     let nothing = format!("{client} has no credential; m2m admin credential create {client} makes one");
     table.write(&nothing, &around.output)
+}
+
+/// The method; of an imported secret that was never used also how the other server hashed it.
+fn proof(credential: &Map<String, Value>) -> String {
+    match (text(credential, "method"), text(credential, "imported_hash")) {
+        (method, "" | "keyed") => method.to_owned(),
+        (method, hash) => format!("{method} ({hash})"),
+    }
 }
 
 /// The body of a new credential.

@@ -98,6 +98,11 @@ impl Caller {
         Ok(Self { client, address, who, secret })
     }
 
+    /// The API that is administered through, and the client that administers.
+    pub(super) fn own(&self) -> (String, String) {
+        (self.address.clone(), self.who.clone())
+    }
+
     /// One object.
     ///
     /// # Errors

@@ -4,11 +4,14 @@
 //! be undone is confirmed on a terminal. Does not enforce: what may be registered; the server judges that.
 
 mod api;
+mod apply;
 mod audit;
 mod client;
 mod confirm;
 mod credential;
+mod estate;
 mod http;
+mod import;
 mod init;
 mod key;
 mod material;
@@ -31,6 +34,8 @@ pub(crate) async fn run(typed: &Admin, around: &Surroundings) -> Result<Exit, Fa
         AdminCommand::Token(typed) => token::run(&typed.command, around).await,
         AdminCommand::Key(typed) => key::run(&typed.command, around).await,
         AdminCommand::Audit(typed) => audit::run(typed, around).await,
+        AdminCommand::Apply(typed) => apply::run(typed, around).await,
+        AdminCommand::Import(typed) => import::run(typed, around).await,
         AdminCommand::Init(typed) => init::run(typed, around).await,
     }
 }

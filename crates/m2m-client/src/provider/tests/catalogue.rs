@@ -200,8 +200,11 @@ fn no_service_is_named_outside_the_catalogue() {
     let mut files = vec![crates.join("m2m-proto/src"), crates.join("m2m-client/src"), cli.clone()];
     let mut seen = 0;
     while let Some(path) = files.pop() {
-        // Examples of commands are for people.
-        if path == cli.join("args") {
+        // Examples of commands are for people; exports are read in the form of the product that made them.
+        if ["args", "commands/admin/import", "commands/admin/import.rs"]
+            .map(|at| cli.join(at))
+            .contains(&path)
+        {
             continue;
         }
         if path.is_dir() {

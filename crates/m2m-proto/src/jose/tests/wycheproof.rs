@@ -124,6 +124,20 @@ fn hmac() {
     }
 }
 
+/// RFC 7914 section 11.
+#[test]
+fn pbkdf2_with_sha256() {
+    let derived = "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc\
+                   49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783";
+    let byte = |index: usize| u8::from_str_radix(&derived[index..index + 2], 16).unwrap();
+    let derived: Vec<u8> = (0..derived.len()).step_by(2).map(byte).collect();
+    let once = std::num::NonZeroU32::MIN;
+    let check =
+        |secret: &[u8]| crate::jose::crypto::pbkdf2_verify(Hash::Sha256, once, b"salt", secret, &derived);
+    assert!(check(b"passwd"));
+    assert!(!check(b"passwe"));
+}
+
 #[test]
 fn hkdf_with_sha256() {
     for group in hkdf::TestSet::load(hkdf::TestName::HkdfSha256).unwrap().test_groups {

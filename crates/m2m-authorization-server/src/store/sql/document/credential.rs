@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{bytes, status};
-use crate::registry::{AcceptedAudience, Credential, CredentialId, Material, SecretUse};
+use crate::registry::{
+    AcceptedAudience, Credential, CredentialId, ImportedHash, Material, SecretUse, SlowHash,
+};
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum StoredMaterial {
     SecretHash { hash: String, accepted: String },
+    ImportedSlow { hash: String, accepted: String },
+    ImportedKeyed { hash: String, accepted: String },
     SealedSecret { nonce: String, sealed: String },
     PublicKeys { jwks: Value },
     JwksUri { uri: String },
@@ -110,6 +114,12 @@ impl StoredMaterial {
             Material::SecretHash { hash, accepted } => {
                 Self::SecretHash { hash: base64url::encode(hash), accepted: accepted.name().to_owned() }
             }
+            Material::ImportedSecret { hash: ImportedHash::Slow(slow), accepted } => {
+                Self::ImportedSlow { hash: slow.as_str().to_owned(), accepted: accepted.name().to_owned() }
+            }
+            Material::ImportedSecret { hash: ImportedHash::Keyed(hash), accepted } => {
+                Self::ImportedKeyed { hash: base64url::encode(hash), accepted: accepted.name().to_owned() }
+            }
             Material::SealedSecret { nonce, sealed } => {
                 Self::SealedSecret { nonce: base64url::encode(nonce), sealed: base64url::encode(sealed) }
             }
@@ -127,9 +137,16 @@ impl StoredMaterial {
 
     fn restore(self) -> Option<Material> {
         Some(match self {
-            Self::SecretHash { hash, accepted } => Material::SecretHash {
-                hash: bytes(&hash)?,
-                accepted: SecretUse::ALL.into_iter().find(|own| own.name() == accepted)?,
+            Self::SecretHash { hash, accepted } => {
+                Material::SecretHash { hash: bytes(&hash)?, accepted: secret_use(&accepted)? }
+            }
+            Self::ImportedSlow { hash, accepted } => Material::ImportedSecret {
+                hash: ImportedHash::Slow(SlowHash::parse(&hash).ok()?),
+                accepted: secret_use(&accepted)?,
+            },
+            Self::ImportedKeyed { hash, accepted } => Material::ImportedSecret {
+                hash: ImportedHash::Keyed(bytes(&hash)?),
+                accepted: secret_use(&accepted)?,
             },
             Self::SealedSecret { nonce, sealed } => {
                 Material::SealedSecret { nonce: bytes(&nonce)?, sealed: base64url::decode(&sealed).ok()? }
@@ -146,4 +163,8 @@ impl StoredMaterial {
             }
         })
     }
+}
+
+fn secret_use(name: &str) -> Option<SecretUse> {
+    SecretUse::ALL.into_iter().find(|own| own.name() == name)
 }

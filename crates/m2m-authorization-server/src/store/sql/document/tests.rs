@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fixture::{NOW, api, client_id, credential, identifier};
-use crate::registry::{AcceptedAudience, Credential, Material, SecretUse};
+use crate::registry::{AcceptedAudience, Credential, ImportedHash, Material, SecretUse, SlowHash};
 
+const BCRYPT: &str = "$2a$04$4UXH2yo3acLBuLi28TjRwepu4iONyhv8CuZY32I.XXBbe3mLxx05e";
 const ORDERS: &str = "https://orders.example";
 
 /// What was stored and read back, as text that shows every member.
@@ -74,6 +75,11 @@ fn materials() -> Vec<Material> {
     let set = JwkSet::from_keys(keys.iter().filter_map(SigningKey::public_jwk));
     let mut materials = vec![
         Material::SecretHash { hash: [7; 32], accepted: SecretUse::Post },
+        Material::ImportedSecret {
+            hash: ImportedHash::Slow(SlowHash::parse(BCRYPT).unwrap()),
+            accepted: SecretUse::Post,
+        },
+        Material::ImportedSecret { hash: ImportedHash::Keyed([8; 32]), accepted: SecretUse::BasicOrPost },
         Material::SealedSecret { nonce: [1; 12], sealed: vec![1, 2, 3] },
         Material::PublicKeys(Arc::new(set)),
         Material::JwksUri(EndpointUri::parse("https://app.example/jwks").unwrap()),
