@@ -217,6 +217,7 @@ impl Admin {
             Proof::CertificateSubject(_) | Proof::Certificate(_) if state.mutual_tls.is_none() => {
                 return Err(Error::misconfigured("this server does not offer client certificates"));
             }
+            Proof::Federated(mapping) => (Material::Federated(Arc::new(mapping)), None),
             Proof::CertificateSubject(subject) => (Material::CertificateSubject(subject), None),
             Proof::Certificate(thumbprint) => (Material::Certificate(thumbprint), None),
         })

@@ -11,6 +11,7 @@ use m2m_proto::client_auth::PresentedError;
 use m2m_proto::dpop::ProofError;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, ErrorCode, ErrorResponse, WireError};
 use m2m_proto::form::FormError;
+use m2m_proto::grant::AuthorizationGrantError;
 use m2m_proto::introspection::IntrospectionRequestError;
 use m2m_proto::names::header;
 use m2m_proto::revocation::RevocationRequestError;
@@ -18,6 +19,7 @@ use m2m_proto::token::TokenRequestError;
 
 use crate::admission::NotAdmitted;
 use crate::authenticate::AuthenticationError;
+use crate::federation::FederationError;
 use crate::limits::OverBudget;
 use crate::mint::SigningFailed;
 use crate::policy::Denied;
@@ -46,6 +48,10 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     Authentication(#[from] AuthenticationError),
     #[error(transparent)]
+    Grant(#[from] AuthorizationGrantError),
+    #[error("{0}")]
+    AssertionGrant(Box<FederationError>),
+    #[error(transparent)]
     Proof(#[from] ProofError),
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -69,6 +75,8 @@ impl WireError for Refusal {
             Self::RevocationRequest(fact) => fact.code(),
             Self::Presented(fact) => fact.code(),
             Self::Proof(fact) => fact.code(),
+            Self::Grant(fact) => fact.code(),
+            Self::AssertionGrant(_) => ErrorCode::InvalidGrant,
             Self::OverBudget(_) => ErrorCode::SlowDown,
             Self::Authentication(AuthenticationError::KeysUnreachable) => ErrorCode::TemporarilyUnavailable,
             Self::Authentication(_) => ErrorCode::InvalidClient,
@@ -91,6 +99,12 @@ impl WireError for Refusal {
             Self::RevocationRequest(fact) => fact.description(),
             Self::Presented(fact) => fact.description(),
             Self::Proof(fact) => fact.description(),
+            Self::Grant(fact) => fact.description(),
+            // Which issuers are trusted, whom they may speak for and what else was wrong is not told.
+            Self::AssertionGrant(_) => AuthorizationGrantError::Issuer.description(),
+            Self::Authentication(AuthenticationError::External(_)) => {
+                Cow::Owned(AuthenticationError::Refused.to_string())
+            }
             // These say themselves no more than a stranger may know; see their modules.
             Self::Authentication(_) | Self::Denied(_) | Self::OverBudget(_) | Self::BodyTooSlow => {
                 Cow::Owned(self.to_string())
@@ -154,6 +168,18 @@ mod tests {
     use super::*;
     use m2m_proto::error::Endpoint::{Introspection, Revocation, Token};
 
+    fn stranger() -> FederationError {
+        FederationError::UnknownIssuer { found: "\"https://evil.example\"".to_owned() }
+    }
+
+    #[test]
+    fn a_stranger_learns_nothing_of_trusted_issuers() {
+        let told = Refusal::from(AuthenticationError::External(Box::new(stranger())));
+        assert_eq!(told.description(), Refusal::from(AuthenticationError::Refused).description());
+        let told = Refusal::AssertionGrant(Box::new(stranger())).description().into_owned();
+        assert!(!told.contains("evil"), "{told}");
+    }
+
     /// Every fact of this crate, with the endpoints where it can occur.
     fn facts() -> Vec<(Refusal, &'static [Endpoint])> {
         const ALL: &[Endpoint] = &[Token, Introspection, Revocation];
@@ -169,6 +195,9 @@ mod tests {
             (NotAdmitted::BeforeStart.into(), ALL),
             (NotAdmitted::OverQuota { retry_after: SOON }.into(), &[Token, Revocation][..]),
             (AuthenticationError::Network.into(), ALL),
+            (AuthenticationError::External(Box::new(stranger())).into(), ALL),
+            (Refusal::AssertionGrant(Box::new(stranger())), &[Token][..]),
+            (AuthorizationGrantError::Missing.into(), &[Token][..]),
             (StoreError::Full("x").into(), ALL),
             (Refusal::KeyNotReady, &[Token][..]),
             (SigningFailed.into(), &[Token][..]),

@@ -1,5 +1,7 @@
 //! The admin API through the router, with tokens that the same server issued.
 
+mod issuers;
+
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use m2m_proto::dpop::DpopProof;
