@@ -126,6 +126,10 @@ impl Admin {
     ) -> Result<CreatedCredential, Error> {
         let registry = self.registry()?;
         let before = registry.credential(old).ok_or_else(|| unknown(old))?;
+        if matches!(before.material, Material::Federated(_)) {
+            let text = "a federated credential has nothing to rotate: make another one, and revoke this one";
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
         let proof = rotation.proof.or_else(|| same_kind(&before.material)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "a key or a certificate is rotated by giving the new one")
         })?;

@@ -1,7 +1,9 @@
 //! The keys of trusted issuers.
 //!
 //! Enforces: keys come from where the operator said, never from a token; one fetch per cooldown and issuer, whoever
-//! asks; the bearer of a cluster goes to the configured origin alone; a file is read again when it was read 5 s ago.
+//! asks; the bearer of a cluster goes to the registered origin alone; whoever registers an issuer is not trusted with
+//! our network, so its URLs are public https or what the operator allowed; a file is read again when it was read 5 s
+//! ago.
 //! Does not enforce: which files may be named; [`crate::Admin::create_issuer`] does.
 //! Limits: as many caches as there are trusted issuers; 256 KiB a file.
 
@@ -72,14 +74,16 @@ impl KeySource {
             })),
             IssuerKeys::Url(url, files) => {
                 let http = self.client(files, url.origin().clone())?;
-                let location = KeysLocation::Url { url: url.clone(), reach: Reach::Configured };
+                let location = KeysLocation::Url { url: url.clone(), reach: Reach::Registered };
                 let form = form(&issuer.named);
                 Held::Remote(RemoteKeys::of_form(form, location, Knobs::default(), http, clock))
             }
             IssuerKeys::Discovery(files) => {
                 let named = Issuer::parse(issuer.named.as_str()).ok()?;
                 let http = self.client(files, named.origin().clone())?;
-                let metadata = RemoteMetadata::new(named, Arc::clone(&http), Arc::clone(&clock));
+                let (via, time) = (Arc::clone(&http), Arc::clone(&clock));
+                let metadata =
+                    RemoteMetadata::with_knobs(named, Reach::Registered, Knobs::default(), via, time);
                 Held::Remote(RemoteKeys::new(KeysLocation::Metadata(metadata), http, clock))
             }
         })

@@ -138,6 +138,8 @@ async fn a_workload_gets_a_token_without_any_secret_in_both_ways() {
         assert_eq!(claims.client_id(), Some("app"));
         assert_eq!(claims.credential(), Some(place.credential.as_str()));
     }
+    let ask = Ask::about("x").assertion(&token).with(param::CLIENT_ID, "app");
+    assert_eq!(place.harness.post(INTROSPECT, ask).await.text(), r#"{"active":false}"#);
     let issued = place.harness.server.admin().live_tokens(Query::default()).await.unwrap();
     let told: Vec<_> = issued.iter().filter_map(|entry| entry.record.subject.as_deref()).collect();
     assert_eq!(told, vec![format!("platform {SUBJECT}"); 3], "the audit knows which workload it was");

@@ -60,6 +60,8 @@ async fn an_issuer_is_trusted_shown_changed_and_forgotten() {
     }
     assert!(credential.get("client_secret").is_none());
     problem(&office.call(Method::DELETE, "/issuers/github", None).await, 409, "conflict");
+    let rotate = format!("/credentials/{}/rotate", credential["id"].as_str().unwrap());
+    problem(&office.call(Method::POST, &rotate, Some(json!({}))).await, 422, "invalid");
     let path = format!("/credentials/{}/revoke", credential["id"].as_str().unwrap());
     office.post(&path, json!({}), 200).await;
     let gone = office.call(Method::DELETE, "/issuers/github", None).await;

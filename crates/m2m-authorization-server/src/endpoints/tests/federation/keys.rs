@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use m2m_io::{BoxFuture, HttpClient, HttpError, Limits};
+use m2m_io::egress::Dial;
+use m2m_io::{BoxFuture, EgressRules, HttpClient, HttpError, Limits};
 use m2m_proto::uri::EndpointUri;
 
 use super::*;
@@ -31,8 +32,14 @@ enum Answers {
 }
 
 impl HttpClient for Cluster {
-    fn send(&self, request: Request<Bytes>, _: &Limits) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        limits: &Limits,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
         assert_eq!(request.uri(), JWKS);
+        let dial = EgressRules::new().check(request.uri(), &limits.reach);
+        assert_eq!(dial, Ok(Dial::Checked), "an issuer's URL does not choose our addresses");
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
         let status = if shown == self.bearer { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
