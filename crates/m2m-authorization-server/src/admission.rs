@@ -26,6 +26,9 @@ pub enum NotAdmitted {
     /// The client assertion was used before.
     #[error("the client assertion was used before")]
     AssertionReplayed,
+    /// The authorization grant was used before.
+    #[error("the assertion was used before")]
+    GrantReplayed,
     /// The DPoP proof was used before.
     #[error("the DPoP proof was used before")]
     ProofReplayed,
@@ -161,6 +164,7 @@ fn consume<'a>(
         let id = client.client().id.as_str();
         ReplayKey::assertion(id, assertion.jti(), assertion.expires_at(), moment.skew)
     });
+    let grant = client.external().is_some_and(ExternalToken::is_grant);
     let external = client.external().and_then(ExternalToken::single_use);
     let external = external
         .map(|(issuer, jti, expires_at)| ReplayKey::external(issuer.as_str(), jti, expires_at, moment.skew));
@@ -176,7 +180,10 @@ fn consume<'a>(
         if forgotten {
             return Err(NotAdmitted::BeforeStart);
         }
-        spend(store, &keys, assertions, moment.now).await
+        spend(store, &keys, assertions, moment.now).await.map_err(|refused| match refused {
+            NotAdmitted::AssertionReplayed if grant => NotAdmitted::GrantReplayed,
+            refused => refused,
+        })
     }))
 }
 

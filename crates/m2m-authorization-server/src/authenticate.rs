@@ -167,7 +167,8 @@ impl Authenticator {
             PresentedKind::Assertion { client_id, assertion } => {
                 if let Some(token) = self.external(assertion, registry) {
                     return Believed::Later(Box::pin(async move {
-                        let external = External { token: &token, way: Way::Jwt, client: Some(client_id) };
+                        let external =
+                            External { token: &token, way: Way::Assertion, client: Some(client_id) };
                         self.federated(external, registry, now).await
                     }));
                 }

@@ -25,6 +25,7 @@ use m2m_proto::token::request::{GrantKind, TokenRequest};
 use m2m_proto::uri::ResourceUri;
 
 use crate::authenticate::AuthenticatedClient;
+use crate::federation::ExternalToken;
 use crate::registry::{Api, ApiGrant, Client, Registration, Registry, SenderConstraint};
 
 /// Why a request is refused although the client is who it says.
@@ -144,7 +145,7 @@ pub(crate) fn decide(
 ) -> Result<Grant, Denied> {
     match ask.grant {
         GrantKind::ClientCredentials => {}
-        GrantKind::JwtBearer if caller.external().is_some() => {}
+        GrantKind::JwtBearer if caller.external().is_some_and(ExternalToken::is_grant) => {}
         _ => return Err(Denied::GrantType),
     }
     let client = caller.client();

@@ -76,7 +76,7 @@ impl Admin {
         };
         let (registry, federation) = (self.registry()?, &self.state.authenticator.federation);
         let way = |way| federation.issuer_of(&token, way, &registry);
-        let Some(issuer) = way(Way::Jwt).or_else(|| way(Way::Svid)) else {
+        let Some(issuer) = way(Way::Assertion).or_else(|| way(Way::Svid)) else {
             return Ok(explain::of_stranger(&token));
         };
         let signature = match federation.keys.find(issuer, &registry, &token).await {

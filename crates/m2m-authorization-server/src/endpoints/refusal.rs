@@ -82,6 +82,7 @@ impl WireError for Refusal {
             Self::Authentication(_) => ErrorCode::InvalidClient,
             Self::Denied(denied) => denied_code(denied),
             Self::NotAdmitted(NotAdmitted::AssertionReplayed) => ErrorCode::InvalidClient,
+            Self::NotAdmitted(NotAdmitted::GrantReplayed) => ErrorCode::InvalidGrant,
             Self::NotAdmitted(NotAdmitted::ProofReplayed) => ErrorCode::InvalidDpopProof,
             Self::NotAdmitted(NotAdmitted::OverQuota { .. }) => ErrorCode::SlowDown,
             Self::NotAdmitted(NotAdmitted::Unavailable(_) | NotAdmitted::BeforeStart)
@@ -190,6 +191,7 @@ mod tests {
             (AuthenticationError::Refused.into(), ALL),
             (AuthenticationError::KeysUnreachable.into(), ALL),
             (NotAdmitted::AssertionReplayed.into(), ALL),
+            (NotAdmitted::GrantReplayed.into(), &[Token][..]),
             (NotAdmitted::ProofReplayed.into(), &[Token][..]),
             (NotAdmitted::Unavailable(None).into(), ALL),
             (NotAdmitted::BeforeStart.into(), ALL),

@@ -321,6 +321,15 @@ mod tests {
         check("/groups/0", None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_path_is_written_as_it_is_read(text in "[a-z./~01]{0,24}") {
+            if let Ok(path) = ClaimPath::parse(&text) {
+                proptest::prop_assert_eq!(ClaimPath::parse(&path.to_string()), Ok(path));
+            }
+        }
+    }
+
     #[test]
     fn paths_have_limits() {
         let deep = "/a".repeat(MAX_LEVELS + 1);

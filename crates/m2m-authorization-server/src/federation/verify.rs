@@ -10,6 +10,9 @@
 //!
 //! Does not enforce: that a token is used once; its evidence demands that of `admission`. What the client may have.
 //!
+//! Limits: those of the token; a request looks at the credentials that name its subject, and at every pattern of the
+//! issuer.
+//!
 //! A stranger is told nothing of all this: each refusal is the one of any failed authentication. The reason is in the
 //! audit, and an administrator asks [`super::explain`].
 
@@ -31,6 +34,8 @@ use crate::registry::{
 };
 
 /// Why an external token stands for nobody. For the audit; a stranger learns none of it.
+///
+/// The reason comes first: what a stranger wrote may be long, and the audit cuts it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FederationError {
@@ -44,7 +49,7 @@ pub enum FederationError {
     #[error("the issuer {0} is disabled")]
     Disabled(IssuerId),
     /// The token itself is refused.
-    #[error("token of the issuer {issuer} for {subject}: {reason}")]
+    #[error("{reason}: token of the issuer {issuer} for {subject}")]
     Token {
         /// The trusted issuer.
         issuer: IssuerId,
@@ -62,7 +67,7 @@ pub enum FederationError {
         why: String,
     },
     /// A condition of the issuer is not fulfilled.
-    #[error("token of the issuer {issuer} for {subject}: the condition on {claim} is not fulfilled")]
+    #[error("the condition on {claim} is not fulfilled: token of the issuer {issuer} for {subject}")]
     Condition {
         /// The trusted issuer.
         issuer: IssuerId,
@@ -73,7 +78,7 @@ pub enum FederationError {
     },
     /// Tokens of the issuer are good once, and this one has no `jti`.
     #[error(
-        "token of the issuer {issuer} for {subject}: jti is missing, and tokens of this issuer are good once"
+        "jti is missing, and tokens of this issuer are good once: token of the issuer {issuer} for {subject}"
     )]
     NoJti {
         /// The trusted issuer.
@@ -82,7 +87,7 @@ pub enum FederationError {
         subject: String,
     },
     /// No credential maps to the subject.
-    #[error("token of the issuer {issuer} for {subject}: no usable credential maps to it")]
+    #[error("no usable credential maps to it: token of the issuer {issuer} for {subject}")]
     Unmapped {
         /// The trusted issuer.
         issuer: IssuerId,
@@ -90,7 +95,7 @@ pub enum FederationError {
         subject: String,
     },
     /// Several credentials map to the subject, and none is guessed.
-    #[error("token of the issuer {issuer} for {subject}: several credentials map to it")]
+    #[error("several credentials map to it: token of the issuer {issuer} for {subject}")]
     Ambiguous {
         /// The trusted issuer.
         issuer: IssuerId,
@@ -102,10 +107,12 @@ pub enum FederationError {
 /// As what a token came, which decides whom it may name as its maker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// As a JWT (RFC 7523): by `iss`.
-    Jwt,
+    /// As a client's assertion (RFC 7523 §2.2): by `iss`.
+    Assertion,
     /// As a JWT-SVID: by the trust domain of `sub`.
     Svid,
+    /// As an authorization grant (RFC 7523 §2.1): by `iss`.
+    Grant,
 }
 
 /// A token as it came with a request.
@@ -123,9 +130,15 @@ pub(crate) struct ExternalToken {
     issuer: IssuerId,
     token: VerifiedWorkloadToken,
     reuse: Reuse,
+    way: Way,
 }
 
 impl ExternalToken {
+    /// Whether it came as a grant, not to authenticate a client.
+    pub(crate) fn is_grant(&self) -> bool {
+        self.way == Way::Grant
+    }
+
     /// Issuer and subject, as the audit tells them.
     pub(crate) fn told(&self) -> String {
         format!("{} {}", self.issuer, shortened(self.token.subject()))
@@ -168,7 +181,7 @@ impl Federation {
         registry: &'r Registry,
     ) -> Option<&'r Arc<TrustedIssuer>> {
         let named = match way {
-            Way::Jwt => token.claims().iss.clone().map(Named::Issuer)?,
+            Way::Assertion | Way::Grant => token.claims().iss.clone().map(Named::Issuer)?,
             Way::Svid => Named::TrustDomain(token.spiffe_id()?.trust_domain().clone()),
         };
         // Whatever is registered: what this server signs itself is no word of another.
@@ -188,7 +201,7 @@ impl Federation {
         decoys: &Decoys,
         now: UnixTime,
     ) -> Result<Mapped, FederationError> {
-        let External { token, way, client } = external;
+        let External { token, way, .. } = external;
         let (issuer, keys) = match self.plausible(token, way, registry, now).await {
             Ok(found) => found,
             Err(error) => {
@@ -204,7 +217,7 @@ impl Federation {
             FederationError::Token { issuer: issuer.id.clone(), subject: subject.clone(), reason }
         })?;
         check_issuers_own(issuer, &verified)?;
-        stands_for(issuer, verified, registry, client, now)
+        stands_for(issuer, verified, registry, external, now)
     }
 
     /// All that needs no key, and then the keys.
@@ -269,12 +282,12 @@ fn stands_for(
     issuer: &TrustedIssuer,
     token: VerifiedWorkloadToken,
     registry: &Registry,
-    client: Option<&ClientId>,
+    external: External<'_>,
     now: UnixTime,
 ) -> Result<Mapped, FederationError> {
     let mut mapped = registry
         .mapping_candidates(&issuer.id, token.subject())
-        .filter(|(registration, _)| client.is_none_or(|client| registration.client().id == *client))
+        .filter(|(registration, _)| external.client.is_none_or(|client| registration.client().id == *client))
         .filter(|(registration, credential)| maps(registration, credential, &token, now));
     let (first, second) = (mapped.next(), mapped.next());
     drop(mapped);
@@ -285,7 +298,7 @@ fn stands_for(
         (Some((registration, credential)), None) => Ok(Mapped {
             registration: Arc::clone(registration),
             credential: Arc::clone(credential),
-            evidence: ExternalToken { issuer: id, token, reuse: issuer.reuse },
+            evidence: ExternalToken { issuer: id, token, reuse: issuer.reuse, way: external.way },
         }),
     }
 }
@@ -316,7 +329,7 @@ fn told(token: &UnverifiedWorkloadToken) -> String {
 /// Whom a token names as its maker, for the audit.
 fn named(token: &UnverifiedWorkloadToken, way: Way) -> String {
     match way {
-        Way::Jwt => shortened(token.claims().iss.as_deref().unwrap_or("it names none")),
+        Way::Assertion | Way::Grant => shortened(token.claims().iss.as_deref().unwrap_or("it names none")),
         Way::Svid => token
             .spiffe_id()
             .map_or_else(|| "sub is no SPIFFE ID".to_owned(), |id| id.trust_domain().to_string()),

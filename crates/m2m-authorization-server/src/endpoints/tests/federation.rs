@@ -280,7 +280,8 @@ async fn a_token_may_come_again_unless_its_issuer_says_once() {
     // A refusal for another reason consumes nothing.
     place.harness.post(TOKEN, grant(&token).scope("orders:delete")).await.refused(400, "invalid_scope");
     place.as_grant(&token).await.access_token();
-    place.as_grant(&token).await.refused(400, "invalid_client");
+    let told = place.as_grant(&token).await.refused(400, "invalid_grant");
+    assert_eq!(told, "the assertion was used before");
     place.as_client(&token).await.refused(400, "invalid_client");
     place.is_refused(&place.token(&json!({"jti": null}))).await;
     place.as_client(&place.token(&json!({"jti": "j2"}))).await.access_token();
@@ -310,8 +311,14 @@ async fn metadata_tell_of_grant_and_method_while_somebody_is_trusted() {
     let domain = Named::TrustDomain(TrustDomain::parse("prod.example").unwrap());
     let issuer = TrustedIssuer::new(platform_id(), domain, set_of(&platform_key()));
     admin.create_issuer(issuer).await.unwrap();
+    assert!(!offers(&told().0, grant_type::JWT_BEARER) && offers(&told().1, "spiffe_jwt"));
+    let other = IssuerId::parse("other").unwrap();
+    let named = Named::issuer(PLATFORM).unwrap();
+    admin.create_issuer(TrustedIssuer::new(other.clone(), named, set_of(&platform_key()))).await.unwrap();
     assert!(offers(&told().0, grant_type::JWT_BEARER) && offers(&told().1, "spiffe_jwt"));
-    admin.set_issuer_status(&platform_id(), Status::Disabled).await.unwrap();
+    for id in [&platform_id(), &other] {
+        admin.set_issuer_status(id, Status::Disabled).await.unwrap();
+    }
     assert!(!offers(&told().0, grant_type::JWT_BEARER) && !offers(&told().1, "spiffe_jwt"));
 }
 
@@ -357,7 +364,7 @@ async fn a_svid_is_taken_by_its_trust_domain_and_by_nothing_else() {
     let text = svid(SVID, &[ISSUER]);
     let other = Ask::token().assertion(&text).with(param::CLIENT_ID, "app");
     harness.post(TOKEN, other).await.refused(400, "invalid_client");
-    harness.post(TOKEN, grant(&text)).await.refused(400, "invalid_grant");
+    harness.post(TOKEN, grant(&text)).await.refused(400, "unsupported_grant_type");
 }
 
 #[tokio::test]

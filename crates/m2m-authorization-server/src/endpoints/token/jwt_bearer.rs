@@ -22,12 +22,13 @@ use crate::endpoints::{Incoming, from_its_network};
 use crate::federation::{External, Way};
 use crate::observe;
 use crate::policy::Denied;
-use crate::registry::{Registry, Status};
+use crate::registry::{Named, Registry, Status, TrustedIssuer};
 use crate::server::State;
 
-/// Whether any issuer can be behind such a grant: without one this server does not have it.
+/// Whether any issuer can be behind such a grant: without one this server does not have it. A JWT-SVID names none.
 pub(crate) fn is_offered(registry: &Registry) -> bool {
-    registry.issuers().any(|issuer| issuer.status == Status::Active)
+    let active = |issuer: &TrustedIssuer| issuer.status == Status::Active;
+    registry.issuers().any(|issuer| active(issuer) && matches!(issuer.named, Named::Issuer(_)))
 }
 
 /// Who asks, by the assertion. Nothing is consumed yet.
@@ -78,7 +79,7 @@ async fn believed(
         WorkloadTokenError::Jws(error) => AuthorizationGrantError::Jws(error),
         _ => AuthorizationGrantError::Claims,
     })?;
-    let external = External { token: &token, way: Way::Jwt, client };
+    let external = External { token: &token, way: Way::Grant, client };
     let found = state.authenticator.federated(external, registry, now.wall).await;
     found.and_then(|client| from_its_network(client, incoming.address)).map_err(|error| match error {
         AuthenticationError::External(error) => Refusal::AssertionGrant(error),

@@ -94,7 +94,7 @@ pub struct MaterialFlags {
     #[arg(long, value_name = "IP", help_heading = MATERIAL, group = "material")]
     pub subject_ip: Option<String>,
     /// Or an email address in it
-    #[arg(long, value_name = "EMAIL", help_heading = MATERIAL, group = "material")]
+    #[arg(long, value_name = "EMAIL", help_heading = MATERIAL, group = "material", hide_short_help = true)]
     pub subject_email: Option<String>,
 }
 
@@ -156,7 +156,7 @@ pub struct CredentialCreate {
     #[arg(long)]
     pub accept_token_endpoint_audience: bool,
     /// Its assertions may come without typ
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub accept_untyped_assertion: bool,
     /// Make one only, however often this is repeated
     #[arg(long, value_name = "KEY")]

@@ -36,37 +36,42 @@ pub enum IssuerCommand {
     Explain(IssuerExplain),
 }
 
-/// `m2m admin issuer create`
-#[derive(Args, Clone, Debug, Default)]
-#[command(after_help = "\
+const CREATE_EXAMPLES: &str = "\
 Examples:
   m2m admin issuer create github \\
-      --iss https://token.actions.githubusercontent.com \\
+      --issuer https://token.actions.githubusercontent.com \\
       --condition repository_owner=acme
   m2m admin issuer create cluster \\
-      --iss https://kubernetes.default.svc.cluster.local \\
+      --issuer https://kubernetes.default.svc.cluster.local \\
       --jwks-url https://kubernetes.default.svc/openid/v1/jwks \\
       --ca-file /var/run/secrets/kubernetes.io/serviceaccount/ca.crt \\
       --bearer-file /var/run/secrets/kubernetes.io/serviceaccount/token
   m2m admin issuer create spire --trust-domain prod.example \\
       --jwks-url https://spire.prod.example/bundle.json
 
-Without a place for its keys they are where the issuer's metadata says.
+Without a place for its keys they are where the issuer's metadata says. --help
+says what a condition is.";
 
+const CREATE_WORDS: &str = "\
 A condition is CLAIM=TEXT, CLAIM~=PATTERN or CLAIM:=JSON (a number, true, false,
 or an array of which one must be). CLAIM is a name, or a JSON Pointer to a claim
 that lies deeper: /kubernetes.io/namespace=prod. In a pattern * stands for one
 segment between / and :, and ** at the end for all that follow.
 
 --jwks-file, --ca-file and --bearer-file are files of the server, below a
-directory of issuer_files in its settings; --keys-file is a file here.")]
+directory of issuer_files in its settings; --keys-file is a file here.";
+
+/// `m2m admin issuer create`
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = CREATE_EXAMPLES, after_long_help = format!("{CREATE_EXAMPLES}\n\n{CREATE_WORDS}"))]
 pub struct IssuerCreate {
     /// Its name here
     #[arg(value_name = "ID")]
     pub id: String,
     /// What it calls itself in iss, to the letter
     #[arg(
-        long,
+        long = "issuer",
+        alias = "iss",
         value_name = "ISS",
         required_unless_present = "trust_domain",
         conflicts_with = "trust_domain"
