@@ -4,6 +4,7 @@
 //! asks who is calling; [`Admin::acting`] says on whose behalf, and the audit remembers it.
 
 mod credentials;
+mod issuers;
 
 pub use credentials::{Removal, Rotation};
 
@@ -311,7 +312,7 @@ impl Admin {
         let credential = standing
             .zip(issued.credential.as_ref())
             .and_then(|(found, id)| found.credential(id.as_str()))
-            .filter(|credential| !credential.has_ended(now));
+            .filter(|credential| !registry.is_void(credential, now));
         if credential.is_none() || api.is_none_or(|api| issued.at < api.created_at) {
             return Ok(true);
         }

@@ -13,6 +13,7 @@ use m2m_proto::dpop::VerifiedProof;
 use m2m_proto::time::{Skew, UnixTime};
 
 use crate::authenticate::AuthenticatedClient;
+use crate::federation::ExternalToken;
 use crate::frequency::Counted;
 use crate::policy::Grant;
 use crate::replay::ReplayKey;
@@ -25,6 +26,9 @@ pub enum NotAdmitted {
     /// The client assertion was used before.
     #[error("the client assertion was used before")]
     AssertionReplayed,
+    /// The authorization grant was used before.
+    #[error("the assertion was used before")]
+    GrantReplayed,
     /// The DPoP proof was used before.
     #[error("the DPoP proof was used before")]
     ProofReplayed,
@@ -160,8 +164,13 @@ fn consume<'a>(
         let id = client.client().id.as_str();
         ReplayKey::assertion(id, assertion.jti(), assertion.expires_at(), moment.skew)
     });
-    let assertions = usize::from(assertion.is_some());
-    let keys: Vec<ReplayKey> = assertion.into_iter().chain(proof.map(ReplayKey::proof)).collect();
+    let grant = client.external().is_some_and(ExternalToken::is_grant);
+    let external = client.external().and_then(ExternalToken::single_use);
+    let external = external
+        .map(|(issuer, jti, expires_at)| ReplayKey::external(issuer.as_str(), jti, expires_at, moment.skew));
+    let assertions = usize::from(assertion.is_some()) + usize::from(external.is_some());
+    let keys = assertion.into_iter().chain(external).chain(proof.map(ReplayKey::proof));
+    let keys: Vec<ReplayKey> = keys.collect();
     if keys.is_empty() {
         return None;
     }
@@ -171,7 +180,10 @@ fn consume<'a>(
         if forgotten {
             return Err(NotAdmitted::BeforeStart);
         }
-        spend(store, &keys, assertions, moment.now).await
+        spend(store, &keys, assertions, moment.now).await.map_err(|refused| match refused {
+            NotAdmitted::AssertionReplayed if grant => NotAdmitted::GrantReplayed,
+            refused => refused,
+        })
     }))
 }
 
@@ -196,6 +208,7 @@ async fn spend(
 fn may_be_forgotten(client: &AuthenticatedClient, proof: Option<&VerifiedProof>, started: UnixTime) -> bool {
     let known = client.credential().created_at < started;
     client.assertion().is_some_and(|assertion| known && assertion.may_predate(started))
+        || client.external().is_some_and(|token| known && token.may_predate(started))
         || proof.is_some_and(|proof| is_older(proof, started))
 }
 

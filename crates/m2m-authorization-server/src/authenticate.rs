@@ -13,6 +13,7 @@
 //! A stranger is told nothing: unknown client, unknown credential and wrong secret are one error
 //! with one cost. What is wrong with an assertion is explained only to who holds the client's key.
 
+mod federated;
 pub(crate) mod imported;
 
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use crate::decoy::{Decoys, signed_by_any};
+use crate::federation::{External, ExternalToken, Federation, FederationError, Way};
 use crate::registry::secret::ParsedSecret;
 use crate::registry::vault::Vault;
 use crate::registry::{
@@ -50,6 +52,9 @@ pub enum AuthenticationError {
     /// The assertion was signed with a key of the client, but something else about it is wrong.
     #[error("client authentication failed: {0}")]
     Assertion(#[from] AssertionError),
+    /// The token of a trusted issuer stands for nobody. A stranger is told no more than of any other failure.
+    #[error("{0}")]
+    External(Box<FederationError>),
     /// The credential is right, and the client may not be used from there.
     #[error("this client may not be used from this address")]
     Network,
@@ -69,6 +74,7 @@ pub struct AuthenticatedClient {
     method: ClientAuthMethod,
     /// Set apart, for its size would be moved around with every secret too.
     assertion: Option<Box<VerifiedAssertion>>,
+    external: Option<Box<ExternalToken>>,
 }
 
 impl AuthenticatedClient {
@@ -103,7 +109,13 @@ impl AuthenticatedClient {
     /// A client that nobody checked, for the tests of what comes after.
     #[cfg(test)]
     pub(crate) fn for_test(registration: Arc<Registration>, credential: Arc<Credential>) -> Self {
-        Self { registration, credential, method: ClientAuthMethod::ClientSecretBasic, assertion: None }
+        Self {
+            registration,
+            credential,
+            method: ClientAuthMethod::ClientSecretBasic,
+            assertion: None,
+            external: None,
+        }
     }
 }
 
@@ -131,6 +143,7 @@ pub(crate) struct Authenticator {
     pub(crate) published: PublishedKeys,
     pub(crate) decoys: Decoys,
     pub(crate) slow_checks: imported::SlowChecks,
+    pub(crate) federation: Federation,
 }
 
 impl Authenticator {
@@ -159,12 +172,25 @@ impl Authenticator {
             PresentedKind::SecretPost(pair) => {
                 self.secret(pair, ClientAuthMethod::ClientSecretPost, registry, now)
             }
-            PresentedKind::Assertion { client_id, assertion } => match active(registry, client_id) {
-                Some(registration) => {
-                    return Believed::Later(Box::pin(self.assertion(assertion, registration, now)));
+            PresentedKind::Svid { client_id, token } => {
+                let external = External { token, way: Way::Svid, client: Some(client_id) };
+                return Believed::Later(Box::pin(self.federated(external, registry, now)));
+            }
+            PresentedKind::Assertion { client_id, assertion } => {
+                if let Some(token) = self.external(assertion, registry) {
+                    return Believed::Later(Box::pin(async move {
+                        let external =
+                            External { token: &token, way: Way::Assertion, client: Some(client_id) };
+                        self.federated(external, registry, now).await
+                    }));
                 }
-                None => Err(self.pretend(assertion, client_id, now)),
-            },
+                match active(registry, client_id) {
+                    Some(registration) => {
+                        return Believed::Later(Box::pin(self.assertion(assertion, registration, now)));
+                    }
+                    None => Err(self.pretend(assertion, client_id, now)),
+                }
+            }
             PresentedKind::Certificate { client_id, certificate } => active(registry, client_id)
                 .ok_or(AuthenticationError::Refused)
                 .and_then(|registration| self.certificate(certificate, registration, now)),
@@ -201,6 +227,7 @@ impl Authenticator {
                 credential: Arc::clone(credential),
                 method,
                 assertion: None,
+                external: None,
             }),
             _ => Err(AuthenticationError::Refused),
         }
@@ -346,6 +373,7 @@ fn believed(
         credential: Arc::clone(credential),
         method: credential.method(),
         assertion: assertion.map(Box::new),
+        external: None,
     }
 }
 

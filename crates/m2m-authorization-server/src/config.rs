@@ -1,5 +1,7 @@
 //! What can be set, with defaults and units.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +60,31 @@ impl MutualTls {
     }
 }
 
+/// Makes HTTP clients that trust the root certificates in a file besides the usual ones: for trusted issuers that have
+/// a certificate authority of their own, as clusters do.
+#[derive(Clone)]
+pub struct TrustingHttp(Arc<MakeHttp>);
+
+type MakeHttp = dyn Fn(&Path) -> Arc<dyn HttpClient> + Send + Sync;
+
+impl TrustingHttp {
+    /// By this function. The clients it makes must follow changes of the file.
+    #[must_use]
+    pub fn new(make: impl Fn(&Path) -> Arc<dyn HttpClient> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn client(&self, ca_file: &Path) -> Arc<dyn HttpClient> {
+        (self.0)(ca_file)
+    }
+}
+
+impl fmt::Debug for TrustingHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TrustingHttp")
+    }
+}
+
 /// Settings of a server; [`Server::builder`] begins one.
 #[derive(Debug)]
 #[must_use]
@@ -66,6 +93,8 @@ pub struct ServerBuilder {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) http: Option<Arc<dyn HttpClient>>,
+    pub(crate) trusting: Option<TrustingHttp>,
+    pub(crate) issuer_files: Vec<PathBuf>,
     pub(crate) signing_keys: Vec<SigningKey>,
     pub(crate) sealing_key: Option<SecretBytes>,
     pub(crate) store: Option<Arc<dyn Store>>,
@@ -86,6 +115,8 @@ impl ServerBuilder {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             http: None,
+            trusting: None,
+            issuer_files: Vec::new(),
             signing_keys: Vec::new(),
             sealing_key: None,
             store: None,
@@ -112,10 +143,25 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the client that fetches the `jwks_uri` of clients. Default: none, and such credentials
-    /// are refused at creation.
+    /// Sets the client that fetches the `jwks_uri` of clients and the keys of trusted issuers. Default: none, and
+    /// such credentials and issuers are refused at creation.
     pub fn http(mut self, http: Arc<dyn HttpClient>) -> Self {
         self.http = Some(http);
+        self
+    }
+
+    /// Sets what makes the clients that fetch the keys of issuers with a `ca_file`. Default: none, and such issuers are
+    /// refused at creation.
+    pub fn trusting_http(mut self, trusting: TrustingHttp) -> Self {
+        self.trusting = Some(trusting);
+        self
+    }
+
+    /// Adds a directory whose files trusted issuers may name: keys, root certificates, bearer tokens. Default: none.
+    ///
+    /// Whoever administers the server can have a bearer file below it sent to any URL.
+    pub fn issuer_files(mut self, directory: PathBuf) -> Self {
+        self.issuer_files.push(directory);
         self
     }
 

@@ -93,6 +93,7 @@ impl From<Conflict> for Error {
             | Conflict::DefaultsBeyondGrant(_)
             | Conflict::Lifetime(_)
             | Conflict::SymmetricAlgorithm(_)
+            | Conflict::Issuer { .. }
             | Conflict::NoQuota(_) => ErrorKind::Invalid,
             _ => ErrorKind::Conflict,
         };

@@ -1,15 +1,15 @@
 //! OAuth 2.0 for machines: issue tokens.
 //!
-//! [`Server`] is an authorization server (RFC 6749 §1.1) for the client credentials grant: it
+//! [`Server`] is an authorization server (RFC 6749 §1.1) for machines: it
 //! authenticates clients by all six methods of the registry, decides by policy, admits each
 //! assertion and proof once, and signs RFC 9068 access tokens or seals opaque ones. What is registered,
 //! revoked and decided lives in a [`store`]: memory, SQLite or PostgreSQL. It is a router: whoever embeds
-//! it owns the sockets.
+//! it owns the sockets. Platforms whose tokens stand for clients, instead of secrets, are in [`federation`].
 //!
 //! One way through the crate, in the order of a request: `endpoints::token`, [`authenticate`],
 //! [`policy`], [`admission`], `mint`. Each step takes what only the step before can make.
 //!
-//! Not here: other grants, external issuers.
+//! Grants: client credentials, and the JWT authorization grant with tokens of trusted issuers.
 
 pub mod admin;
 pub mod admission;
@@ -19,6 +19,7 @@ pub mod config;
 mod decoy;
 mod endpoints;
 pub mod error;
+pub mod federation;
 #[cfg(test)]
 mod fixture;
 mod frequency;
@@ -36,7 +37,7 @@ pub mod store;
 
 pub use admin::Admin;
 pub use audit::AuditMode;
-pub use config::{MutualTls, ServerBuilder, ServerNonce};
+pub use config::{MutualTls, ServerBuilder, ServerNonce, TrustingHttp};
 pub use endpoints::ClientAddress;
 pub use error::{Error, ErrorKind};
 pub use keys::rotation::RotationPlan;

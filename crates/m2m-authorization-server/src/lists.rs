@@ -138,7 +138,7 @@ fn bits(registry: &Registry, number: u64, now: UnixTime) -> Option<StatusList> {
         }
         for credential in registration.credentials() {
             let (own, index) = place(credential.status_index);
-            if own == number && !credential.has_ended(now) {
+            if own == number && !registry.is_void(credential, now) {
                 list.set(index, status_list::Status::Valid).ok()?;
             }
         }

@@ -184,7 +184,7 @@ pub(crate) fn is_active(
         .registration_named(client_id)
         .filter(|registration| registration.client().status == Status::Active);
     let credential = registration.zip(claims.credential()).and_then(|(own, id)| own.credential(id));
-    if credential.is_none_or(|credential| credential.has_ended(now)) {
+    if credential.is_none_or(|credential| registry.is_void(credential, now)) {
         return Ok(false);
     }
     Ok(state.store.status(jti)? == TokenStatus::Standing)

@@ -2,7 +2,7 @@
 //!
 //! Sections: RFC 6749 §3.3, §4.4; RFC 8707 §2; RFC 8705 §3; RFC 9449 §5
 //! Enforces, in this order:
-//! - the grant type is `client_credentials`
+//! - the grant type is `client_credentials`, or that of the JWT authorization grant for a client that came by one
 //! - one token, one API: the one named by `resource` or `audience`, else the only granted one, else
 //!   the only granted one that owns every asked scope
 //! - asked scopes lie within the grant, or the request is refused: nothing is narrowed silently
@@ -25,6 +25,7 @@ use m2m_proto::token::request::{GrantKind, TokenRequest};
 use m2m_proto::uri::ResourceUri;
 
 use crate::authenticate::AuthenticatedClient;
+use crate::federation::ExternalToken;
 use crate::registry::{Api, ApiGrant, Client, Registration, Registry, SenderConstraint};
 
 /// Why a request is refused although the client is who it says.
@@ -142,8 +143,10 @@ pub(crate) fn decide(
     registry: &Registry,
     now: UnixTime,
 ) -> Result<Grant, Denied> {
-    if ask.grant != GrantKind::ClientCredentials {
-        return Err(Denied::GrantType);
+    match ask.grant {
+        GrantKind::ClientCredentials => {}
+        GrantKind::JwtBearer if caller.external().is_some_and(ExternalToken::is_grant) => {}
+        _ => return Err(Denied::GrantType),
     }
     let client = caller.client();
     let (api, granted) = target(client, ask, registry)?;

@@ -39,6 +39,13 @@ impl ReplayKey {
         Self { digest: digest("client assertion", client_id, jti), expires_at }
     }
 
+    /// The `jti` of a token of a trusted issuer, remembered until nobody would accept it any more.
+    #[must_use]
+    pub fn external(issuer: &str, jti: &str, expires_at: UnixTime, skew: Skew) -> Self {
+        let expires_at = expires_at.saturating_add(skew.get()).saturating_add(MARGIN);
+        Self { digest: digest("external token", issuer, jti), expires_at }
+    }
+
     /// A proof, remembered until its window ends.
     #[must_use]
     pub fn proof(proof: &VerifiedProof) -> Self {

@@ -25,6 +25,7 @@ use crate::config::{MutualTls, ServerBuilder, ServerNonce};
 use crate::decoy::Decoys;
 use crate::endpoints::{self, path};
 use crate::error::Error;
+use crate::federation::{Federation, IssuerKeySets, KeySource};
 use crate::keys;
 use crate::keys::rotation::{KeyDates, RotationPlan};
 use crate::keys::{Keys, Workshop};
@@ -182,7 +183,18 @@ impl Server {
         let endpoints = Endpoints::new(&settings.issuer, settings.mutual_tls.as_ref())?;
         let secret = settings.sealing_key.unwrap_or_else(|| fresh_secret(settings.random.as_ref()));
         let wrong = |error: m2m_proto::seal::SealError| Error::misconfigured(error.to_string());
+        let source = KeySource {
+            http: settings.http.clone(),
+            trusting: settings.trusting,
+            files: settings.issuer_files,
+            clock: Arc::clone(&settings.clock),
+        };
         let authenticator = Authenticator {
+            federation: Federation {
+                own: settings.issuer.clone(),
+                skew: settings.skew,
+                keys: IssuerKeySets::new(source),
+            },
             rules: Rules {
                 issuer: settings.issuer.clone(),
                 token_endpoint: endpoints.token.clone(),

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use m2m_proto::jose::{Algorithm, JwkSet, VerifyingKey};
+use m2m_proto::spiffe::SpiffeBundle;
 use m2m_proto::uri::EndpointUri;
 
 use crate::remote::{Ask, Conditional, Fetch, Fetched, Knobs, Remote, RemoteError, Renewal};
@@ -31,6 +32,17 @@ pub enum KeysLocation {
     },
     /// Where the server's metadata says (`jwks_uri`), within what a discovered URL may reach.
     Metadata(RemoteMetadata),
+}
+
+/// What the document with the keys is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeysForm {
+    /// A JWK set (RFC 7517).
+    #[default]
+    JwkSet,
+    /// The bundle of a SPIFFE trust domain: its keys for JWT-SVIDs count, and it is asked for again as often as its
+    /// `spiffe_refresh_hint` says, within the limits of [`Knobs`].
+    SpiffeBundle,
 }
 
 /// Why there is no key.
@@ -95,12 +107,25 @@ impl RemoteKeys {
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::of_form(KeysForm::JwkSet, location, knobs, http, clock)
+    }
+
+    /// As [`Self::with_knobs`], for a document of another form.
+    #[must_use]
+    pub fn of_form(
+        form: KeysForm,
+        location: KeysLocation,
+        knobs: Knobs,
+        http: Arc<dyn HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let mut flight = knobs;
         if matches!(location, KeysLocation::Metadata(_)) {
             // Two fetches, each with its own limit: metadata that hang must not take the time for the keys.
             flight.timeout = knobs.timeout.saturating_mul(2);
         }
-        let fetch = Box::new(KeySet { location, http, timeout: knobs.timeout, held: Arc::default() });
+        let held = Arc::default();
+        let fetch = Box::new(KeySet { form, location, http, timeout: knobs.timeout, held });
         let remote = Remote::new("key set", flight, Arc::clone(&clock), fetch);
         Self(Arc::new(Inner { remote, clock, knobs, absent: Mutex::default(), seen: Mutex::default() }))
     }
@@ -228,10 +253,11 @@ impl Inner {
 
 #[derive(Clone)]
 struct KeySet {
+    form: KeysForm,
     location: KeysLocation,
     http: Arc<dyn HttpClient>,
     timeout: Duration,
-    held: Arc<Conditional<JwkSet>>,
+    held: Arc<Conditional<Published>>,
 }
 
 impl Fetch<JwkSet> for KeySet {
@@ -244,9 +270,24 @@ impl Fetch<JwkSet> for KeySet {
     }
 }
 
+/// The keys, and how often their document wants to be asked for, if it says so itself.
+type Published = (JwkSet, Option<Duration>);
+
+fn read(form: KeysForm, body: &[u8]) -> Result<Published, RemoteError> {
+    let unusable = |error: m2m_proto::jose::JwkSetError| RemoteError::Document(error.to_string());
+    let (set, hint) = match form {
+        KeysForm::JwkSet => (JwkSet::decode(body).map_err(unusable)?, None),
+        KeysForm::SpiffeBundle => {
+            let bundle = SpiffeBundle::decode(body).map_err(unusable)?;
+            let hint = bundle.refresh_hint();
+            (bundle.into_keys(), hint)
+        }
+    };
+    Ok((usable(set)?, hint))
+}
+
 /// A set with keys of which none can be used is not what its issuer meant to publish.
-fn decode(body: &[u8]) -> Result<JwkSet, RemoteError> {
-    let set = JwkSet::decode(body).map_err(|error| RemoteError::Document(error.to_string()))?;
+fn usable(set: JwkSet) -> Result<JwkSet, RemoteError> {
     for (index, reason) in set.skipped() {
         tracing::warn!(index, %reason, "a key of a key set is not used");
     }
@@ -262,7 +303,10 @@ impl KeySet {
     async fn asked(self, ask: Ask) -> Result<Fetched<JwkSet>, RemoteError> {
         let (url, reach) = self.locate().await?;
         let limits = Limits { timeout: self.timeout, reach, ..Limits::default() };
-        self.held.get(&*self.http, (&url, ask), &limits, decode).await
+        let form = self.form;
+        let fetched = self.held.get(&*self.http, (&url, ask), &limits, |body| read(form, body)).await?;
+        let (value, hint) = fetched.value;
+        Ok(Fetched { value, max_age: hint.or(fetched.max_age) })
     }
 
     async fn locate(&self) -> Result<(EndpointUri, Reach), RemoteError> {

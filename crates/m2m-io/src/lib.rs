@@ -4,6 +4,7 @@
 //! security rules of fetching (limits of bytes and time, no redirects, which addresses may be dialled, one flight
 //! per document) exist here once.
 
+mod bearer;
 mod clock;
 pub mod egress;
 pub mod file;
@@ -23,16 +24,17 @@ mod testing;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use crate::bearer::BearerHttp;
 pub use crate::clock::{Clock, Now, SystemClock};
 pub use crate::egress::EgressRules;
 pub use crate::http::{HttpClient, HttpError, Limits, Reach};
-pub use crate::keys::{KeysError, KeysLocation, RemoteKeys};
+pub use crate::keys::{KeysError, KeysForm, KeysLocation, RemoteKeys};
 pub use crate::metadata::RemoteMetadata;
 pub use crate::network::{Network, NetworkError};
 pub use crate::random::{OsRandom, Random, fraction, token};
 pub use crate::remote::{Remote, RemoteError};
 #[cfg(feature = "reqwest")]
-pub use crate::reqwest::ReqwestHttp;
+pub use crate::reqwest::{ReqwestHttp, RootedHttp};
 pub use crate::retry::Backoff;
 
 /// A boxed future that may move between threads: what the traits of this crate return.

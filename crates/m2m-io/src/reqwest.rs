@@ -9,6 +9,7 @@ mod builder;
 mod classify;
 mod proxies;
 mod resolve;
+mod rooted;
 
 use std::fmt::{self, Debug};
 use std::sync::OnceLock;
@@ -23,6 +24,7 @@ pub use self::builder::{ProxyFrom, ReqwestHttpBuilder};
 use self::classify::classify;
 use self::proxies::Proxies;
 pub use self::proxies::ProxyHop;
+pub use self::rooted::RootedHttp;
 use crate::egress::Dial;
 use crate::{BoxFuture, Clock as _, HttpClient, HttpError, Limits, SystemClock};
 

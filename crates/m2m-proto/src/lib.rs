@@ -21,6 +21,7 @@
 //! | [`grant`] | what a client brings besides its own name: assertions, tokens |
 //! | [`dpop`] | proofs of possession (RFC 9449) |
 //! | [`token`], [`token_profile`] | asking for, carrying and checking tokens |
+//! | [`workload_token`], [`spiffe`] | tokens of platforms that an authorization server trusts |
 //! | [`introspection`], [`revocation`] | asking about and withdrawing tokens |
 //! | [`status_list`], [`revocation_feed`] | what is withdrawn, published for offline checks |
 //! | [`metadata`] | what the parties publish about themselves |
@@ -56,9 +57,11 @@ pub mod revocation_feed;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod spiffe;
 pub mod status_list;
 pub mod text;
 pub mod time;
 pub mod token;
 pub mod token_profile;
 pub mod uri;
+pub mod workload_token;

@@ -210,6 +210,8 @@ pub mod auth_method {
     pub const CLIENT_SECRET_POST: &str = "client_secret_post";
     pub const NONE: &str = "none";
     pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+    /// draft-ietf-oauth-spiffe-client-auth.
+    pub const SPIFFE_JWT: &str = "spiffe_jwt";
     pub const SELF_SIGNED_TLS_CLIENT_AUTH: &str = "self_signed_tls_client_auth";
     pub const TLS_CLIENT_AUTH: &str = "tls_client_auth";
 }

@@ -19,6 +19,7 @@ pub mod postgres;
 mod random;
 mod record;
 pub mod tls;
+pub mod workloads;
 
 pub use crate::clock::{ManualClock, settle};
 #[cfg(feature = "roles")]

@@ -129,6 +129,10 @@ impl Admin {
     ) -> Result<CreatedCredential, Error> {
         let registry = self.registry()?;
         let before = registry.credential(old).ok_or_else(|| unknown(old))?;
+        if matches!(before.material, Material::Federated(_)) {
+            let text = "a federated credential has nothing to rotate: make another one, and revoke this one";
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
         let proof = rotation.proof.or_else(|| same_kind(&before.material)).ok_or_else(|| {
             Error::new(ErrorKind::Invalid, "a key or a certificate is rotated by giving the new one")
         })?;
@@ -251,6 +255,7 @@ impl Admin {
             Proof::CertificateSubject(_) | Proof::Certificate(_) if state.mutual_tls.is_none() => {
                 return Err(Error::misconfigured("this server does not offer client certificates"));
             }
+            Proof::Federated(mapping) => (Material::Federated(Arc::new(mapping)), None),
             Proof::CertificateSubject(subject) => (Material::CertificateSubject(subject), None),
             Proof::Certificate(thumbprint) => (Material::Certificate(thumbprint), None),
         })

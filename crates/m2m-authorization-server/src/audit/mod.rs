@@ -62,11 +62,21 @@ pub enum Event {
     KeyRolled,
     /// Signing keys were withdrawn at once.
     KeyWithdrawn,
+    /// An issuer was trusted.
+    IssuerCreated,
+    /// What is registered of a trusted issuer was changed.
+    IssuerUpdated,
+    /// A trusted issuer was switched off.
+    IssuerDisabled,
+    /// A trusted issuer was switched on again.
+    IssuerEnabled,
+    /// A trusted issuer was removed.
+    IssuerDeleted,
 }
 
 impl Event {
     /// Every event with its name.
-    pub const ALL: [(Self, &'static str); 19] = [
+    pub const ALL: [(Self, &'static str); 24] = [
         (Self::TokenIssued, "token_issued"),
         (Self::RequestRefused, "request_refused"),
         (Self::TokenRevoked, "token_revoked"),
@@ -86,6 +96,11 @@ impl Event {
         (Self::KeyCreated, "key_created"),
         (Self::KeyRolled, "key_rolled"),
         (Self::KeyWithdrawn, "key_withdrawn"),
+        (Self::IssuerCreated, "issuer_created"),
+        (Self::IssuerUpdated, "issuer_updated"),
+        (Self::IssuerDisabled, "issuer_disabled"),
+        (Self::IssuerEnabled, "issuer_enabled"),
+        (Self::IssuerDeleted, "issuer_deleted"),
     ];
 
     /// Its name, as stored and as the admin API shows it.
@@ -129,7 +144,8 @@ pub struct Record {
     pub reason: Option<String>,
     /// The client that ordered an administrative act; absent where the server itself did.
     pub actor: Option<ClientId>,
-    /// What else was touched, by name: a `kid`.
+    /// What else was touched, by name: a `kid`, a trusted issuer; of a token the issuer and the external subject that
+    /// it was issued for.
     pub subject: Option<String>,
 }
 

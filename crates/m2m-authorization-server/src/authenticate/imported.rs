@@ -117,7 +117,8 @@ impl SlowChecks {
             attempts.into_iter().find(Attempt::is_right)
         });
         let Attempt { credential, secret, .. } = right.await.flatten()?;
-        let client = AuthenticatedClient { registration, credential, method, assertion: None };
+        let client =
+            AuthenticatedClient { registration, credential, method, assertion: None, external: None };
         Some(FirstUsed { client, secret })
     }
 
@@ -166,6 +167,7 @@ impl Authenticator {
             credential: Arc::clone(credential),
             method,
             assertion: None,
+            external: None,
         })
     }
 

@@ -3,6 +3,8 @@
 //! Sections: RFC 8414 §2, §3; RFC 8705 §5; RFC 9449 §5.1
 //! The document of OpenID discovery is the same one: clients look in either place.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State as Extracted;
 use bytes::Bytes;
@@ -12,10 +14,12 @@ use m2m_proto::dpop::proof::DEFAULT_ALGORITHMS as PROOF_ALGORITHMS;
 use m2m_proto::jose::{Algorithm, base64url, crypto};
 use m2m_proto::metadata::server::{EndpointAliases, ServerMetadata};
 use m2m_proto::metadata::well_known;
-use m2m_proto::names::{grant_type, media_type};
+use m2m_proto::names::{auth_method, grant_type, media_type};
 use m2m_proto::uri::{EndpointUri, Issuer};
 
+use super::token::jwt_bearer;
 use super::{Served, path};
+use crate::registry::{Named, Registry, Status, TrustedIssuer};
 use crate::server::{State, under};
 
 /// The paths under which the document is served.
@@ -34,14 +38,20 @@ pub(crate) async fn answer(Extracted(state): Served, headers: HeaderMap) -> axum
 /// The document.
 // spec: 8414-AS1, 9700-AS4, 7523-AS4
 pub(crate) fn document(state: &State) -> Bytes {
-    let methods: Vec<String> = methods(state).into_iter().map(|method| method.as_str().to_owned()).collect();
+    let registry = state.store.registry().ok();
+    let federated = registry.as_deref();
+    let mut methods: Vec<String> =
+        methods(state).into_iter().map(|method| method.as_str().to_owned()).collect();
+    methods.extend(
+        federated.filter(|registry| takes_svids(registry)).map(|_| auth_method::SPIFFE_JWT.to_owned()),
+    );
     let algorithms = assertion_algorithms();
     let mut metadata = ServerMetadata::new(state.issuer.clone());
     metadata.token_endpoint = Some(state.endpoints.token.clone());
     metadata.introspection_endpoint = Some(state.endpoints.introspection.clone());
     metadata.revocation_endpoint = Some(state.endpoints.revocation.clone());
     metadata.jwks_uri = Some(state.endpoints.jwks.clone());
-    metadata.grant_types_supported = Some(vec![grant_type::CLIENT_CREDENTIALS.to_owned()]);
+    metadata.grant_types_supported = Some(grants(federated));
     metadata.token_endpoint_auth_methods_supported = Some(methods.clone());
     metadata.introspection_endpoint_auth_methods_supported = Some(methods.clone());
     metadata.revocation_endpoint_auth_methods_supported = Some(methods);
@@ -52,6 +62,19 @@ pub(crate) fn document(state: &State) -> Bytes {
     metadata.tls_client_certificate_bound_access_tokens = state.mutual_tls.is_some();
     metadata.mtls_endpoint_aliases = aliases(state);
     metadata.encode()
+}
+
+/// The second only where somebody is trusted to make such a grant.
+fn grants(registry: Option<&Registry>) -> Vec<String> {
+    let jwt_bearer =
+        registry.filter(|registry| jwt_bearer::is_offered(registry)).map(|_| grant_type::JWT_BEARER);
+    [grant_type::CLIENT_CREDENTIALS].into_iter().chain(jwt_bearer).map(str::to_owned).collect()
+}
+
+/// Whether a trust domain is registered, and active.
+fn takes_svids(registry: &Registry) -> bool {
+    let domain = |issuer: &&Arc<TrustedIssuer>| matches!(issuer.named, Named::TrustDomain(_));
+    registry.issuers().filter(domain).any(|issuer| issuer.status == Status::Active)
 }
 
 fn names(algorithms: &[Algorithm]) -> Vec<String> {

@@ -289,7 +289,7 @@ fn presented_as(presented: &Presented) -> &'static str {
     match presented.kind() {
         PresentedKind::SecretBasic(_) => auth_method::CLIENT_SECRET_BASIC,
         PresentedKind::SecretPost(_) => auth_method::CLIENT_SECRET_POST,
-        PresentedKind::Assertion { .. } => "assertion",
+        PresentedKind::Assertion { .. } | PresentedKind::Svid { .. } => "assertion",
         _ => "certificate",
     }
 }

@@ -11,6 +11,7 @@ use m2m_proto::client_auth::PresentedError;
 use m2m_proto::dpop::ProofError;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, ErrorCode, ErrorResponse, WireError};
 use m2m_proto::form::FormError;
+use m2m_proto::grant::AuthorizationGrantError;
 use m2m_proto::introspection::IntrospectionRequestError;
 use m2m_proto::names::header;
 use m2m_proto::revocation::RevocationRequestError;
@@ -18,6 +19,7 @@ use m2m_proto::token::TokenRequestError;
 
 use crate::admission::NotAdmitted;
 use crate::authenticate::AuthenticationError;
+use crate::federation::FederationError;
 use crate::limits::OverBudget;
 use crate::mint::SigningFailed;
 use crate::policy::Denied;
@@ -46,6 +48,10 @@ pub(crate) enum Refusal {
     #[error(transparent)]
     Authentication(#[from] AuthenticationError),
     #[error(transparent)]
+    Grant(#[from] AuthorizationGrantError),
+    #[error("{0}")]
+    AssertionGrant(Box<FederationError>),
+    #[error(transparent)]
     Proof(#[from] ProofError),
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -69,6 +75,8 @@ impl WireError for Refusal {
             Self::RevocationRequest(fact) => fact.code(),
             Self::Presented(fact) => fact.code(),
             Self::Proof(fact) => fact.code(),
+            Self::Grant(fact) => fact.code(),
+            Self::AssertionGrant(_) => ErrorCode::InvalidGrant,
             Self::OverBudget(_) => ErrorCode::SlowDown,
             Self::Authentication(AuthenticationError::KeysUnreachable | AuthenticationError::Busy) => {
                 ErrorCode::TemporarilyUnavailable
@@ -76,6 +84,7 @@ impl WireError for Refusal {
             Self::Authentication(_) => ErrorCode::InvalidClient,
             Self::Denied(denied) => denied_code(denied),
             Self::NotAdmitted(NotAdmitted::AssertionReplayed) => ErrorCode::InvalidClient,
+            Self::NotAdmitted(NotAdmitted::GrantReplayed) => ErrorCode::InvalidGrant,
             Self::NotAdmitted(NotAdmitted::ProofReplayed) => ErrorCode::InvalidDpopProof,
             Self::NotAdmitted(NotAdmitted::OverQuota { .. }) => ErrorCode::SlowDown,
             Self::NotAdmitted(NotAdmitted::Unavailable(_) | NotAdmitted::BeforeStart)
@@ -93,6 +102,12 @@ impl WireError for Refusal {
             Self::RevocationRequest(fact) => fact.description(),
             Self::Presented(fact) => fact.description(),
             Self::Proof(fact) => fact.description(),
+            Self::Grant(fact) => fact.description(),
+            // Which issuers are trusted, whom they may speak for and what else was wrong is not told.
+            Self::AssertionGrant(_) => AuthorizationGrantError::Issuer.description(),
+            Self::Authentication(AuthenticationError::External(_)) => {
+                Cow::Owned(AuthenticationError::Refused.to_string())
+            }
             // These say themselves no more than a stranger may know; see their modules.
             Self::Authentication(_) | Self::Denied(_) | Self::OverBudget(_) | Self::BodyTooSlow => {
                 Cow::Owned(self.to_string())
@@ -156,6 +171,18 @@ mod tests {
     use super::*;
     use m2m_proto::error::Endpoint::{Introspection, Revocation, Token};
 
+    fn stranger() -> FederationError {
+        FederationError::UnknownIssuer { found: "\"https://evil.example\"".to_owned() }
+    }
+
+    #[test]
+    fn a_stranger_learns_nothing_of_trusted_issuers() {
+        let told = Refusal::from(AuthenticationError::External(Box::new(stranger())));
+        assert_eq!(told.description(), Refusal::from(AuthenticationError::Refused).description());
+        let told = Refusal::AssertionGrant(Box::new(stranger())).description().into_owned();
+        assert!(!told.contains("evil"), "{told}");
+    }
+
     /// Every fact of this crate, with the endpoints where it can occur.
     fn facts() -> Vec<(Refusal, &'static [Endpoint])> {
         const ALL: &[Endpoint] = &[Token, Introspection, Revocation];
@@ -167,11 +194,15 @@ mod tests {
             (AuthenticationError::KeysUnreachable.into(), ALL),
             (AuthenticationError::Busy.into(), ALL),
             (NotAdmitted::AssertionReplayed.into(), ALL),
+            (NotAdmitted::GrantReplayed.into(), &[Token][..]),
             (NotAdmitted::ProofReplayed.into(), &[Token][..]),
             (NotAdmitted::Unavailable(None).into(), ALL),
             (NotAdmitted::BeforeStart.into(), ALL),
             (NotAdmitted::OverQuota { retry_after: SOON }.into(), &[Token, Revocation][..]),
             (AuthenticationError::Network.into(), ALL),
+            (AuthenticationError::External(Box::new(stranger())).into(), ALL),
+            (Refusal::AssertionGrant(Box::new(stranger())), &[Token][..]),
+            (AuthorizationGrantError::Missing.into(), &[Token][..]),
             (StoreError::Full("x").into(), ALL),
             (Refusal::KeyNotReady, &[Token][..]),
             (SigningFailed.into(), &[Token][..]),

@@ -4,6 +4,8 @@
 //! The order is the argument: pure checks, then one commit, then creation. A refusal before the
 //! commit leaves assertion and proof unused.
 
+pub(crate) mod jwt_bearer;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use m2m_proto::error::Endpoint;
 use m2m_proto::names::header;
 use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
+use m2m_proto::token::request::GrantKind;
 use m2m_proto::token::{IssuedToken, TokenRequest};
 
 use super::refusal::Refusal;
@@ -25,6 +28,7 @@ use super::{Incoming, Served};
 use crate::admission::{self, Admitted};
 use crate::audit::{Event, Record};
 use crate::config::ServerNonce;
+use crate::federation::ExternalToken;
 use crate::frequency::Counted;
 use crate::keys::Key;
 use crate::mint::{Minted, Tools, mint};
@@ -47,7 +51,10 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
     let form = incoming.form()?;
     let ask = TokenRequest::decode(&form)?;
     let registry = state.store.registry()?;
-    let client = super::authenticate(state, incoming, &form, &registry, now).await?;
+    let client = match ask.grant {
+        GrantKind::JwtBearer => jwt_bearer::authorize(state, incoming, &form, &registry, now).await?,
+        _ => super::authenticate(state, incoming, &form, &registry, now).await?,
+    };
     let proof = check_proof(state, incoming, now.wall)?.map(Box::new);
     let held = Held::new(proof.as_deref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
@@ -149,6 +156,7 @@ fn record(
         scope: Some(scope),
         expires_at: Some(minted.expires_at),
         address,
+        subject: caller.external().map(ExternalToken::told),
         ..Record::new(now.wall, Event::TokenIssued)
     }
 }

@@ -4,6 +4,7 @@
 //! APIs; what was revoked stays revoked; one signing key per algorithm at a time.
 //! Does not enforce: who may order the act (the admin API), nor that it is kept (the store).
 
+mod issuers;
 mod rehash;
 
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use m2m_proto::time::UnixTime;
 
 use super::api::MAX_LIFETIME;
 use super::{
-    Api, ApiIdentifier, Client, Credential, CredentialId, KeyRecord, MAX_CREDENTIALS, Registration, Registry,
-    Status,
+    Api, ApiIdentifier, Client, Credential, CredentialId, IssuerId, KeyRecord, MAX_CREDENTIALS, Registration,
+    Registry, Status, TrustedIssuer,
 };
 
 /// The version that an act was decided on; `None` acts on whatever there is.
@@ -57,6 +58,14 @@ pub enum Change {
     RollKeyNow(KeyRecord),
     /// Forgets signing keys that are retired by then.
     ForgetKeys(UnixTime),
+    /// Trusts an issuer.
+    CreateIssuer(TrustedIssuer),
+    /// Replaces what is registered of an issuer, but for its names, status and date of creation.
+    UpdateIssuer(TrustedIssuer, IfVersion),
+    /// Activates or disables an issuer.
+    SetIssuerStatus(IssuerId, Status),
+    /// Removes an issuer that no credential in use maps to.
+    DeleteIssuer(IssuerId, IfVersion),
 }
 
 /// Why a [`Change`] cannot be applied.
@@ -117,6 +126,24 @@ pub enum Conflict {
     /// Another signing key of the algorithm is active then.
     #[error("a signing key for {0} exists for that time")]
     KeyExists(String),
+    /// A credential in use stands for a workload of an issuer that would go.
+    #[error("the credential {credential} of {client} maps to {issuer}: revoke it first")]
+    Mapped {
+        /// The trusted issuer.
+        issuer: String,
+        /// The credential.
+        credential: CredentialId,
+        /// Whose it is.
+        client: String,
+    },
+    /// What is ordered of a trusted issuer or of a mapping to one cannot be.
+    #[error("{name}: {why}")]
+    Issuer {
+        /// The trusted issuer.
+        name: String,
+        /// What is wrong, and what to do.
+        why: &'static str,
+    },
     /// A mint quota of zero lets nothing pass: disable the client instead.
     #[error("a quota of 0 tokens for {0}: disable the client instead")]
     NoQuota(String),
@@ -134,6 +161,8 @@ pub enum Entity {
     Credential(CredentialId),
     /// A signing key, by `kid`.
     Key(String),
+    /// A trusted issuer.
+    Issuer(IssuerId),
     /// How many places of the status lists were given away.
     StatusIndexes,
 }
@@ -167,6 +196,10 @@ pub(super) fn apply(registry: &Registry, change: Change) -> Result<Applied, Conf
         Change::RollKey(key, retain) => next.roll_key(key, retain),
         Change::RollKeyNow(key) => next.roll_key_now(key),
         Change::ForgetKeys(now) => next.forget_keys(now),
+        Change::CreateIssuer(issuer) => next.create_issuer(issuer)?,
+        Change::UpdateIssuer(issuer, version) => next.update_issuer(issuer, version)?,
+        Change::SetIssuerStatus(id, status) => next.set_issuer_status(&id, status)?,
+        Change::DeleteIssuer(id, version) => next.delete_issuer(&id, version)?,
     }
     Ok(next)
 }
@@ -296,6 +329,7 @@ impl Applied {
         check_version(id.as_str(), self.registration(id)?.client().version, expected)?;
         if let Some(gone) = self.registry.clients.remove(id) {
             for credential in gone.credentials() {
+                self.registry.unmap(credential);
                 self.registry.credentials.remove(&credential.id);
                 self.touched.push(Entity::Credential(credential.id.clone()));
             }
@@ -319,6 +353,7 @@ impl Applied {
         if let Some(known) = registration.credentials.iter().find(same) {
             return Err(Conflict::Repeated(known.id.clone()));
         }
+        self.check_mapping(&credential)?;
         if registration.credentials.len() >= MAX_CREDENTIALS {
             self.forget_ended_credential(&client_id, credential.created_at)?;
         }
@@ -327,6 +362,7 @@ impl Applied {
         self.touch(Entity::StatusIndexes);
         self.touch(Entity::Credential(id.clone()));
         let credential = Credential { status_index, version: 1, client_id: client_id.clone(), ..credential };
+        self.registry.map(&credential);
         let registration = self.registry.registration_mut(&client_id).ok_or_else(|| unknown(&client_id))?;
         registration.credentials.reserve_exact(1); // one or two, for nearly every client
         registration.credentials.push(Arc::new(credential));
@@ -344,6 +380,7 @@ impl Applied {
         };
         let place = registration.credentials.iter().position(ended).ok_or_else(full)?;
         let gone = registration.credentials.remove(place);
+        self.registry.unmap(&gone);
         self.registry.credentials.remove(&gone.id);
         self.touch(Entity::Credential(gone.id.clone()));
         Ok(())

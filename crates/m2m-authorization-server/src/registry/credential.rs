@@ -16,6 +16,7 @@ use m2m_proto::uri::EndpointUri;
 
 use super::client::Status;
 use super::imported::{ImportedHash, SlowHash};
+use super::issuer::Federated;
 
 /// The name of a credential: made by the server, carried in `cred` of its tokens, not secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +107,8 @@ pub enum Proof {
     CertificateSubject(SubjectName),
     /// `self_signed_tls_client_auth`: exactly this certificate.
     Certificate(CertificateThumbprint),
+    /// The tokens of a trusted issuer about a workload: nothing is kept that could leak.
+    Federated(Federated),
 }
 
 /// An order for a credential.
@@ -227,6 +230,8 @@ pub enum Material {
     CertificateSubject(SubjectName),
     /// One certificate.
     Certificate(CertificateThumbprint),
+    /// A workload of a trusted issuer.
+    Federated(Arc<Federated>),
 }
 
 impl fmt::Debug for Material {
@@ -239,6 +244,7 @@ impl fmt::Debug for Material {
             Self::JwksUri(_) => "JwksUri",
             Self::CertificateSubject(_) => "CertificateSubject",
             Self::Certificate(_) => "Certificate",
+            Self::Federated(_) => "Federated",
         })
     }
 }
@@ -315,7 +321,8 @@ impl Credential {
         self.status != Status::Active || self.expires_at.is_some_and(|end| now >= end)
     }
 
-    /// The method it is for; secrets answer `client_secret_basic` unless pinned to the body.
+    /// The method it is for; secrets answer `client_secret_basic` unless pinned to the body, and the tokens of trusted
+    /// issuers `private_key_jwt`, as which they come.
     #[must_use]
     pub fn method(&self) -> ClientAuthMethod {
         match &self.material {
@@ -327,7 +334,9 @@ impl Credential {
                 ClientAuthMethod::ClientSecretBasic
             }
             Material::SealedSecret { .. } => ClientAuthMethod::ClientSecretJwt,
-            Material::PublicKeys(_) | Material::JwksUri(_) => ClientAuthMethod::PrivateKeyJwt,
+            Material::PublicKeys(_) | Material::JwksUri(_) | Material::Federated(_) => {
+                ClientAuthMethod::PrivateKeyJwt
+            }
             Material::CertificateSubject(_) => ClientAuthMethod::TlsClientAuth,
             Material::Certificate(_) => ClientAuthMethod::SelfSignedTlsClientAuth,
         }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod credential;
 pub mod grants;
 pub mod imported;
+pub mod issuer;
 pub mod key;
 pub(crate) mod secret;
 pub(crate) mod shards;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use m2m_proto::client_id::ClientId;
+use m2m_proto::time::UnixTime;
 
 pub use api::{Api, ApiIdentifier, ApiScope, SenderConstraint, TokenFormat};
 pub use change::{Applied, Change, Conflict, Entity, IfVersion};
@@ -27,10 +29,12 @@ pub use credential::{
 };
 pub use grants::{ApiGrant, Grants};
 pub use imported::{ImportedHash, SlowHash, SlowHashError};
+pub use issuer::{ExternalSubject, Federated, FetchFiles, IssuerId, IssuerKeys, Named, Reuse, TrustedIssuer};
 pub use key::KeyRecord;
 pub use secret::SECRET_PREFIX;
 
 use crate::frequency::Rates;
+use issuer::Mappings;
 use shards::Shards;
 
 /// At most so many credentials per client: 64. The oldest one that is revoked or expired makes room
@@ -91,6 +95,9 @@ pub struct Registry {
     /// Whose credential it is.
     credentials: Shards<CredentialId, ClientId>,
     keys: BTreeMap<String, Arc<KeyRecord>>,
+    issuers: BTreeMap<IssuerId, Arc<TrustedIssuer>>,
+    /// Which credentials stand for workloads of an issuer.
+    mappings: BTreeMap<IssuerId, Arc<Mappings>>,
     /// Places of the status lists given away so far.
     status_indexes: u64,
 }
@@ -107,6 +114,8 @@ pub enum Restored {
     Credential(Credential),
     /// A signing key.
     Key(KeyRecord),
+    /// A trusted issuer.
+    Issuer(TrustedIssuer),
     /// How many places of the status lists were given away.
     StatusIndexes(u64),
     /// Something that is gone.
@@ -165,6 +174,65 @@ impl Registry {
         self.keys.get(kid)
     }
 
+    /// Every trusted issuer, by id.
+    pub fn issuers(&self) -> impl Iterator<Item = &Arc<TrustedIssuer>> {
+        self.issuers.values()
+    }
+
+    /// The trusted issuer of that id.
+    #[must_use]
+    pub fn issuer(&self, id: &str) -> Option<&Arc<TrustedIssuer>> {
+        self.issuers.get(id)
+    }
+
+    /// Every credential that stands for a workload of an issuer, with its client.
+    pub fn mapped_to(&self, id: &IssuerId) -> impl Iterator<Item = (&Arc<Registration>, &Arc<Credential>)> {
+        let ids = self.mappings.get(id).into_iter().flat_map(|mappings| mappings.all());
+        ids.filter_map(|id| self.owned(id))
+    }
+
+    /// Those of them that may stand for a subject: patterns are among them, whether or not they match.
+    pub(crate) fn mapping_candidates<'r>(
+        &'r self,
+        id: &IssuerId,
+        subject: &str,
+    ) -> impl Iterator<Item = (&'r Arc<Registration>, &'r Arc<Credential>)> {
+        let ids = self.mappings.get(id).into_iter().flat_map(|mappings| mappings.candidates(subject));
+        ids.filter_map(|id| self.owned(id))
+    }
+
+    /// Whether a credential and its tokens are void at `now`: it has ended, or its issuer is not trusted any more.
+    #[must_use]
+    pub fn is_void(&self, credential: &Credential, now: UnixTime) -> bool {
+        let trusted = |mapping: &Federated| {
+            self.issuer(mapping.issuer.as_str()).is_some_and(|issuer| issuer.status == Status::Active)
+        };
+        let disowned = matches!(&credential.material, Material::Federated(mapping) if !trusted(mapping));
+        disowned || credential.has_ended(now)
+    }
+
+    fn owned(&self, id: &CredentialId) -> Option<(&Arc<Registration>, &Arc<Credential>)> {
+        let registration = self.clients.get(self.credentials.get(id)?)?;
+        Some((registration, registration.credential(id.as_str())?))
+    }
+
+    fn map(&mut self, credential: &Credential) {
+        if let Material::Federated(mapping) = &credential.material {
+            let mappings = self.mappings.entry(mapping.issuer.clone()).or_default();
+            Arc::make_mut(mappings).add(&credential.id, &mapping.subject);
+        }
+    }
+
+    fn unmap(&mut self, credential: &Credential) {
+        let Material::Federated(mapping) = &credential.material else { return };
+        let Some(mappings) = self.mappings.get_mut(&mapping.issuer) else { return };
+        let mappings = Arc::make_mut(mappings);
+        mappings.remove(&credential.id, &mapping.subject);
+        if mappings.is_empty() {
+            self.mappings.remove(&mapping.issuer);
+        }
+    }
+
     /// How many places of the status lists were given away: indexes below are or were somebody's.
     #[must_use]
     pub fn status_indexes(&self) -> u64 {
@@ -190,6 +258,9 @@ impl Registry {
             Restored::Key(key) => {
                 self.keys.insert(key.kid.clone(), Arc::new(key));
             }
+            Restored::Issuer(issuer) => {
+                self.issuers.insert(issuer.id.clone(), Arc::new(issuer));
+            }
             Restored::StatusIndexes(count) => self.status_indexes = self.status_indexes.max(count),
             Restored::Gone(entity) => self.forget(&entity),
         }
@@ -210,6 +281,9 @@ impl Registry {
         let Some(registration) = self.registration_mut(&credential.client_id) else { return };
         let (id, client_id) = (credential.id.clone(), registration.client.id.clone());
         let credential = Arc::new(Credential { client_id: client_id.clone(), ..credential });
+        // What it is made of never changes, so an older state of it is mapped alike.
+        self.map(&credential);
+        let Some(registration) = self.registration_mut(&client_id) else { return };
         match registration.credentials.iter_mut().find(|own| own.id == id) {
             Some(own) => *own = credential,
             None => {
@@ -228,10 +302,14 @@ impl Registry {
             }
             Entity::Client(id) => {
                 for credential in self.clients.remove(id).iter().flat_map(|gone| gone.credentials()) {
+                    self.unmap(credential);
                     self.credentials.remove(&credential.id);
                 }
             }
             Entity::Credential(id) => {
+                if let Some(gone) = self.credential(id).cloned() {
+                    self.unmap(&gone);
+                }
                 if let Some(client_id) = self.credentials.remove(id)
                     && let Some(registration) = self.registration_mut(&client_id)
                 {
@@ -240,6 +318,9 @@ impl Registry {
             }
             Entity::Key(kid) => {
                 self.keys.remove(kid);
+            }
+            Entity::Issuer(id) => {
+                self.issuers.remove(id);
             }
             Entity::StatusIndexes => {}
         }

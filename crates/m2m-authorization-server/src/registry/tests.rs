@@ -272,3 +272,119 @@ fn a_slow_hash_is_replaced_once() {
     assert!(untouched.touched.is_empty(), "a secret of this server has no slow hash");
     refused(Change::RehashCredential(id, [1; 32]), Conflict::Unknown("slow".to_owned()));
 }
+
+mod issuers {
+    use m2m_proto::spiffe::TrustDomain;
+
+    use super::*;
+
+    fn issuer(id: &str, named: &str) -> TrustedIssuer {
+        let named = Named::issuer(named).unwrap();
+        TrustedIssuer::new(IssuerId::parse(id).unwrap(), named, IssuerKeys::Discovery(FetchFiles::default()))
+    }
+
+    fn mapping(id: &str, issuer: &str, subject: &str) -> Credential {
+        let subject = match subject.contains('*') {
+            true => ExternalSubject::Matching(crate::federation::Pattern::parse(subject).unwrap()),
+            false => ExternalSubject::Exact(subject.to_owned()),
+        };
+        let federated = Federated::new(IssuerId::parse(issuer).unwrap(), subject);
+        Credential { material: Material::Federated(Arc::new(federated)), ..credential(id, "app") }
+    }
+
+    fn trusting() -> Registry {
+        after(&registry(), Change::CreateIssuer(issuer("one", "https://one.example")))
+    }
+
+    fn refuses(registry: &Registry, change: Change) -> Conflict {
+        registry.apply(change).map(|_| "applied").unwrap_err()
+    }
+
+    #[test]
+    fn an_issuer_is_registered_once_by_each_name() {
+        let registry = trusting();
+        let same_id = Change::CreateIssuer(issuer("one", "https://two.example"));
+        assert_eq!(refuses(&registry, same_id), Conflict::Exists("one".into()));
+        let same_name = Change::CreateIssuer(issuer("two", "https://one.example"));
+        assert!(matches!(refuses(&registry, same_name), Conflict::Exists(_)));
+        let renamed = Change::UpdateIssuer(issuer("one", "https://two.example"), None);
+        assert!(matches!(refuses(&registry, renamed), Conflict::Issuer { .. }));
+        let outdated = Change::UpdateIssuer(issuer("one", "https://one.example"), Some(7));
+        assert!(matches!(refuses(&registry, outdated), Conflict::Version { found: 1, .. }));
+        let revoked = Change::SetIssuerStatus(IssuerId::parse("one").unwrap(), Status::Revoked);
+        assert!(matches!(refuses(&registry, revoked), Conflict::Issuer { .. }));
+        let unknown = Change::DeleteIssuer(IssuerId::parse("nobody").unwrap(), None);
+        assert_eq!(refuses(&registry, unknown), Conflict::Unknown("nobody".into()));
+    }
+
+    #[test]
+    fn what_an_issuer_is_stays_within_its_limits() {
+        let check = |change: fn(TrustedIssuer) -> TrustedIssuer| {
+            let change = Change::CreateIssuer(change(issuer("two", "https://two.example")));
+            assert!(registry().apply(change).is_err());
+        };
+        check(|issuer| issuer.max_lifetime(Duration::ZERO));
+        check(|issuer| issuer.max_lifetime(Duration::from_secs(24 * 60 * 60 + 1)));
+        check(|issuer| issuer.audience(""));
+        check(|issuer| (0..17).fold(issuer, |issuer, number| issuer.audience(&format!("a{number}"))));
+        // What is no https URL cannot be discovered, and no trust domain can.
+        check(|issuer| TrustedIssuer {
+            named: Named::issuer("kubernetes/serviceaccount").unwrap(),
+            ..issuer
+        });
+        let domain = || Named::TrustDomain(TrustDomain::parse("prod.example").unwrap());
+        let spiffe = TrustedIssuer { named: domain(), ..issuer("two", "https://two.example") };
+        assert!(registry().apply(Change::CreateIssuer(spiffe)).is_err());
+    }
+
+    #[test]
+    fn a_mapping_needs_its_issuer_and_is_found_by_it() {
+        let one = IssuerId::parse("one").unwrap();
+        let orphan = refuses(&registry(), Change::CreateCredential(mapping("m1", "one", "workload")));
+        assert!(matches!(orphan, Conflict::Issuer { .. }));
+        let mapped =
+            [mapping("m1", "one", "workload"), mapping("m2", "one", "work/*"), mapping("m3", "one", "other")];
+        let registry = mapped
+            .into_iter()
+            .fold(trusting(), |registry, credential| after(&registry, Change::CreateCredential(credential)));
+        let candidates = |registry: &Registry, subject: &str| {
+            let found = registry.mapping_candidates(&one, subject);
+            found.map(|(_, credential)| credential.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(candidates(&registry, "workload"), ["m1", "m2"], "the exact one, and every pattern");
+        assert_eq!(candidates(&registry, "stranger"), ["m2"]);
+        let delete = || Change::DeleteIssuer(one.clone(), None);
+        assert!(matches!(refuses(&registry, delete()), Conflict::Mapped { .. }));
+        // Put back in any order, and twice, they are found alike.
+        let mut again = trusting();
+        for (_, credential) in registry.mapped_to(&one) {
+            again.restore(Restored::Credential(Credential::clone(credential)));
+            again.restore(Restored::Credential(Credential::clone(credential)));
+        }
+        assert_eq!(candidates(&again, "workload"), ["m1", "m2"]);
+        again.restore(Restored::Gone(Entity::Credential(CredentialId::parse("m1").unwrap())));
+        assert_eq!(candidates(&again, "workload"), ["m2"]);
+        again.restore(Restored::Gone(Entity::Client(client_id("app"))));
+        assert_eq!(again.mapped_to(&one).count(), 0);
+        let gone = after(&registry, Change::DeleteClient(client_id("app"), None));
+        assert_eq!(gone.mapped_to(&one).count(), 0);
+        assert!(after(&gone, delete()).issuer("one").is_none());
+    }
+
+    #[test]
+    fn a_mapping_is_void_while_its_issuer_is_switched_off() {
+        let registry = after(&trusting(), Change::CreateCredential(mapping("m1", "one", "workload")));
+        let id = || IssuerId::parse("one").unwrap();
+        let void = |registry: &Registry| {
+            let credential = registry.credential(&CredentialId::parse("m1").unwrap()).unwrap();
+            registry.is_void(credential, crate::fixture::NOW)
+        };
+        assert!(!void(&registry));
+        let off = after(&registry, Change::SetIssuerStatus(id(), Status::Disabled));
+        assert!(void(&off));
+        assert!(!void(&after(&off, Change::SetIssuerStatus(id(), Status::Active))));
+        let mut lost = registry.clone();
+        lost.restore(Restored::Gone(Entity::Issuer(id())));
+        assert!(void(&lost), "an issuer that is not there is not trusted");
+    }
+}

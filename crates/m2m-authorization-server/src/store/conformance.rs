@@ -13,7 +13,8 @@ use m2m_proto::time::UnixTime;
 use super::{Consumption, Store, StoreError, TokenRef, TokenStatus};
 use crate::audit::{Batch, Event, LastUse, Place, Query, Record};
 use crate::registry::{
-    ApiIdentifier, Change, Client, Conflict, Credential, CredentialId, Material, SecretUse, Status,
+    ApiIdentifier, Change, Client, Conflict, Credential, CredentialId, ExternalSubject, Federated,
+    FetchFiles, IssuerId, IssuerKeys, Material, Named, SecretUse, Status, TrustedIssuer,
 };
 use crate::replay::ReplayKey;
 
@@ -42,6 +43,7 @@ pub async fn run(make: &Make<'_>) {
     changes_are_seen_at_once_and_whole(&*make().await).await;
     of_many_changes_at_once_none_is_lost(make().await).await;
     tells_of_changes(&*make().await).await;
+    keeps_issuers_and_who_maps_to_them(&*make().await).await;
     records_are_found_by_every_condition(&*make().await).await;
     pages_lead_through_all_records_once(&*make().await).await;
     uses_and_scopes_are_remembered(&*make().await).await;
@@ -157,6 +159,34 @@ async fn tells_of_changes(store: &dyn Store) {
     assert_eq!(changes.has_changed().ok(), Some(true), "a revoked token is told");
     assert_eq!(store.revoked(at(10)), Ok(vec!["t".to_owned()]), "and is listed");
     assert_eq!(store.revoked(at(20)), Ok(Vec::new()), "until it expires");
+}
+
+async fn keeps_issuers_and_who_maps_to_them(store: &dyn Store) {
+    let Some(issuer) = IssuerId::parse("platform") else { panic!("an issuer id") };
+    let Some(named) = Named::issuer("https://platform.example") else { panic!("an issuer") };
+    let keys = IssuerKeys::Discovery(FetchFiles::default());
+    let create = Change::CreateIssuer(TrustedIssuer::new(issuer.clone(), named, keys));
+    assert!(store.change(create).await.is_ok(), "an issuer is trusted");
+    let create = Change::CreateClient(Client::new(client("app")));
+    assert!(store.change(create).await.is_ok(), "a client is created");
+    let subject = ExternalSubject::Exact("workload".to_owned());
+    let material = Material::Federated(Arc::new(Federated::new(issuer.clone(), subject)));
+    let credential = Credential::new(id("one"), client("app"), material, at(1));
+    assert!(store.change(Change::CreateCredential(credential)).await.is_ok(), "a mapping is created");
+    let mapped = || store.registry().map(|registry| registry.mapped_to(&issuer).count());
+    assert_eq!(mapped(), Ok(1), "and is found by its issuer");
+    let delete = || Change::DeleteIssuer(issuer.clone(), None);
+    let refused = store.change(delete()).await.err();
+    assert!(matches!(refused, Some(StoreError::Conflict(Conflict::Mapped { .. }))), "an issuer in use stays");
+    let disable = Change::SetIssuerStatus(issuer.clone(), Status::Disabled);
+    assert!(store.change(disable).await.is_ok(), "an issuer is switched off");
+    let status = store.registry().ok().and_then(|registry| Some(registry.issuer("platform")?.status));
+    assert_eq!(status, Some(Status::Disabled), "and is off in the next snapshot");
+    assert!(store.change(Change::DeleteClient(client("app"), None)).await.is_ok(), "the client goes");
+    assert_eq!(mapped(), Ok(0), "its mapping goes with it");
+    assert!(store.change(delete()).await.is_ok(), "then the issuer can go");
+    let gone = store.registry().map(|registry| registry.issuer("platform").is_none());
+    assert_eq!(gone, Ok(true), "and is gone");
 }
 
 fn id(text: &str) -> CredentialId {

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use m2m_authorization_server::Server;
 use m2m_authorization_server::registry::{Api, ApiIdentifier, Client, CredentialSpec, Proof, SecretUse};
+use m2m_authorization_server::{Server, TrustingHttp};
 use m2m_io::file::atomic_write;
+use m2m_io::{ReqwestHttp, RootedHttp};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::scope::{Scope, ScopeToken};
 use m2m_proto::secret::SecretString;
@@ -21,6 +22,7 @@ use super::settings;
 use super::sockets::Sockets;
 use crate::Surroundings;
 use crate::args::Serve;
+use crate::connect::http_failure;
 use crate::exit::{Exit, Failure};
 use crate::listen::Signals;
 use crate::quote;
@@ -47,6 +49,8 @@ pub(crate) async fn run(typed: &Serve, signals: Signals, around: &Surroundings) 
     let server = Server::builder(Issuer::parse(&issuer).map_err(wrong)?)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
+        .http(Arc::new(ReqwestHttp::builder().build().map_err(|error| http_failure(&error))?))
+        .trusting_http(trusting())
         .build()
         .map_err(wrong)?;
     server.prepare().await.map_err(wrong)?;
@@ -55,6 +59,11 @@ pub(crate) async fn run(typed: &Serve, signals: Signals, around: &Surroundings) 
     announce(typed, around, &issuer, &made)?;
     let ending = Ending { delay: Duration::ZERO, log: typed.log.unwrap_or_default() };
     running.until_stopped(signals, ending, around).await
+}
+
+/// For trusted issuers that have a certificate authority of their own.
+fn trusting() -> TrustingHttp {
+    TrustingHttp::new(|ca_file| Arc::new(RootedHttp::new(ca_file.to_path_buf(), ReqwestHttp::builder)))
 }
 
 async fn register(server: &Server) -> Result<Made, Failure> {

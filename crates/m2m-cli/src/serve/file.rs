@@ -71,6 +71,7 @@ impl Reader<'_> {
             "dpop_nonce" => into.dpop_nonce = self.switch(value, name)?,
             "status_ttl" => into.tuning.status_ttl = Some(self.parser.time(value, name)?),
             "shutdown_delay" => into.shutdown_delay = self.parser.time(value, name)?,
+            "issuer_files" => into.issuer_files = self.directories(value, name)?,
             "egress" => into.egress = self.parser.egress(value)?,
             other => return Err(Failure::internal(format!("nobody reads the key {other}"))),
         }
@@ -89,6 +90,12 @@ impl Reader<'_> {
 
     fn path(&self, value: Spanned<'_, '_>, name: &str) -> Result<PathBuf, Failure> {
         Ok(self.parser.directory().join(self.parser.string(value, name)?))
+    }
+
+    /// Relative to the file, as all paths in it.
+    fn directories(&self, value: Spanned<'_, '_>, name: &str) -> Result<Vec<PathBuf>, Failure> {
+        let list = self.parser.list(value, name)?;
+        Ok(list.into_iter().map(|path| self.parser.directory().join(path)).collect())
     }
 
     fn switch(&self, (at, value): Spanned<'_, '_>, name: &str) -> Result<bool, Failure> {

@@ -18,7 +18,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every key at the top of the file. `[egress] allow` is the one table.
-pub(crate) const KEYS: [Key; 23] = [
+pub(crate) const KEYS: [Key; 24] = [
     key("issuer", "listener", "who this server is: https://HOST"),
     key("listen", "127.0.0.1:8400", "where to listen"),
     key("database", "sqlite:m2m-server.db", "or postgres://…, or memory:"),
@@ -41,6 +41,7 @@ pub(crate) const KEYS: [Key; 23] = [
     key("dpop_nonce", "false", "DPoP proofs need a nonce of ours"),
     key("status_ttl", "30s", "how long a status list is kept"),
     key("shutdown_delay", "0s", "/readyz is 503 so long, then the end"),
+    key("issuer_files", "[]", "directories: files of issuers"),
     key("egress", "-", "a table, see below"),
 ];
 
@@ -63,6 +64,10 @@ that holds a password is one too: database = { file = \"/path\" }.
 
 trusted_proxies are addresses and networks: [\"10.0.0.5\", \"10.1.0.0/16\"]. Only
 their Forwarded, X-Forwarded-For and (client_cert_header) Client-Cert count.
+
+issuer_files are directories whose files trusted issuers may name: keys, root
+certificates, bearer tokens. Whoever administers the server can have a bearer
+file below them sent to any URL.
 
 [egress] allow = [\"10.0.0.0/8\"] lists origins and address ranges that may be
 called although nothing but a client's registration (jwks_uri) names them.";

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use axum::Router;
 use m2m_authorization_server::store::sql::{SqlOptions, SqlStore};
 use m2m_authorization_server::store::{ReplayScope, Store, StoreError};
-use m2m_authorization_server::{AuditMode, ErrorKind, MutualTls, Server, ServerBuilder, ServerNonce};
-use m2m_io::{Clock, EgressRules, ReqwestHttp};
+use m2m_authorization_server::{
+    AuditMode, ErrorKind, MutualTls, Server, ServerBuilder, ServerNonce, TrustingHttp,
+};
+use m2m_io::{Clock, EgressRules, ReqwestHttp, RootedHttp};
 use m2m_proto::secret::SecretBytes;
 use m2m_proto::uri::Issuer;
 
@@ -55,7 +57,11 @@ pub(crate) async fn open(
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
         .http(Arc::new(http(settings)?))
+        .trusting_http(trusting(settings)?)
         .dpop_nonce(if settings.dpop_nonce { ServerNonce::Required } else { ServerNonce::Off });
+    for directory in &settings.issuer_files {
+        builder = builder.issuer_files(around.directory.join(directory));
+    }
     if let Some(key) = sealing_key(settings, &database, around).await? {
         builder = builder.sealing_key(key);
     }
@@ -189,12 +195,27 @@ impl Opened {
 
 /// For what registrations point to (`jwks_uri`): public https, and what the operator allowed.
 fn http(settings: &Settings) -> Result<ReqwestHttp, Failure> {
+    ReqwestHttp::builder().egress(egress(settings)?).build().map_err(|error| http_failure(&error))
+}
+
+/// The same for trusted issuers that have a certificate authority of their own.
+fn trusting(settings: &Settings) -> Result<TrustingHttp, Failure> {
+    let egress = egress(settings)?;
+    Ok(TrustingHttp::new(move |ca_file| {
+        let egress = egress.clone();
+        Arc::new(RootedHttp::new(ca_file.to_path_buf(), move || {
+            ReqwestHttp::builder().egress(egress.clone())
+        }))
+    }))
+}
+
+fn egress(settings: &Settings) -> Result<EgressRules, Failure> {
     let mut egress = EgressRules::new();
     for rule in &settings.egress {
         egress =
             egress.allow(rule).map_err(|error| Failure::configuration(format!("egress.allow: {error}")))?;
     }
-    ReqwestHttp::builder().egress(egress).build().map_err(|error| http_failure(&error))
+    Ok(egress)
 }
 
 /// What the store says, as an end of the command.

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) log: LogFormat,
     pub(crate) dpop_nonce: bool,
     pub(crate) shutdown_delay: Duration,
+    /// Directories whose files trusted issuers may name.
+    pub(crate) issuer_files: Vec<PathBuf>,
     pub(crate) egress: Vec<String>,
     pub(crate) tuning: Tuning,
 }
@@ -121,6 +123,7 @@ impl Settings {
             log: stated.log.unwrap_or_default(),
             dpop_nonce: stated.dpop_nonce,
             shutdown_delay: stated.shutdown_delay,
+            issuer_files: stated.issuer_files,
             egress: stated.egress,
             tuning: stated.tuning,
         })

@@ -32,6 +32,7 @@ pub(crate) struct Stated {
     pub(crate) log: Option<LogFormat>,
     pub(crate) dpop_nonce: bool,
     pub(crate) shutdown_delay: Duration,
+    pub(crate) issuer_files: Vec<PathBuf>,
     pub(crate) egress: Vec<String>,
     pub(crate) tuning: Tuning,
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin};
 
-use super::{KeysError, KeysLocation, RemoteKeys};
-use crate::remote::RemoteError;
+use super::{KeysError, KeysForm, KeysLocation, RemoteKeys};
+use crate::remote::{Knobs, RemoteError};
 use crate::testing::{ScriptedHttp, StillClock, settle};
 use crate::{HttpError, Reach, RemoteMetadata};
 
@@ -257,4 +257,31 @@ async fn metadata_without_a_key_set_is_told() {
     http.answer(200, r#"{"issuer":"https://as.example","token_endpoint":"https://as.example/token"}"#);
     let error = keys.find(Some("ed"), Algorithm::EdDsa).await.unwrap_err();
     assert!(error.to_string().contains("jwks_uri"), "{error}");
+}
+
+// spec-test: SPIFFE-AS1
+#[tokio::test]
+async fn a_bundle_is_asked_for_as_often_as_it_says() {
+    let (http, clock) = (Arc::new(ScriptedHttp::default()), StillClock::new());
+    let url = EndpointUri::parse("https://spire.example/bundle").unwrap();
+    let location = KeysLocation::Url { url, reach: Reach::Registered };
+    let knobs = Knobs::default();
+    let keys =
+        RemoteKeys::of_form(KeysForm::SpiffeBundle, location, knobs, http.clone(), Arc::new(clock.clone()));
+    let signing = ED.replace("\"kid\"", "\"use\":\"jwt-svid\",\"kid\"");
+    let bundle = format!(r#"{{"keys":[{signing},{EC}],"spiffe_refresh_hint":60}}"#);
+    http.answer(200, bundle.clone());
+    assert_eq!(keys.find(Some("ed"), Algorithm::EdDsa).await.unwrap().key_id(), Some("ed"));
+    clock.advance(40);
+    assert!(keys.peek(Some("ed"), Algorithm::EdDsa).is_some());
+    settle().await;
+    assert_eq!(http.asked().len(), 1, "not yet");
+    http.answer(200, bundle);
+    clock.advance(30);
+    keys.find(Some("ed"), Algorithm::EdDsa).await.unwrap();
+    settle().await;
+    assert_eq!(http.asked().len(), 1, "without the hint it would be fresh for ten minutes");
+    // A key that the bundle has for something else.
+    http.answer(200, set(&[EC]));
+    assert!(keys.find(Some("ec"), Algorithm::Es256).await.is_err());
 }

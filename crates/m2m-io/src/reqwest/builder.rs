@@ -70,7 +70,7 @@ impl Default for ReqwestHttpBuilder {
 }
 
 /// The longest file of root certificates: all the public ones together are a quarter of this.
-const MAX_CA_BYTES: u64 = 1024 * 1024;
+pub(super) const MAX_CA_BYTES: u64 = 1024 * 1024;
 
 impl ReqwestHttpBuilder {
     /// Trusts the root certificates in this PEM text as well as the system's.

@@ -8,7 +8,7 @@
 //! 1. at most one `Authorization` header, of the scheme `Basic`
 //! 2. at most one of: that header, `client_secret`, `client_assertion`
 //! 3. `client_assertion` and `client_assertion_type` come together, and the
-//!    type is the JWT one
+//!    type is the JWT one or the one for JWT-SVIDs
 //! 4. the method's own form (see [`secret`], [`assertion`])
 //! 5. `client_id` in the form, where both appear, is the same client
 //! 6. without any of them: a client certificate and `client_id`
@@ -38,6 +38,7 @@ pub use secret::{BasicEncoding, BasicPair, ClientSecret, SecretPair};
 use crate::client_id::ClientId;
 use crate::form::Form;
 use crate::names::{assertion_type, header, param};
+use crate::workload_token::{UnverifiedWorkloadToken, WorkloadTokenError};
 use secret::SecretError;
 
 /// Why a request does not authenticate a client in a way that we understand.
@@ -71,6 +72,9 @@ pub enum PresentedError {
     /// The assertion is not well-formed.
     #[error("client_assertion is malformed: {0}")]
     Assertion(AssertionError),
+    /// The JWT-SVID is not well-formed.
+    #[error("client_assertion is malformed: {0}")]
+    Svid(WorkloadTokenError),
     /// `client_id` names another client than the credential.
     #[error("client_id is not the authenticated client")]
     ClientIdMismatch,
@@ -106,6 +110,13 @@ pub enum PresentedKind {
         client_id: ClientId,
         /// The assertion, read but not verified.
         assertion: Box<UnverifiedAssertion>,
+    },
+    /// A JWT-SVID (draft-ietf-oauth-spiffe-client-auth), which is never a client's own assertion.
+    Svid {
+        /// The form's `client_id`.
+        client_id: ClientId,
+        /// The token, read but not verified.
+        token: Box<UnverifiedWorkloadToken>,
     },
     /// `tls_client_auth` or `self_signed_tls_client_auth`.
     Certificate {
@@ -148,8 +159,11 @@ impl Presented {
         if let Some(secret) = secret {
             return post(client_id, secret);
         }
-        if let Some(assertion) = assertion {
-            return asserted(client_id, assertion);
+        if let Some((assertion, of_type)) = assertion {
+            return match of_type {
+                assertion_type::JWT_SPIFFE => svid(client_id, assertion),
+                _ => asserted(client_id, assertion),
+            };
         }
         match (client_id.map(parse_client_id).transpose()?, certificate) {
             (Some(client_id), Some(certificate)) => {
@@ -165,9 +179,9 @@ impl Presented {
         match &self.0 {
             PresentedKind::SecretBasic(pair) => pair.client_id(),
             PresentedKind::SecretPost(pair) => pair.client_id(),
-            PresentedKind::Assertion { client_id, .. } | PresentedKind::Certificate { client_id, .. } => {
-                client_id
-            }
+            PresentedKind::Assertion { client_id, .. }
+            | PresentedKind::Svid { client_id, .. }
+            | PresentedKind::Certificate { client_id, .. } => client_id,
         }
     }
 
@@ -184,11 +198,14 @@ fn sole_authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Prese
     if values.next().is_some() { Err(PresentedError::RepeatedHeader) } else { Ok(first) }
 }
 
+/// The assertion and its type.
 // spec: 7523-C1
-fn assertion_of<'f>(form: &'f Form<'_>) -> Result<Option<&'f str>, PresentedError> {
+fn assertion_of<'f>(form: &'f Form<'_>) -> Result<Option<(&'f str, &'f str)>, PresentedError> {
     match (form.get(param::CLIENT_ASSERTION), form.get(param::CLIENT_ASSERTION_TYPE)) {
         (None, None) => Ok(None),
-        (Some(assertion), Some(assertion_type::JWT_BEARER)) => Ok(Some(assertion)),
+        (Some(assertion), Some(of_type @ (assertion_type::JWT_BEARER | assertion_type::JWT_SPIFFE))) => {
+            Ok(Some((assertion, of_type)))
+        }
         (Some(_), Some(_)) => Err(PresentedError::AssertionTypeUnknown),
         _ => Err(PresentedError::AssertionIncomplete),
     }
@@ -219,6 +236,13 @@ fn asserted(client_id: Option<&str>, text: &str) -> Result<Presented, PresentedE
         (None, None) => return Err(PresentedError::ClientIdMissing),
     };
     Ok(Presented(PresentedKind::Assertion { client_id, assertion: Box::new(assertion) }))
+}
+
+// spec: SPIFFE-C1
+fn svid(client_id: Option<&str>, text: &str) -> Result<Presented, PresentedError> {
+    let client_id = parse_client_id(client_id.ok_or(PresentedError::ClientIdMissing)?)?;
+    let token = UnverifiedWorkloadToken::parse(text).map_err(PresentedError::Svid)?;
+    Ok(Presented(PresentedKind::Svid { client_id, token: Box::new(token) }))
 }
 
 fn parse_client_id(text: &str) -> Result<ClientId, PresentedError> {

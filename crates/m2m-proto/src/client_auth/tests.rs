@@ -79,6 +79,7 @@ fn each_method_alone() {
                 assert_eq!(found.thumbprint(), certificate().thumbprint());
                 "certificate"
             }
+            PresentedKind::Svid { .. } => "svid",
         };
         assert_eq!((found, presented.client_id().as_str()), (name, "billing"));
         assert!(!format!("{presented:?}").contains("s3cret"));
@@ -171,4 +172,20 @@ fn client_id_must_be_the_same_and_well_formed() {
         let request = Request { authorization: &[header], form: &[], certificate: false };
         check(&request, &PresentedError::Basic(expect));
     }
+}
+
+// spec-test: SPIFFE-C1
+#[test]
+fn a_svid_comes_with_a_client_id_and_needs_no_issuer() {
+    const SPIFFE: (&str, &str) = ("client_assertion_type", assertion_type::JWT_SPIFFE);
+    let svid = assertion(&json!({"sub": "spiffe://prod.example/api"}));
+    let presented = form(&[SPIFFE, ("client_assertion", &svid), ("client_id", "billing")]).present().unwrap();
+    assert_eq!(presented.client_id().as_str(), "billing");
+    assert!(matches!(presented.kind(), PresentedKind::Svid { .. }), "never a client's own assertion");
+    let check = |request: Request<'_>, refused: &PresentedError| {
+        assert_eq!(request.present().err().as_ref(), Some(refused));
+    };
+    check(form(&[SPIFFE, ("client_assertion", &svid)]), &PresentedError::ClientIdMissing);
+    check(form(&[SPIFFE, ("client_id", "billing")]), &PresentedError::AssertionIncomplete);
+    check(basic(&[SPIFFE, ("client_assertion", &svid)]), &PresentedError::SeveralMethods);
 }

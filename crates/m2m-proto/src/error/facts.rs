@@ -96,7 +96,7 @@ facts! {
         Self::ClientIdMismatch => InvalidRequest, "client_id is not the authenticated client";
         Self::AssertionIncomplete => InvalidRequest, "client_assertion and client_assertion_type belong together";
         Self::AssertionTypeUnknown => InvalidClient, "client_assertion_type is not supported";
-        Self::Assertion(_) => InvalidClient, "client_assertion is malformed";
+        Self::Assertion(_) | Self::Svid(_) => InvalidClient, "client_assertion is malformed";
         Self::Basic(_) => InvalidClient, "the Authorization header holds no usable Basic credentials";
         Self::Post(_) => InvalidClient, "client authentication failed";
         Self::Unauthenticated => InvalidClient, "the client did not authenticate";

@@ -20,6 +20,9 @@
 //! [`VerifiedGrant::expires_at`] plus the skew. The age of `iat`: `exp` bounds what
 //! is left, and platforms move `iat` at will.
 //!
+//! Tokens of platforms, whose audience and life are set for each issuer, are
+//! [`crate::workload_token`].
+//!
 //! A builder may leave out `sub`, which some servers take for a delegation, and
 //! `jti`. Limits: 16 KiB; [`MAX_TRIED_KEYS`] keys are tried at most.
 

@@ -79,6 +79,11 @@ impl JwkSet {
         let Some(Value::Array(keys)) = object.get(names::KEYS) else {
             return Err(JwkSetError::NotASet);
         };
+        Self::from_values(keys)
+    }
+
+    /// As [`JwkSet::decode`], of keys out of a document that was read already.
+    pub(crate) fn from_values(keys: &[Value]) -> Result<Self, JwkSetError> {
         if keys.len() > MAX_KEYS {
             return Err(JwkSetError::TooMany { keys: keys.len() });
         }

@@ -5,6 +5,8 @@ mod crash;
 #[cfg(feature = "roles")]
 mod demo_fails;
 mod doctor;
+#[cfg(feature = "roles")]
+mod federation;
 #[cfg(unix)]
 mod gateway_opaque;
 mod gateway_peers;

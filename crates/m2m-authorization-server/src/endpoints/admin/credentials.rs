@@ -11,11 +11,13 @@ use m2m_proto::jose::JwkSet;
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
 use m2m_proto::uri::EndpointUri;
+use m2m_proto::workload_token::MAX_SUBJECT_BYTES;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Json, Reader, Writer};
 use super::clients;
+use super::issuers::{self, WireCondition};
 use super::material::{GivenSecret, ShownMaterial, imported};
 use super::page::{Asked, Page};
 use super::problem::Problem;
@@ -23,9 +25,10 @@ use super::wire::{WireEffective, named, text};
 use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
 use crate::admin::{Removal, Rotation};
+use crate::federation::Pattern;
 use crate::registry::{
-    AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof,
-    Registry, SecretUse,
+    AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
+    Federated, IssuerId, Material, Proof, Registry, SecretUse,
 };
 use crate::store::Usage;
 
@@ -54,6 +57,9 @@ pub(crate) struct Order {
     secret_use: Option<String>,
     client_secret: Option<GivenSecret>,
     secret_hash: Option<GivenSecret>,
+    issuer: Option<String>,
+    external_subject: Option<String>,
+    conditions: Option<Vec<WireCondition>>,
     expires_in: Option<u64>,
     not_before: Option<u64>,
     #[serde(default)]
@@ -107,6 +113,12 @@ struct Shown {
     method: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditions: Option<Vec<WireCondition>>,
     created_at: u64,
     not_before: u64,
     expires_at: Option<u64>,
@@ -128,6 +140,7 @@ struct Shown {
 fn method(credential: &Credential) -> &'static str {
     match credential.material {
         Material::SecretHash { .. } | Material::ImportedSecret { .. } => "client_secret",
+        Material::Federated(_) => "federated",
         _ => credential.method().as_str(),
     }
 }
@@ -144,7 +157,14 @@ impl Shown {
         let removal = Removal::of(credential, successor.map(AsRef::as_ref), usage, life, now);
         let last = usage.credentials.get(&credential.id);
         let name = |id: &CredentialId| id.as_str().to_owned();
+        let mapping = match &credential.material {
+            Material::Federated(mapping) => Some(mapping),
+            _ => None,
+        };
         Self {
+            issuer: mapping.map(|mapping| mapping.issuer.to_string()),
+            external_subject: mapping.map(|mapping| mapping.subject.as_str().to_owned()),
+            conditions: mapping.map(|mapping| mapping.conditions.iter().map(WireCondition::of).collect()),
             id: name(&credential.id),
             client_id: credential.client_id.as_str().to_owned(),
             label: credential.label.clone(),
@@ -335,6 +355,9 @@ impl Order {
             ("subject_email", self.subject_email.is_some()),
             ("certificate", self.certificate.is_some()),
             ("secret_use", self.secret_use.is_some()),
+            ("issuer", self.issuer.is_some()),
+            ("external_subject", self.external_subject.is_some()),
+            ("conditions", self.conditions.is_some()),
         ];
         let imported = self.client_secret.is_some() || self.secret_hash.is_some();
         let given = given.into_iter().chain([("imported", imported)]);
@@ -371,6 +394,10 @@ fn proof(order: &Order) -> Result<Proof, Problem> {
         ("self_signed_tls_client_auth", ["certificate"]) => {
             certificate(order.certificate.as_deref().unwrap_or_default()).map(Proof::Certificate)
         }
+        ("federated", ["issuer", "external_subject"] | ["issuer", "external_subject", "conditions"]) => {
+            federated(order).map(Proof::Federated)
+        }
+        ("federated", _) => Err(wants("issuer and external_subject, and conditions if there are any")),
         ("client_secret", _) => Err(wants("nothing, or secret_use, client_secret or secret_hash")),
         ("client_secret_jwt", _) => Err(wants("nothing")),
         ("private_key_jwt", _) => Err(wants("either jwks or jwks_uri, and nothing else")),
@@ -380,10 +407,28 @@ fn proof(order: &Order) -> Result<Proof, Problem> {
             Err(Problem::invalid("method client_secret is for both; secret_use pins it to one"))
         }
         (other, _) => {
-            let known = "client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth";
+            let known = "client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, federated";
             Err(Problem::invalid(format!("method {other:?} is none of {known}")))
         }
     }
+}
+
+/// Which workload: a `*` makes a pattern of the subject, which no platform has in a name.
+fn federated(order: &Order) -> Result<Federated, Problem> {
+    let issuer = order.issuer.as_deref().unwrap_or_default();
+    let issuer = IssuerId::parse(issuer)
+        .ok_or_else(|| Problem::invalid(format!("issuer: there is no trusted issuer {issuer:?}")))?;
+    let text = order.external_subject.clone().unwrap_or_default();
+    let wrong = |why: &dyn std::fmt::Display| Problem::invalid(format!("external_subject: {why}"));
+    let subject = if text.contains('*') {
+        ExternalSubject::Matching(Pattern::parse(&text).map_err(|error| wrong(&error))?)
+    } else if (1..=MAX_SUBJECT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control) {
+        ExternalSubject::Exact(text)
+    } else {
+        return Err(wrong(&"it has 1 to 2048 bytes without control characters"));
+    };
+    let conditions = issuers::conditions(order.conditions.clone().unwrap_or_default())?;
+    Ok(conditions.into_iter().fold(Federated::new(issuer, subject), Federated::condition))
 }
 
 fn subject(order: &Order) -> Result<SubjectName, Problem> {
@@ -402,7 +447,7 @@ fn subject(order: &Order) -> Result<SubjectName, Problem> {
     SubjectName::parse(kind, value).map_err(|error| Problem::invalid(format!("subject {value:?}: {error}")))
 }
 
-fn key_set(jwks: &Value) -> Result<JwkSet, Problem> {
+pub(super) fn key_set(jwks: &Value) -> Result<JwkSet, Problem> {
     let set = JwkSet::decode(jwks.to_string().as_bytes())
         .map_err(|error| Problem::invalid(format!("jwks: {error}")))?;
     if let Some((position, reason)) = set.skipped().first() {

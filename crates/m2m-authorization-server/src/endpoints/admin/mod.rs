@@ -11,6 +11,7 @@ mod audit;
 mod caller;
 mod clients;
 mod credentials;
+mod issuers;
 mod keys;
 mod material;
 mod page;
@@ -57,6 +58,11 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<State>>)> {
         ("/credentials/{id}", get(credentials::show)),
         ("/credentials/{id}/rotate", post(credentials::rotate)),
         ("/credentials/{id}/revoke", post(credentials::revoke)),
+        ("/issuers", get(issuers::list).post(issuers::create)),
+        ("/issuers/explain", post(issuers::explain)),
+        ("/issuers/{id}", get(issuers::show).patch(issuers::update).delete(issuers::delete)),
+        ("/issuers/{id}/disable", post(issuers::disable)),
+        ("/issuers/{id}/enable", post(issuers::enable)),
         ("/tokens", get(tokens::list)),
         ("/tokens/{jti}/revoke", post(tokens::revoke)),
         ("/keys", get(keys::list)),

@@ -1,6 +1,7 @@
 //! The admin API through the router, with tokens that the same server issued.
 
 mod imported;
+mod issuers;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode};

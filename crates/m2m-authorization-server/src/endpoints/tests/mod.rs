@@ -4,6 +4,7 @@ mod assertions;
 mod certificates;
 mod documents;
 mod dpop;
+mod federation;
 mod imported;
 mod limits;
 mod offline;

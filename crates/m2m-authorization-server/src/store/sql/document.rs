@@ -4,6 +4,7 @@
 //! Enforces: what is read back is what was stored, or the store cannot be read.
 
 mod credential;
+mod issuer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys::rotation::KeyDates;
 use crate::registry::{
-    Api, ApiGrant, ApiIdentifier, ApiScope, Client, CredentialId, Entity, KeyRecord, Registry, Restored,
-    SenderConstraint, Status, TokenFormat,
+    Api, ApiGrant, ApiIdentifier, ApiScope, Client, CredentialId, Entity, IssuerId, KeyRecord, Registry,
+    Restored, SenderConstraint, Status, TokenFormat,
 };
 use crate::store::StoreError;
 
@@ -35,6 +36,7 @@ const API: &str = "api";
 const CLIENT: &str = "client";
 pub(super) const CREDENTIAL: &str = "credential";
 const KEY: &str = "key";
+const ISSUER: &str = "trusted_issuer";
 const STATUS_INDEXES: &str = "status_indexes";
 
 impl Row {
@@ -53,6 +55,10 @@ impl Row {
                 (CREDENTIAL, id.as_str(), found.map(|found| text(&credential::Stored::of(found))))
             }
             Entity::Key(kid) => (KEY, kid.as_str(), registry.key(kid).map(|key| text(&StoredKey::of(key)))),
+            Entity::Issuer(id) => {
+                let found = registry.issuer(id.as_str());
+                (ISSUER, id.as_str(), found.map(|found| text(&issuer::Stored::of(found))))
+            }
             Entity::StatusIndexes => (STATUS_INDEXES, "", Some(text(&registry.status_indexes()))),
         };
         let document = document.transpose()?.unwrap_or_default();
@@ -70,6 +76,7 @@ pub(super) fn restore(kind: &str, id: &str, document: &str) -> Result<Restored, 
         (API, true) => ApiIdentifier::parse(id).ok().map(|id| Restored::Gone(Entity::Api(id))),
         (CLIENT, true) => ClientId::parse(id).ok().map(|id| Restored::Gone(Entity::Client(id))),
         (CREDENTIAL, true) => CredentialId::parse(id).map(|id| Restored::Gone(Entity::Credential(id))),
+        (ISSUER, true) => IssuerId::parse(id).map(|id| Restored::Gone(Entity::Issuer(id))),
         (KEY, true) => Some(Restored::Gone(Entity::Key(id.to_owned()))),
         (API, false) => read::<StoredApi>(document).and_then(StoredApi::restore).map(Restored::Api),
         (CLIENT, false) => {
@@ -79,6 +86,9 @@ pub(super) fn restore(kind: &str, id: &str, document: &str) -> Result<Restored, 
             .and_then(credential::Stored::restore)
             .map(Restored::Credential),
         (KEY, false) => read::<StoredKey>(document).and_then(|key| key.restore(id)).map(Restored::Key),
+        (ISSUER, false) => {
+            read::<issuer::Stored>(document).and_then(issuer::Stored::restore).map(Restored::Issuer)
+        }
         (STATUS_INDEXES, false) => read::<u64>(document).map(Restored::StatusIndexes),
         _ => None,
     };

@@ -53,6 +53,8 @@ pub enum CredentialMethod {
     TlsClientAuth,
     /// One certificate
     SelfSignedTlsClientAuth,
+    /// A token of a trusted issuer
+    Federated,
 }
 
 /// Where a secret may be sent.
@@ -92,8 +94,22 @@ pub struct MaterialFlags {
     #[arg(long, value_name = "IP", help_heading = MATERIAL, group = "material")]
     pub subject_ip: Option<String>,
     /// Or an email address in it
-    #[arg(long, value_name = "EMAIL", help_heading = MATERIAL, group = "material")]
+    #[arg(long, value_name = "EMAIL", help_heading = MATERIAL, group = "material", hide_short_help = true)]
     pub subject_email: Option<String>,
+}
+
+/// Which workload a federated credential stands for.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WorkloadFlags {
+    /// The trusted issuer of its tokens: m2m admin issuer list
+    #[arg(long, value_name = "ID", help_heading = MATERIAL, group = "material", requires = "external_subject")]
+    pub issuer: Option<String>,
+    /// sub of its tokens, or a pattern with * and **
+    #[arg(long, value_name = "SUBJECT", help_heading = MATERIAL, requires = "issuer")]
+    pub external_subject: Option<String>,
+    /// What its tokens must fulfil besides, as for m2m admin issuer create
+    #[arg(long, value_name = "CONDITION", help_heading = MATERIAL, requires = "issuer")]
+    pub condition: Vec<String>,
 }
 
 /// `m2m admin credential create`
@@ -103,6 +119,8 @@ Examples:
   m2m admin credential create billing --label eu-1 > eu-1.secret
   m2m admin credential create billing --label eu-2 \\
       --public-key-file eu-2.jwks.json --expires-in 90d
+  m2m admin credential create billing --label ci --issuer github \\
+      --external-subject 'repo:acme/billing:ref:refs/heads/main'
 
 The secret is shown once and cannot be read again; on a pipe it stands alone on
 standard output. Of a key only the public half is taken: m2m keygen makes both.")]
@@ -115,13 +133,16 @@ pub struct CredentialCreate {
     pub label: String,
     /// How it proves who it is
     ///
-    /// client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth. Default:
-    /// what the flags below lead to, else client_secret.
+    /// client_secret, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth, federated.
+    /// Default: what the flags below lead to, else client_secret.
     #[arg(long, value_name = "METHOD", hide_possible_values = true)]
     pub method: Option<CredentialMethod>,
     /// What it proves itself with.
     #[command(flatten)]
     pub material: MaterialFlags,
+    /// Which workload of a trusted issuer.
+    #[command(flatten)]
+    pub workload: WorkloadFlags,
     /// How long it is valid: 90d; default: until it is revoked
     #[arg(long, value_name = "TIME")]
     pub expires_in: Option<String>,
@@ -135,7 +156,7 @@ pub struct CredentialCreate {
     #[arg(long)]
     pub accept_token_endpoint_audience: bool,
     /// Its assertions may come without typ
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub accept_untyped_assertion: bool,
     /// Make one only, however often this is repeated
     #[arg(long, value_name = "KEY")]
@@ -175,6 +196,7 @@ impl CredentialMethod {
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::TlsClientAuth => "tls_client_auth",
             Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            Self::Federated => "federated",
         }
     }
 }

@@ -4,6 +4,7 @@ mod api;
 mod client;
 mod credential;
 mod estate;
+mod issuer;
 mod operate;
 
 use clap::{Args, Subcommand};
@@ -12,9 +13,10 @@ pub use api::{AdminApi, ApiCommand, ApiCreate, ApiFields, ApiUpdate, Constraint,
 pub use client::{AdminClient, ClientCommand, ClientCreate, ClientFields, ClientUpdate};
 pub use credential::{
     AdminCredential, CredentialCommand, CredentialCreate, CredentialMethod, CredentialOwner,
-    CredentialRotate, CredentialSecretUse, MaterialFlags,
+    CredentialRotate, CredentialSecretUse, MaterialFlags, WorkloadFlags,
 };
 pub use estate::{Apply, Import, ImportSource, Imported};
+pub use issuer::{AdminIssuer, IssuerCommand, IssuerCreate, IssuerExplain};
 pub use operate::{
     AdminInit, AdminKey, AdminToken, Audit, KeyCommand, KeyRoll, TokenCommand, TokenList, TokenRevoke,
 };
@@ -50,6 +52,8 @@ pub enum AdminCommand {
     Client(AdminClient),
     /// Credentials: how each instance of a client proves who it is
     Credential(AdminCredential),
+    /// Trusted issuers: platforms whose tokens stand for clients
+    Issuer(AdminIssuer),
     /// Live tokens
     Token(AdminToken),
     /// Signing keys

@@ -12,10 +12,10 @@ use super::http::{Answer, Call, Caller, object_path};
 use super::shown::{self, text, when};
 use super::table::Table;
 use super::typed::Members;
-use super::{confirm, material, moment};
+use super::{condition, confirm, material, moment};
 use crate::Surroundings;
 use crate::args::admin::{
-    CredentialCommand, CredentialCreate, CredentialMethod, CredentialRotate, MaterialFlags,
+    CredentialCommand, CredentialCreate, CredentialMethod, CredentialRotate, MaterialFlags, WorkloadFlags,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::{Reader, Stream};
@@ -30,6 +30,9 @@ const ORDER: &[&str] = &[
     "label",
     "method",
     SECRET,
+    "issuer",
+    "external_subject",
+    "conditions",
     "status",
     "not_before",
     "expires_at",
@@ -172,6 +175,7 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
     members.insert("label".to_owned(), Value::from(typed.label.as_str()));
     members.insert("method".to_owned(), Value::from(method.as_str()));
     put_material(&mut members, &typed.material)?;
+    put_workload(&mut members, &typed.workload)?;
     put_life(&mut members, typed.expires_in.as_deref())?;
     if let Some(time) = &typed.not_before {
         members.insert("not_before".to_owned(), Value::from(moment::at("--not-before", time)?));
@@ -188,6 +192,18 @@ fn ordered(typed: &CredentialCreate) -> Result<Members, Failure> {
         }
     }
     Ok(members)
+}
+
+fn put_workload(members: &mut Members, typed: &WorkloadFlags) -> Result<(), Failure> {
+    for (name, text) in [("issuer", &typed.issuer), ("external_subject", &typed.external_subject)] {
+        if let Some(text) = text {
+            members.insert(name.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    if !typed.condition.is_empty() {
+        members.insert("conditions".to_owned(), condition::all(&typed.condition)?);
+    }
+    Ok(())
 }
 
 fn put_life(members: &mut Members, span: Option<&str>) -> Result<(), Failure> {
@@ -234,6 +250,8 @@ fn method(typed: &CredentialCreate) -> Result<CredentialMethod, Failure> {
         Some(M::PrivateKeyJwt)
     } else if material.certificate_file.is_some() {
         Some(M::SelfSignedTlsClientAuth)
+    } else if typed.workload.issuer.is_some() {
+        Some(M::Federated)
     } else {
         names.iter().any(|name| name.is_some()).then_some(M::TlsClientAuth)
     };
@@ -242,6 +260,7 @@ fn method(typed: &CredentialCreate) -> Result<CredentialMethod, Failure> {
         M::PrivateKeyJwt => Some("--public-key-file FILE or --jwks-url URL"),
         M::TlsClientAuth => Some("--subject DN, --subject-dns NAME or another name of the certificate"),
         M::SelfSignedTlsClientAuth => Some("--certificate-file FILE"),
+        M::Federated => Some("--issuer ID --external-subject SUBJECT"),
     };
     match (typed.method, led_to) {
         (None, led_to) => Ok(led_to.unwrap_or(M::ClientSecret)),

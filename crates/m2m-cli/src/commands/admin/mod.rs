@@ -7,12 +7,14 @@ mod api;
 mod apply;
 mod audit;
 mod client;
+mod condition;
 mod confirm;
 mod credential;
 mod estate;
 mod http;
 mod import;
 mod init;
+mod issuer;
 mod key;
 mod material;
 mod moment;
@@ -31,6 +33,7 @@ pub(crate) async fn run(typed: &Admin, around: &Surroundings) -> Result<Exit, Fa
         AdminCommand::Api(typed) => api::run(&typed.command, around).await,
         AdminCommand::Client(typed) => client::run(&typed.command, around).await,
         AdminCommand::Credential(typed) => credential::run(&typed.command, around).await,
+        AdminCommand::Issuer(typed) => issuer::run(&typed.command, around).await,
         AdminCommand::Token(typed) => token::run(&typed.command, around).await,
         AdminCommand::Key(typed) => key::run(&typed.command, around).await,
         AdminCommand::Audit(typed) => audit::run(typed, around).await,

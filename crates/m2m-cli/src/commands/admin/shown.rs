@@ -6,6 +6,7 @@
 use m2m_proto::time::UnixTime;
 use serde_json::{Map, Value};
 
+use super::condition;
 use super::moment::{relative, rfc3339, span};
 use super::table::NOTHING;
 use crate::Surroundings;
@@ -57,12 +58,13 @@ fn words(name: &str, value: &Value, now: UnixTime) -> Vec<String> {
         ("scopes", Value::Array(list)) => several(list, scope),
         ("grants", Value::Array(list)) => several(list, grant),
         ("unused_scopes", Value::Array(list)) => several(list, grant),
+        ("conditions", Value::Array(list)) => several(list, condition::written),
         (_, Value::Array(list)) => one(joined(list)),
         (_, Value::Bool(yes)) => one((if *yes { "yes" } else { "no" }).to_owned()),
         (_, Value::String(text)) => one(text.clone()),
         (_, Value::Number(number)) => one(match number.as_u64() {
             Some(at) if is_moment(name) => moment(at, now),
-            Some(seconds) if matches!(name, "lifetime" | "lifetime_cap") => lasting(seconds),
+            Some(seconds) if matches!(name, "lifetime" | "lifetime_cap" | "max_lifetime") => lasting(seconds),
             Some(count) if name == "mint_quota" => format!("{count} a minute"),
             _ => number.to_string(),
         }),

@@ -36,6 +36,7 @@ snapshot_max_age = "1h"
 dpop_nonce = true
 status_ttl = 30
 shutdown_delay = "5s"
+issuer_files = ["issuers", "/var/run/secrets/kubernetes.io/serviceaccount"]
 
 [egress]
 allow = ["10.0.0.0/8"]
@@ -63,6 +64,8 @@ fn every_key_is_read() {
     assert_eq!(times, [90 * 86_400, 10, 3600].map(|seconds| Some(Duration::from_secs(seconds))));
     assert_eq!(stated.tuning.status_ttl, Some(Duration::from_secs(30)));
     assert_eq!(stated.shutdown_delay, Duration::from_secs(5));
+    let cluster = PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount");
+    assert_eq!(stated.issuer_files, [PathBuf::from("/etc/m2m/issuers"), cluster]);
     assert_eq!(stated.egress, ["10.0.0.0/8"]);
     for key in KEYS {
         assert!(WHOLE.contains(&format!("\n{} = ", key.name)) || key.name == "egress", "{}", key.name);

@@ -6,7 +6,7 @@ use axum::routing::get as on_get;
 use bytes::Bytes;
 use http::{Request, Version};
 use m2m_io::reqwest::ReqwestHttpBuilder;
-use m2m_io::{EgressRules, HttpClient as _, HttpError, Limits, Reach, ReqwestHttp};
+use m2m_io::{EgressRules, HttpClient, HttpError, Limits, Reach, ReqwestHttp, RootedHttp};
 use m2m_proto::client_auth::mutual_tls::PeerCertificate;
 use m2m_proto::uri::Origin;
 use m2m_testkit::certificates::{Authority, Flaw, Identity};
@@ -35,7 +35,7 @@ fn showing(authority: &Authority, identity: &Identity) -> ReqwestHttp {
     builder.unwrap().build().unwrap()
 }
 
-async fn body(http: &ReqwestHttp, server: &TlsServer) -> Result<String, HttpError> {
+async fn body(http: &dyn HttpClient, server: &TlsServer) -> Result<String, HttpError> {
     get(http, &server.url("/"))
         .await
         .map(|response| String::from_utf8(response.into_body().to_vec()).unwrap())
@@ -146,4 +146,22 @@ async fn the_streaming_client_has_the_same_trust() {
     let client = trusting(&ours).streaming_client().unwrap();
     assert_eq!(client.get(server.url("/")).send().await.unwrap().text().await.unwrap(), "nobody");
     direct().streaming_client().unwrap().get(server.url("/")).send().await.unwrap_err();
+}
+
+/// A cluster replaces its authority while we run.
+#[tokio::test]
+async fn a_ca_file_that_was_replaced_counts_from_the_next_request_on() {
+    let (ours, next) = (Authority::new("ours"), Authority::new("next"));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ca.crt");
+    let http = RootedHttp::new(path.clone(), direct);
+    let old = server(&ours, &["localhost"], Clients::NotAsked).await;
+    let new = server(&next, &["localhost"], Clients::NotAsked).await;
+    assert!(body(&http, &old).await.unwrap_err().is_tls(), "the file is not there yet");
+    std::fs::write(&path, ours.pem()).unwrap();
+    body(&http, &old).await.unwrap();
+    assert!(body(&http, &new).await.unwrap_err().is_tls());
+    std::fs::write(&path, next.pem()).unwrap();
+    body(&http, &new).await.unwrap();
+    assert!(body(&http, &old).await.unwrap_err().is_tls(), "no connection of before is used again");
 }

@@ -11,6 +11,7 @@ use m2m_proto::uri::EndpointUri;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::issuer::StoredMapping;
 use super::{bytes, status};
 use crate::registry::{
     AcceptedAudience, Credential, CredentialId, ImportedHash, Material, SecretUse, SlowHash,
@@ -27,6 +28,7 @@ enum StoredMaterial {
     JwksUri { uri: String },
     CertificateSubject { sort: String, value: String },
     Certificate { thumbprint: String },
+    Federated { mapping: StoredMapping },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +134,7 @@ impl StoredMaterial {
                 Self::CertificateSubject { sort: name.kind().to_owned(), value: name.value() }
             }
             Material::Certificate(thumbprint) => Self::Certificate { thumbprint: thumbprint.to_text() },
+            Material::Federated(mapping) => Self::Federated { mapping: StoredMapping::of(mapping) },
         }
     }
 
@@ -158,6 +161,7 @@ impl StoredMaterial {
             Self::CertificateSubject { sort, value } => {
                 Material::CertificateSubject(SubjectName::parse(&sort, &value).ok()?)
             }
+            Self::Federated { mapping } => Material::Federated(Arc::new(mapping.restore()?)),
             Self::Certificate { thumbprint } => {
                 Material::Certificate(CertificateThumbprint::parse(&thumbprint).ok()?)
             }

@@ -5,8 +5,12 @@ use m2m_proto::uri::EndpointUri;
 use std::sync::Arc;
 
 use super::*;
+use crate::federation::{ClaimPath, Condition, Literal, Pattern, Test};
 use crate::fixture::{NOW, api, client_id, credential, identifier};
-use crate::registry::{AcceptedAudience, Credential, ImportedHash, Material, SecretUse, SlowHash};
+use crate::registry::{
+    AcceptedAudience, Credential, ExternalSubject, Federated, FetchFiles, ImportedHash, IssuerKeys, Material,
+    Named, Reuse, SecretUse, SlowHash, TrustedIssuer,
+};
 
 const BCRYPT: &str = "$2a$04$4UXH2yo3acLBuLi28TjRwepu4iONyhv8CuZY32I.XXBbe3mLxx05e";
 const ORDERS: &str = "https://orders.example";
@@ -94,6 +98,14 @@ fn materials() -> Vec<Material> {
     ] {
         materials.push(Material::CertificateSubject(SubjectName::parse(kind, value).unwrap()));
     }
+    let github = || IssuerId::parse("github").unwrap();
+    for subject in [
+        ExternalSubject::Exact("repo:acme/app:ref:refs/heads/main".to_owned()),
+        ExternalSubject::Matching(Pattern::parse("repo:acme/app:**").unwrap()),
+    ] {
+        let mapping = conditions().into_iter().fold(Federated::new(github(), subject), Federated::condition);
+        materials.push(Material::Federated(Arc::new(mapping)));
+    }
     materials
 }
 
@@ -132,6 +144,52 @@ fn a_credential_is_read_back_as_it_was_whatever_it_is() {
     }
 }
 
+fn conditions() -> Vec<Condition> {
+    let condition = |claim: &str, test: Test| Condition::new(ClaimPath::parse(claim).unwrap(), test).unwrap();
+    let text = |text: &str| Literal::Text(text.to_owned());
+    vec![
+        condition("repository", Test::Equals(text("acme/app"))),
+        condition("/kubernetes.io/namespace", Test::OneOf(vec![text("a"), text("b"), Literal::Integer(7)])),
+        condition("verified", Test::Equals(Literal::Boolean(true))),
+        condition("ref", Test::Matches(Pattern::parse("refs/heads/*").unwrap())),
+    ]
+}
+
+#[test]
+fn an_issuer_is_read_back_as_it_was_whatever_its_keys_are() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap().with_key_id("k".to_owned());
+    let set = Arc::new(JwkSet::from_keys([key.public_jwk().unwrap()]));
+    let files = FetchFiles { ca_file: Some("/run/ca.crt".into()), bearer_file: Some("/run/token".into()) };
+    let url = EndpointUri::parse("https://cluster.example/openid/v1/jwks").unwrap();
+    let issuer = || Named::issuer("https://cluster.example").unwrap();
+    let domain = Named::TrustDomain(m2m_proto::spiffe::TrustDomain::parse("prod.example").unwrap());
+    for (named, keys) in [
+        (issuer(), IssuerKeys::Url(url, files.clone())),
+        (issuer(), IssuerKeys::Discovery(FetchFiles::default())),
+        (domain, IssuerKeys::File("/run/bundle.json".into())),
+        (issuer(), IssuerKeys::Set(set)),
+    ] {
+        let made = TrustedIssuer {
+            name: "Cluster".to_owned(),
+            status: Status::Disabled,
+            created_at: NOW,
+            version: 3,
+            ..TrustedIssuer::new(IssuerId::parse("k8s").unwrap(), named, keys)
+                .audience("https://as.example")
+                .max_lifetime(Duration::from_secs(60))
+                .reuse(Reuse::Once)
+        };
+        let made = conditions().into_iter().fold(made, TrustedIssuer::condition);
+        let registry = stored(&[Restored::Issuer(made.clone())]);
+        let Restored::Issuer(again) = round_trip(&registry, &Entity::Issuer(made.id.clone())) else {
+            panic!()
+        };
+        if !matches!(made.keys, IssuerKeys::Set(_)) {
+            assert_eq!(format!("{again:?}"), format!("{made:?}"));
+        }
+    }
+}
+
 #[test]
 fn a_key_is_read_back_as_it_was() {
     let dates = KeyDates::from_parts(
@@ -153,6 +211,7 @@ fn what_is_gone_is_an_empty_document() {
         Entity::Client(client_id("app")),
         Entity::Credential(CredentialId::parse("one").unwrap()),
         Entity::Key("k1".to_owned()),
+        Entity::Issuer(IssuerId::parse("github").unwrap()),
     ] {
         let row = Row::of(&registry, &entity).unwrap();
         assert_eq!(row.document, "");
@@ -167,6 +226,7 @@ fn damaged_documents_name_themselves() {
         ("client", "app", "{}"),
         ("credential", "one", r#"{"id":"one"}"#),
         ("key", "k", "[]"),
+        ("trusted_issuer", "github", "{}"),
         ("nonsense", "n", "{}"),
     ] {
         let error = restore(kind, id, document).unwrap_err();
