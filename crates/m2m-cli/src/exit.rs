@@ -34,6 +34,8 @@ pub enum Exit {
     VerificationFailed = 11,
     /// A token that is inactive or expired.
     Inactive = 12,
+    /// `m2m admin assess`: a MUST is missed.
+    Missed = 13,
     /// `m2m request --fail`: the API answered with status 400 or above.
     ApiStatus = 22,
     /// Our bug.
@@ -59,6 +61,7 @@ impl Exit {
             Self::ClientRefused | Self::RequestRefused => "refused",
             Self::Malformed => "peer_misbehaved",
             Self::VerificationFailed | Self::Inactive => "verification_failed",
+            Self::Missed => "missed",
             Self::ApiStatus => "api_status",
             Self::Internal => "internal",
             Self::Interrupted => "interrupted",

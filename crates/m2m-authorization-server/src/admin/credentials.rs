@@ -11,6 +11,7 @@ use super::Admin;
 use crate::audit::{Event, LastUse, Record};
 use crate::error::{Error, ErrorKind};
 use crate::observe;
+use crate::profile;
 use crate::registry::secret;
 use crate::registry::{
     Change, Conflict, CreatedCredential, Credential, CredentialId, CredentialSpec, Material, Proof, Registry,
@@ -102,7 +103,7 @@ impl Admin {
     /// # Errors
     /// `Unknown` for an unregistered client; `Conflict` when it is revoked or has 64 credentials in use;
     /// `Misconfigured` for a `jwks_uri` when the server has no HTTP client, and for certificates
-    /// when it does not offer them.
+    /// when it does not offer them; `Invalid` for what the security profile does not allow.
     pub async fn create_credential(&self, spec: CredentialSpec) -> Result<CreatedCredential, Error> {
         let (credential, client_secret) = self.credential(spec)?;
         self.add(
@@ -176,6 +177,8 @@ impl Admin {
     }
 
     fn credential(&self, spec: CredentialSpec) -> Result<(Credential, Option<SecretString>), Error> {
+        profile::credential(self.state.profile, &spec)
+            .map_err(|outside| Error::new(ErrorKind::Invalid, outside.to_string()))?;
         let id = secret::generate_id(self.state.random.as_ref());
         let now = self.now();
         let (material, client_secret) = self.material(spec.proof, &id)?;

@@ -32,10 +32,10 @@ pub(crate) async fn answer(Extracted(state): Served, headers: HeaderMap) -> axum
 }
 
 /// The document.
-// spec: 8414-AS1, 9700-AS4, 7523-AS4
+// spec: 8414-AS1, 9700-AS4, 7523-AS4, OIDF-AS1
 pub(crate) fn document(state: &State) -> Bytes {
     let methods: Vec<String> = methods(state).into_iter().map(|method| method.as_str().to_owned()).collect();
-    let algorithms = assertion_algorithms();
+    let algorithms = assertion_algorithms(state);
     let mut metadata = ServerMetadata::new(state.issuer.clone());
     metadata.token_endpoint = Some(state.endpoints.token.clone());
     metadata.introspection_endpoint = Some(state.endpoints.introspection.clone());
@@ -48,7 +48,7 @@ pub(crate) fn document(state: &State) -> Bytes {
     metadata.token_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.introspection_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
-    metadata.dpop_signing_alg_values_supported = names(&PROOF_ALGORITHMS);
+    metadata.dpop_signing_alg_values_supported = names(&state.profile.allowed(&PROOF_ALGORITHMS));
     metadata.tls_client_certificate_bound_access_tokens = state.mutual_tls.is_some();
     metadata.mtls_endpoint_aliases = aliases(state);
     metadata.encode()
@@ -59,8 +59,8 @@ fn names(algorithms: &[Algorithm]) -> Vec<String> {
 }
 
 /// Every algorithm that a client's key or secret may sign with.
-fn assertion_algorithms() -> Vec<String> {
-    names(&Algorithm::ALL)
+fn assertion_algorithms(state: &State) -> Vec<String> {
+    names(&state.profile.allowed(&Algorithm::ALL))
 }
 
 /// The methods that this server really takes.
@@ -72,7 +72,8 @@ fn methods(state: &State) -> Vec<ClientAuthMethod> {
         ClientAuthMethod::SelfSignedTlsClientAuth => authorities.is_some(),
         _ => true,
     };
-    ClientAuthMethod::ALL.into_iter().filter(offered).collect()
+    let allowed = |method: &ClientAuthMethod| state.profile.method(*method).is_ok();
+    ClientAuthMethod::ALL.into_iter().filter(offered).filter(allowed).collect()
 }
 
 fn aliases(state: &State) -> EndpointAliases {

@@ -41,6 +41,7 @@ use crate::audit::{LastUse, Record};
 use crate::authenticate::{AuthenticatedClient, AuthenticationError, Believed};
 use crate::config::ServerNonce;
 use crate::observe;
+use crate::profile;
 use crate::registry::Registry;
 use crate::server::State;
 use refusal::Refusal;
@@ -226,6 +227,7 @@ pub(crate) async fn authenticate(
     now: Now,
 ) -> Result<AuthenticatedClient, Refusal> {
     let presented = Presented::from_request(&incoming.headers, form, incoming.certificate.as_ref())?;
+    profile::presented(state.profile, &presented, &state.issuer)?;
     let client_id = presented.client_id();
     let client_id = incoming.named.get_or_init(|| client_id.clone());
     let budget = state.limits.check(client_id, incoming.address, now.monotonic);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use m2m_io::reqwest::ReqwestHttp;
 use m2m_io::{Clock, EgressRules, HttpClient};
+use m2m_resource_server::error::Error;
 use m2m_resource_server::{Dpop, KeysFrom, TrustedIssuer, Verifier};
 
 use super::settings::Settings;
@@ -16,7 +17,10 @@ use crate::exit::Failure;
 /// # Errors
 /// Exit 3: a file of roots, an issuer in the clear, an issuer twice.
 pub(super) fn verifier(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Verifier, Failure> {
-    let mut builder = Verifier::builder().http(http(settings)?).clock(Arc::clone(clock));
+    let mut builder = Verifier::builder()
+        .http(http(settings)?)
+        .clock(Arc::clone(clock))
+        .security_profile(settings.security_profile);
     for trust in &settings.trust {
         builder = builder.trust_with(trusted(trust));
     }
@@ -24,8 +28,13 @@ pub(super) fn verifier(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Ve
         builder = builder.dpop(Dpop::new(origin.clone()));
     }
     builder.build().map_err(|error| {
-        Failure::configuration(error.to_string())
-            .hint("--issuer URL is whose tokens are accepted, over https")
+        let hint = match &error {
+            Error::OutsideProfile(_) => {
+                "status_list = \"required\" reads what the issuer withdrew; docs/security-profile.md"
+            }
+            _ => "--issuer URL is whose tokens are accepted, over https",
+        };
+        Failure::configuration(error.to_string()).hint(hint)
     })
 }
 

@@ -11,7 +11,9 @@ use m2m_authorization_server::store::sql::{SqlOptions, SqlStore};
 use m2m_authorization_server::store::{ReplayScope, Store, StoreError};
 use m2m_authorization_server::{AuditMode, ErrorKind, MutualTls, Server, ServerBuilder, ServerNonce};
 use m2m_io::{Clock, EgressRules, ReqwestHttp};
+use m2m_proto::client_id::ClientId;
 use m2m_proto::secret::SecretBytes;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::Issuer;
 
 use super::database::Claimed;
@@ -29,6 +31,7 @@ pub(crate) struct Opened {
     server: Server,
     /// Where the administrator of a new SQLite file is written to.
     founds: Option<Places>,
+    profile: SecurityProfile,
     _held: Claimed,
 }
 
@@ -55,6 +58,7 @@ pub(crate) async fn open(
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
         .http(Arc::new(http(settings)?))
+        .security_profile(settings.security_profile)
         .dpop_nonce(if settings.dpop_nonce { ServerNonce::Required } else { ServerNonce::Off });
     if let Some(key) = sealing_key(settings, &database, around).await? {
         builder = builder.sealing_key(key);
@@ -66,7 +70,7 @@ pub(crate) async fn open(
         builder = builder.mutual_tls(mutual_tls);
     }
     let server = builder.build().map_err(|error| failure(&error))?;
-    Ok(Opened { server, founds, _held: database })
+    Ok(Opened { server, founds, profile: settings.security_profile, _held: database })
 }
 
 /// Where the administrator goes, if one is to be made.
@@ -146,7 +150,7 @@ pub(crate) async fn store(
 impl Opened {
     /// A server that is in memory, ready as it is.
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, founds: None, _held: Claimed::Memory }
+        Self { server, founds: None, profile: SecurityProfile::Baseline, _held: Claimed::Memory }
     }
 
     /// Makes what must be there before the first request: keys, the admin API, and for a new SQLite file somebody who
@@ -155,15 +159,28 @@ impl Opened {
         self.server.prepare().await.map_err(|error| failure(&error))?;
         let Some(places) = &self.founds else { return Ok(()) };
         let id = founding::admin_id()?;
-        if let Some(secret) = founding::administrator(&self.server, &id).await? {
-            places
-                .write(self.server.issuer(), &id, &secret, around)
-                .map_err(|failure| failure.hint("m2m admin init gives the client another secret"))?;
+        if self.found(places, &id, around).await? {
             let path = places.profile.display();
             founding::tell(&format!("the client {id} is made, its profile is {path}"), log, around);
             founding::tell(&format!("try: m2m --config {path} admin client list"), log, around);
         }
         Ok(())
+    }
+
+    /// Makes the administrator, where there is none, and writes how he shows who he is.
+    async fn found(&self, places: &Places, id: &ClientId, around: &Surroundings) -> Result<bool, Failure> {
+        let issuer = self.server.issuer();
+        if self.profile.restricts() {
+            let Some(key) = founding::administrator_with_key(&self.server, id).await? else {
+                return Ok(false);
+            };
+            return places.write_key(issuer, id, &key, around).map(|()| true);
+        }
+        let Some(secret) = founding::administrator(&self.server, id).await? else { return Ok(false) };
+        places
+            .write(issuer, id, &secret, around)
+            .map_err(|failure| failure.hint("m2m admin init gives the client another secret"))?;
+        Ok(true)
     }
 
     /// Everything that it answers, `/livez` and `/readyz` among it.

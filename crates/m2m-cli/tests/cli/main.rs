@@ -40,5 +40,5 @@ macro_rules! transcripts {
 transcripts! {
     token request introspect_and_revoke inspect_and_verify failures settings keygen usage serve gateway
     profile profile_secrets profile_export profile_trust profile_keyring profile_import profile_provider workload
-    admin admin_credentials admin_failures admin_init admin_stub
+    admin admin_assess admin_credentials admin_failures admin_init admin_stub
 }

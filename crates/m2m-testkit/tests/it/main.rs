@@ -5,6 +5,8 @@ mod crash;
 #[cfg(feature = "roles")]
 mod demo_fails;
 mod doctor;
+#[cfg(feature = "roles")]
+mod fapi2;
 #[cfg(unix)]
 mod gateway_peers;
 #[cfg(feature = "roles")]

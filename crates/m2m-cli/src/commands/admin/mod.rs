@@ -4,6 +4,7 @@
 //! be undone is confirmed on a terminal. Does not enforce: what may be registered; the server judges that.
 
 mod api;
+mod assess;
 mod audit;
 mod client;
 mod confirm;
@@ -30,6 +31,7 @@ pub(crate) async fn run(typed: &Admin, around: &Surroundings) -> Result<Exit, Fa
         AdminCommand::Credential(typed) => credential::run(&typed.command, around).await,
         AdminCommand::Token(typed) => token::run(&typed.command, around).await,
         AdminCommand::Key(typed) => key::run(&typed.command, around).await,
+        AdminCommand::Assess(typed) => assess::run(typed, around).await,
         AdminCommand::Audit(typed) => audit::run(typed, around).await,
         AdminCommand::Init(typed) => init::run(typed, around).await,
     }
