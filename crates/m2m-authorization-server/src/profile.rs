@@ -34,6 +34,9 @@ pub(crate) fn presented(
             profile.algorithm(assertion.algorithm())?;
             profile.audience(assertion.audience(), issuer)
         }
+        PresentedKind::Certificate { .. } => Ok(()),
+        // Whatever else there may come to be is not of the profile until it says so.
+        _ if profile.restricts() => Err(OutsideProfile::NoMethod),
         _ => Ok(()),
     }
 }

@@ -283,7 +283,11 @@ impl Exchange {
         }
         let proof = self.credentials.read(self.credentials.first()).await?.ok()?;
         if let Some(material) = proof.sealing_material() {
-            return Some(material);
+            // A token that is bound to a certificate besides is worth nothing with another one.
+            let Some(binding) = self.credentials.binding_material().await else { return Some(material) };
+            let binding = binding.ok()?;
+            let both = [material.expose().as_slice(), binding.expose().as_slice()];
+            return Some(SecretBytes::new(both.concat()));
         }
         match self.grant.read().await.ok()? {
             GrantProof::Key(key) => key.to_pkcs8_der().ok(),

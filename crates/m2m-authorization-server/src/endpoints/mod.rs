@@ -227,9 +227,9 @@ pub(crate) async fn authenticate(
     now: Now,
 ) -> Result<AuthenticatedClient, Refusal> {
     let presented = Presented::from_request(&incoming.headers, form, incoming.certificate.as_ref())?;
-    profile::presented(state.profile, &presented, &state.issuer)?;
     let client_id = presented.client_id();
     let client_id = incoming.named.get_or_init(|| client_id.clone());
+    profile::presented(state.profile, &presented, &state.issuer)?;
     let budget = state.limits.check(client_id, incoming.address, now.monotonic);
     // A secret costs one keyed hash to check, and a right one always passes: nobody is locked out
     // by a stranger who shares the address.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use m2m_proto::client_auth::{CertificateThumbprint, ClientAuthMethod};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::names::{assertion_type, auth_method};
-use m2m_proto::secret::SecretString;
+use m2m_proto::secret::{SecretBytes, SecretString};
 
 pub(crate) use certificate::Transport;
 pub use certificate::{CertificateSource, ClientCertificate, HttpFactory};
@@ -145,6 +145,12 @@ impl Credentials {
     pub fn bound_to(mut self, source: CertificateSource) -> Self {
         self.binding = Some(Arc::new(source));
         self
+    }
+
+    /// The certificate that is shown besides, read; `None` where there is none.
+    pub(crate) async fn binding_material(&self) -> Option<Result<SecretBytes, Error>> {
+        let read = self.binding.as_ref()?.read().await;
+        Some(read.map(|certificate| certificate.material()))
     }
 
     /// The method, where the client authenticates by something of its own: not by what somebody else signed.

@@ -226,7 +226,16 @@ impl Code {
             }
             M::PrivateKeyJwt if plan.settings.secret(Field::Certificate).is_some() => {
                 let (key, certificate) = (self.key(plan)?, self.source(plan, Field::Certificate)?);
-                format!("Credentials::key_of_certificate({key}, {certificate})")
+                let credentials = format!("Credentials::key_of_certificate({key}, {certificate})");
+                match plan.settings.secret(Field::CertificateKey) {
+                    None => credentials,
+                    Some(_) => {
+                        self.needs(&["m2m_client::CertificateSource"]);
+                        let own = self.source(plan, Field::CertificateKey)?;
+                        let chain = self.source(plan, Field::Certificate)?;
+                        format!("{credentials}.bound_to(CertificateSource::new({chain}, {own}))")
+                    }
+                }
             }
             M::PrivateKeyJwt => format!("Credentials::key({})", self.key(plan)?),
             M::TlsClientAuth | M::SelfSignedTlsClientAuth => {
