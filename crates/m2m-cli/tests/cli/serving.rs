@@ -337,7 +337,9 @@ fn a_server_under_the_profile_is_administered_with_a_key() {
     };
     let admin = |arguments: &[&str]| run(&[&["--config", "m2m.db.admin.toml", "admin"], arguments].concat());
     let done = |(code, said): (i32, String)| assert_eq!(code, 0, "{said}");
-    done(admin(&["api", "create", "https://a.example", "--scope", "r"]));
+    // In the second in which it started, a server cannot tell whether an assertion was used before: it says 503.
+    let ready = || admin(&["api", "create", "https://a.example", "--scope", "r"]).0 != 5;
+    assert!((0..500).any(|_| ready()));
     done(admin(&["client", "create", "c", "--grant", "https://a.example=r", "--sender-constraint", "dpop"]));
     let (code, said) = admin(&["credential", "create", "c", "--label", "x"]);
     assert!(code == 8 && said.contains("fapi2: clients authenticate by private_key_jwt"), "{code} {said}");
