@@ -14,6 +14,7 @@ use std::time::Duration;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::ScopeToken;
+use m2m_proto::security_profile::OutsideProfile;
 use m2m_proto::time::UnixTime;
 use tokio::sync::oneshot;
 
@@ -21,6 +22,7 @@ use crate::audit::{Entry, Event, Query, Record};
 use crate::error::{Error, ErrorKind};
 use crate::keys::rotation::{KeyDates, Phase};
 use crate::observe;
+use crate::profile;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::{
     Api, ApiIdentifier, Change, Client, Conflict, IfVersion, Registration, Registry, Status,
@@ -141,12 +143,12 @@ impl Admin {
     ///
     /// # Errors
     /// `Conflict` when the identifier is taken; `Invalid` when the lifetime is not between 1 s and 24 h, or
-    /// the algorithm is symmetric.
+    /// the algorithm is symmetric or not one of the security profile.
     pub async fn create_api(&self, api: Api) -> Result<Arc<Api>, Error> {
         let api = Api { created_at: self.now(), ..api };
         let identifier = api.identifier.clone();
         let record = self.about_api(Event::ApiCreated, &identifier);
-        self.ensure_key(api.algorithm).await?;
+        self.ensure_key(&api).await?;
         api_of(&*self.change(Change::CreateApi(api), record).await?, &identifier)
     }
 
@@ -157,7 +159,7 @@ impl Admin {
     pub async fn update_api(&self, api: Api, version: IfVersion) -> Result<Arc<Api>, Error> {
         let identifier = api.identifier.clone();
         let record = self.about_api(Event::ApiUpdated, &identifier);
-        self.ensure_key(api.algorithm).await?;
+        self.ensure_key(&api).await?;
         api_of(&*self.change(Change::UpdateApi(api, version), record).await?, &identifier)
     }
 
@@ -171,9 +173,16 @@ impl Admin {
     }
 
     /// Before the change, so that no change is made whose tokens could not be signed.
-    async fn ensure_key(&self, algorithm: Algorithm) -> Result<(), Error> {
+    async fn ensure_key(&self, api: &Api) -> Result<(), Error> {
+        let algorithm = api.algorithm;
         if algorithm.is_symmetric() {
             // The registry says what is wrong with it.
+            return Ok(());
+        }
+        let outside = |outside: OutsideProfile| Error::new(ErrorKind::Invalid, outside.to_string());
+        profile::api(self.state.profile, api).map_err(outside)?;
+        if self.state.profile.algorithm(algorithm).is_err() {
+            // Nobody signs its tokens, which are sealed.
             return Ok(());
         }
         let made = self.state.keys.ensure(self.state.workshop(), algorithm, self.now()).await;

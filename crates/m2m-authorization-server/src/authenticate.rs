@@ -233,7 +233,7 @@ impl Authenticator {
         }
     }
 
-    // spec: 7523-AS1, 7523-AS3
+    // spec: 7523-AS1, 7523-AS3, OIDF-AS11, OIDF-AS13
     async fn assertion(
         &self,
         presented: &UnverifiedAssertion,

@@ -9,6 +9,7 @@ use m2m_io::{Clock, HttpClient, OsRandom, Random, SystemClock};
 use m2m_proto::client_auth::mutual_tls::ClientAuthorities;
 use m2m_proto::jose::SigningKey;
 use m2m_proto::secret::SecretBytes;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::time::Skew;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
@@ -103,6 +104,7 @@ pub struct ServerBuilder {
     pub(crate) mutual_tls: Option<MutualTls>,
     pub(crate) rotation: RotationPlan,
     pub(crate) skew: Skew,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) audit: AuditMode,
     pub(crate) status_ttl: Duration,
     pub(crate) jwks_max_age: Duration,
@@ -125,6 +127,7 @@ impl ServerBuilder {
             mutual_tls: None,
             rotation: RotationPlan::default(),
             skew: Skew::DEFAULT,
+            security_profile: SecurityProfile::Baseline,
             audit: AuditMode::Batched,
             status_ttl: DEFAULT_STATUS_TTL,
             jwks_max_age: Duration::from_secs(60 * 60),
@@ -215,6 +218,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets the security profile. Default: [`SecurityProfile::Baseline`], the RFCs alone. Under
+    /// [`SecurityProfile::Fapi2`] tokens are bound to a key or a certificate, clients authenticate by
+    /// `private_key_jwt` or a certificate, and PS256, ES256 and EdDSA are the only algorithms: of assertions, of
+    /// proofs, and of the keys that are made and published here.
+    pub fn security_profile(mut self, profile: SecurityProfile) -> Self {
+        self.security_profile = profile;
+        self
+    }
+
     /// Sets whether an answer waits until its audit record is stored. Default: it does not.
     pub fn audit(mut self, mode: AuditMode) -> Self {
         self.audit = mode;
@@ -241,7 +253,8 @@ impl ServerBuilder {
     /// `Misconfigured` for an issuer that is neither https nor on loopback, a short sealing key, a
     /// symmetric signing key, a key set cached for longer than keys are announced, a rotation
     /// that withdraws keys before their tokens or makes them faster than it announces them, or status
-    /// lists that are fetched more often than every second or less often than every hour.
+    /// lists that are fetched more often than every second or less often than every hour; for what the
+    /// security profile does not allow.
     pub fn build(self) -> Result<Server, Error> {
         Server::from_settings(self)
     }

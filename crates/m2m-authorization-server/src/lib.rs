@@ -30,6 +30,7 @@ mod mint;
 pub mod observe;
 mod own_token;
 pub mod policy;
+mod profile;
 pub mod registry;
 pub mod replay;
 mod server;

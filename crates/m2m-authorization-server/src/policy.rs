@@ -20,6 +20,7 @@ use m2m_proto::client_auth::mutual_tls::CertificateThumbprint;
 use m2m_proto::dpop::VerifiedProof;
 use m2m_proto::jose::JwkThumbprint;
 use m2m_proto::scope::Scope;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::request::{GrantKind, TokenRequest};
 use m2m_proto::uri::ResourceUri;
@@ -56,6 +57,12 @@ pub enum Denied {
     /// The token must be bound to a certificate, and none came.
     #[error("a client certificate is required")]
     CertificateRequired,
+    /// The security profile lets no token be bound to nothing, and neither proof nor certificate came.
+    #[error("the token must be bound: send a DPoP proof, or show a client certificate")]
+    Unbound,
+    /// Tokens of the API are signed with an algorithm that the security profile does not allow.
+    #[error("tokens for this API are signed with an algorithm that the security profile does not allow")]
+    ApiAlgorithm,
 }
 
 /// What the caller proved to hold, ready to bind a token to.
@@ -63,12 +70,18 @@ pub enum Denied {
 pub(crate) struct Held {
     jkt: Option<JwkThumbprint>,
     certificate: Option<CertificateThumbprint>,
+    must_bind: bool,
 }
 
 impl Held {
     /// Takes a key from a verified proof only, a certificate from the TLS handshake only.
     pub(crate) fn new(proof: Option<&VerifiedProof>, certificate: Option<CertificateThumbprint>) -> Self {
-        Self { jkt: proof.map(|proof| proof.jkt().clone()), certificate }
+        Self { jkt: proof.map(|proof| proof.jkt().clone()), certificate, must_bind: false }
+    }
+
+    /// Whether the token has to be bound to something, whatever API and client demand.
+    pub(crate) fn under(self, profile: SecurityProfile) -> Self {
+        Self { must_bind: profile.demands_binding(), ..self }
     }
 }
 
@@ -213,16 +226,19 @@ fn owner<'a>(
 }
 
 /// The certificate to bind to, if one is demanded; a proof that came is honoured in any case.
-// spec: 9449-AS2
+// spec: 9449-AS2, FAPI-AS1, OIDF-AS8
 fn constrain(client: &Client, api: &Api, held: &Held) -> Result<Option<CertificateThumbprint>, Denied> {
     let demanded = |constraint| [client.sender_constraint, api.sender_constraint].contains(&constraint);
     if demanded(SenderConstraint::Dpop) && held.jkt.is_none() {
         return Err(Denied::DpopRequired);
     }
-    if !demanded(SenderConstraint::Mtls) {
-        return Ok(None);
+    match held.certificate {
+        certificate @ Some(_) if demanded(SenderConstraint::Mtls) => Ok(certificate),
+        None if demanded(SenderConstraint::Mtls) => Err(Denied::CertificateRequired),
+        // With a key, the certificate only authenticated: the token stays as it was asked for.
+        _ if held.jkt.is_some() || !held.must_bind => Ok(None),
+        certificate => certificate.map(Some).ok_or(Denied::Unbound),
     }
-    held.certificate.map(Some).ok_or(Denied::CertificateRequired)
 }
 
 /// Least of API, client cap and the rest of the credential; whole seconds, because `exp` is.

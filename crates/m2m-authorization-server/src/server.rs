@@ -12,6 +12,7 @@ use m2m_io::{Clock, Now, Random};
 use m2m_proto::dpop::NonceKey;
 use m2m_proto::jose::{Algorithm, SigningKey};
 use m2m_proto::secret::{Secret, SecretBytes};
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::sealed::TokenSeal;
 use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp};
@@ -33,6 +34,7 @@ use crate::limits::Limits;
 use crate::lists::Lists;
 use crate::observe::{Introspected, Issued};
 use crate::own_token::Recent;
+use crate::profile;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::vault::Vault;
 use crate::registry::{ApiIdentifier, Change, Registry};
@@ -107,6 +109,7 @@ pub(crate) struct State {
     pub(crate) nonce_rule: ServerNonce,
     pub(crate) nonce_key: NonceKey,
     pub(crate) mutual_tls: Option<MutualTls>,
+    pub(crate) profile: SecurityProfile,
     pub(crate) skew: Skew,
     pub(crate) jwks_max_age: Duration,
     pub(crate) status_ttl: Duration,
@@ -172,6 +175,7 @@ impl Server {
 
     pub(crate) fn from_settings(settings: ServerBuilder) -> Result<Self, Error> {
         check_rotation(&settings.rotation, settings.jwks_max_age)?;
+        profile::settings(&settings).map_err(|outside| Error::misconfigured(outside.to_string()))?;
         // spec: 6749-AS9 8414-AS1
         settings.issuer.endpoint().check_transport(PlainHttp::LoopbackOnly).map_err(|_| {
             Error::misconfigured("the issuer must be https; plain http is for this machine only")
@@ -208,7 +212,8 @@ impl Server {
         };
         let seal = TokenSeal::new(&secret, &settings.issuer).map_err(wrong)?;
         let keys = Keys::new(settings.signing_keys, settings.rotation, now)
-            .map_err(|error| Error::misconfigured(error.to_string()))?;
+            .map_err(|error| Error::misconfigured(error.to_string()))?
+            .under(settings.security_profile);
         let store = match settings.store {
             Some(store) => store,
             None => {
@@ -230,6 +235,7 @@ impl Server {
             nonce_key: NonceKey::new(&secret, "authorization server")
                 .map_err(|error| Error::misconfigured(error.to_string()))?,
             mutual_tls: settings.mutual_tls,
+            profile: settings.security_profile,
             skew: settings.skew,
             jwks_max_age: settings.jwks_max_age,
             status_ttl: settings.status_ttl,

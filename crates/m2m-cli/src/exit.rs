@@ -36,6 +36,8 @@ pub enum Exit {
     Inactive = 12,
     /// `--plan` of `m2m admin apply` and `import`: there is something to do.
     Changes = 13,
+    /// `m2m admin assess`: a MUST is missed.
+    Missed = 14,
     /// `m2m request --fail`: the API answered with status 400 or above.
     ApiStatus = 22,
     /// Our bug.
@@ -62,6 +64,7 @@ impl Exit {
             Self::Malformed => "peer_misbehaved",
             Self::VerificationFailed | Self::Inactive => "verification_failed",
             Self::Changes => "changes",
+            Self::Missed => "missed",
             Self::ApiStatus => "api_status",
             Self::Internal => "internal",
             Self::Interrupted => "interrupted",

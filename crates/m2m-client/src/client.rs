@@ -1,6 +1,7 @@
 //! [`Client`]: tokens from one authorization server under one credential.
 
 mod build;
+mod profile;
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use m2m_proto::client_auth::{AssertionType, BasicEncoding};
 use m2m_proto::client_id::ClientId;
 use m2m_proto::names::typ;
 use m2m_proto::scope::Scope;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Origin, PlainHttp, ResourceUri};
 
 pub(crate) use rules::Tuning;
@@ -247,6 +248,15 @@ impl ClientBuilder {
     #[must_use]
     pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
         self.tuning.assertion_lifetime = lifetime;
+        self
+    }
+
+    /// Holds the client to a security profile. Default: [`SecurityProfile::Baseline`], the RFCs and these settings
+    /// alone. Under [`SecurityProfile::Fapi2`] every endpoint comes from the issuer's metadata, the client authenticates
+    /// by its own key or certificate, and a token that is bound to nothing is not used.
+    #[must_use]
+    pub fn security_profile(mut self, profile: SecurityProfile) -> Self {
+        self.tuning.security_profile = profile;
         self
     }
 

@@ -146,7 +146,7 @@ impl Exchange {
 
     /// One credential, and at most two requests: the second if the server
     /// wants a nonce and gave one.
-    // spec: 9449-C4
+    // spec: 9449-C4, OIDF-C3
     async fn attempt<T>(&self, message: &Message<'_, T>, place: &Place, proof: &Proof) -> Result<T, Error> {
         match self.once(message, place, proof).await {
             Err(error) if error.code() == Some(&ErrorCode::UseDpopNonce) && self.dpop.is_some() => {
@@ -242,6 +242,7 @@ impl Exchange {
             basic_encoding: self.tuning.basic_encoding,
             assertion_type: self.tuning.assertion_type,
             assertion_lifetime: self.tuning.assertion_lifetime,
+            security_profile: self.tuning.security_profile,
             now: self.clock.wall(),
             jti: m2m_io::token(self.random.as_ref()).to_string(),
             spec,
@@ -282,7 +283,11 @@ impl Exchange {
         }
         let proof = self.credentials.read(self.credentials.first()).await?.ok()?;
         if let Some(material) = proof.sealing_material() {
-            return Some(material);
+            // A token that is bound to a certificate besides is worth nothing with another one.
+            let Some(binding) = self.credentials.binding_material().await else { return Some(material) };
+            let binding = binding.ok()?;
+            let both = [material.expose().as_slice(), binding.expose().as_slice()];
+            return Some(SecretBytes::new(both.concat()));
         }
         match self.grant.read().await.ok()? {
             GrantProof::Key(key) => key.to_pkcs8_der().ok(),
@@ -310,6 +315,7 @@ impl Exchange {
             }
             Directory::Discovered(remote) => {
                 let metadata = remote.get().await.map_err(|error| discovery_error(&error))?;
+                self.check_binding(&metadata)?;
                 let (endpoint, reach) = match explicit {
                     Some(endpoint) => (endpoint, Reach::Configured),
                     None => (self.discovered(&metadata, target).ok_or_else(missing)?, remote.reach()),
@@ -318,6 +324,18 @@ impl Exchange {
                 let audience = self.audience(AssertionAudience::Issuer(remote.issuer().clone()), &endpoint);
                 Ok(Place { endpoint, reach, audience })
             }
+        }
+    }
+
+    /// Under a profile that demands bound tokens, a server that does not say it binds them to certificates gets no
+    /// request: an opaque token would not tell.
+    fn check_binding(&self, metadata: &ServerMetadata) -> Result<(), Error> {
+        let binds = self.dpop.is_some() || metadata.tls_client_certificate_bound_access_tokens;
+        match self.tuning.security_profile.unbound() {
+            Err(outside) if !binds => {
+                Err(Error::misconfigured(format!("{outside}; the server's metadata offers neither")))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -65,6 +65,14 @@ pub(crate) fn look_outside(asked: &Asked<'_>, answer: &TokenResponse) -> Seen {
     seen
 }
 
+/// Whether the token names what it is bound to; `None` where it cannot be read.
+pub(crate) fn is_bound(answer: &TokenResponse) -> Option<bool> {
+    let token = Compact::parse(answer.access_token.expose()).ok()?;
+    let claims = Claims::parse(token.payload()).ok()?;
+    let cnf = claims.get(claim::CNF);
+    Some(cnf.is_some_and(|cnf| [claim::JKT, claim::X5T_S256].iter().any(|member| cnf.get(member).is_some())))
+}
+
 /// Looks at an answer. The texts hold what we asked for, never the peer's.
 pub(crate) fn look(asked: &Asked<'_>, answer: &TokenResponse, now: UnixTime) -> Seen {
     let mut seen = look_outside(asked, answer);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use m2m_io::{Backoff, BoxFuture, Now, fraction};
+use m2m_proto::security_profile::OutsideProfile;
 use m2m_proto::token::{ExpiresIn, Parameters, TokenRequest, TokenResponse, TokenType};
 
 use crate::cache::{Job, Minted, Minter, RenewalReason};
@@ -162,6 +163,7 @@ impl TokenMinter {
         let took = now.monotonic.saturating_sub(started.monotonic);
         let obtained = Now { wall: now.wall.saturating_sub(took), monotonic: started.monotonic };
         self.check_type(&answer.token_type)?;
+        self.check_bound(&answer)?;
         let jwt_life = self.inspect(job, &answer, now)?;
         let Some(life) = self.life(answer.expires_in, jwt_life) else { return Ok(None) };
         let scope = answer.scope.or_else(|| job.spec.scope.clone());
@@ -178,7 +180,7 @@ impl TokenMinter {
         .map(Some)
     }
 
-    // spec: 6749-C6
+    // spec: 6749-C6, OIDF-C2
     // spec: 9449-C5
     fn check_type(&self, got: &TokenType) -> Result<(), Error> {
         let wrong = |asked, got| Err(Error::of(Fault::TokenType { asked, got }));
@@ -193,6 +195,17 @@ impl TokenMinter {
             (Some(_), TokenType::Other(_)) => wrong("DPoP", "unknown"),
             (None, TokenType::Other(_)) => wrong("Bearer", "unknown"),
         }
+    }
+
+    /// Whether a token that can be read says that it is bound. One bound to a key says so by its type, and one that
+    /// cannot be read is believed to be what the server's metadata promise.
+    // spec: FAPI-C1
+    fn check_bound(&self, answer: &TokenResponse) -> Result<(), Error> {
+        if inspect::is_bound(answer).unwrap_or(true) {
+            return Ok(());
+        }
+        let finding = |outside: OutsideProfile| Error::of(Fault::Inspection { finding: outside.to_string() });
+        self.exchange.tuning.security_profile.unbound().map_err(finding)
     }
 
     /// Compares the answer with the question. Returns the life that a readable

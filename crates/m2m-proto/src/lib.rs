@@ -25,6 +25,7 @@
 //! | [`introspection`], [`revocation`] | asking about and withdrawing tokens |
 //! | [`status_list`], [`revocation_feed`] | what is withdrawn, published for offline checks |
 //! | [`metadata`] | what the parties publish about themselves |
+//! | [`security_profile`] | what a profile demands beyond the standards |
 //!
 //! # Conventions
 //!
@@ -57,6 +58,7 @@ pub mod revocation_feed;
 pub mod scope;
 pub mod seal;
 pub mod secret;
+pub mod security_profile;
 pub mod spiffe;
 pub mod status_list;
 pub mod text;

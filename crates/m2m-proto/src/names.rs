@@ -177,6 +177,10 @@ pub mod token_type {
 
 /// Values of `grant_type`.
 pub mod grant_type {
+    /// RFC 6749 section 4.2; in metadata only, and nowhere here.
+    pub const IMPLICIT: &str = "implicit";
+    /// RFC 6749 section 4.3; in metadata only, and nowhere here.
+    pub const PASSWORD: &str = "password";
     /// RFC 6749 section 4.4.
     pub const CLIENT_CREDENTIALS: &str = "client_credentials";
     /// RFC 7523 section 2.1.

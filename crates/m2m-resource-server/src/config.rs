@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use m2m_io::{Clock, HttpClient, OsRandom, Random, SystemClock};
 use m2m_proto::metadata::ResourceMetadata;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::time::Skew;
 use m2m_proto::token::confirmation::SenderConstraint;
 use m2m_proto::uri::{EndpointUri, Issuer};
@@ -17,6 +18,7 @@ use crate::error::{ChallengeTemplate, Error};
 use crate::introspect::Introspect;
 use crate::issuers::{Issuers, Outside};
 use crate::metadata::Described;
+use crate::profile;
 use crate::trusted::TrustedIssuer;
 use crate::verifier::{Parts, Verifier};
 
@@ -31,6 +33,7 @@ pub struct VerifierBuilder {
     skew: Skew,
     dpop: Option<Dpop>,
     constraint: SenderConstraint,
+    profile: SecurityProfile,
     resource_metadata: Option<EndpointUri>,
     resource: Option<ResourceMetadata>,
     verified_cache: usize,
@@ -48,6 +51,7 @@ impl VerifierBuilder {
             skew: Skew::DEFAULT,
             dpop: None,
             constraint: SenderConstraint::WhenBound,
+            profile: SecurityProfile::Baseline,
             resource_metadata: None,
             resource: None,
             verified_cache: DEFAULT_CAPACITY,
@@ -120,6 +124,14 @@ impl VerifierBuilder {
         self
     }
 
+    /// Holds the API to a security profile. Default: [`SecurityProfile::Baseline`], the RFCs and these settings alone.
+    /// Under [`SecurityProfile::Fapi2`] only bound tokens are accepted, signed with PS256, ES256 or EdDSA as their
+    /// proofs are, and whether a credential was withdrawn must be looked up: by status list or by introspection.
+    pub fn security_profile(mut self, profile: SecurityProfile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// Describes this API (RFC 9728): the layer answers with the document at its well-known path, and challenges lead
     /// there. Only `resource`, the identifier, must be set; issuers and algorithms are filled in. Default: no document.
     pub fn resource(mut self, document: ResourceMetadata) -> Self {
@@ -145,7 +157,8 @@ impl VerifierBuilder {
     ///
     /// # Errors
     /// [`Error`], for the first setting that leaves a check open.
-    pub fn build(self) -> Result<Verifier, Error> {
+    pub fn build(mut self) -> Result<Verifier, Error> {
+        profile::restrict(self.profile, &mut self.trusted, self.dpop.as_mut())?;
         let clock = self.clock;
         let outside = Outside {
             http: self.http,
@@ -155,6 +168,7 @@ impl VerifierBuilder {
             introspection: self.introspection.build(&clock, || "all issuers".to_owned())?,
         };
         let issuers = Issuers::new(self.trusted, outside)?;
+        profile::check_revocation(self.profile, &issuers)?;
         let dpop = self.dpop.as_ref().map(Dpop::accepted);
         let described = self.resource.map(|document| Described::new(document, &issuers, dpop)).transpose()?;
         let own_place = described.as_ref().map(|described| described.url().clone());
@@ -166,7 +180,7 @@ impl VerifierBuilder {
             issuers,
             skew: self.skew,
             dpop: self.dpop.map(|dpop| dpop.checks(self.random.as_ref())).transpose()?,
-            constraint: self.constraint,
+            constraint: profile::constraint(self.profile, self.constraint),
             described,
             recent: Recent::new(self.verified_cache),
             template: Arc::new(template),

@@ -12,6 +12,7 @@ use m2m_proto::dpop::proof::{self, DEFAULT_ALGORITHMS, VerifiedProof};
 use m2m_proto::dpop::{NonceKey, NonceRule, ProofError, ProofWindow};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::secret::{Secret, SecretBytes};
+use m2m_proto::security_profile::{OutsideProfile, SecurityProfile};
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::AccessToken;
 use m2m_proto::uri::Origin;
@@ -109,6 +110,13 @@ impl Dpop {
         })
     }
 
+    /// Takes away what the profile does not allow.
+    pub(crate) fn restrict(&mut self, profile: SecurityProfile) -> Result<(), OutsideProfile> {
+        profile.window(self.window)?;
+        self.algorithms = profile.allowed(&self.algorithms);
+        if self.algorithms.is_empty() { Err(OutsideProfile::NoKey) } else { Ok(()) }
+    }
+
     pub(crate) fn accepted(&self) -> &[Algorithm] {
         &self.algorithms
     }
@@ -127,6 +135,7 @@ pub(crate) struct DpopChecks {
 }
 
 impl DpopChecks {
+    // spec: OIDF-AS14
     pub(crate) fn verify(
         &self,
         request: &RequestParts<'_>,

@@ -12,6 +12,7 @@ use m2m_proto::error::{AuthScheme, Challenge, ErrorCode, WireError};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::names::header;
 use m2m_proto::scope::Scope;
+use m2m_proto::security_profile::OutsideProfile;
 use m2m_proto::token::access_token::AccessTokenError;
 use m2m_proto::token::confirmation::ConfirmationError;
 use m2m_proto::token::presentation::{PresentationError, PresentationScheme};
@@ -45,6 +46,9 @@ pub enum Error {
     /// The API is to be described, and its identifier has no well-known place.
     #[error("{0} cannot be described: the identifier must be an https URL")]
     Resource(String),
+    /// The settings are outside of the security profile.
+    #[error(transparent)]
+    OutsideProfile(#[from] OutsideProfile),
     /// The given key for DPoP nonces is too short.
     #[error("the key for DPoP nonces is too short")]
     NonceKey,

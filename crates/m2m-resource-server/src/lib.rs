@@ -52,6 +52,7 @@ mod keys;
 pub mod layer;
 mod metadata;
 pub mod observe;
+mod profile;
 pub mod replay;
 pub mod require;
 pub mod token_profiles;

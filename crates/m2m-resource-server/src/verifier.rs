@@ -109,7 +109,7 @@ impl Verifier {
     ///
     /// # Errors
     /// A [`Rejection`], which is the answer to give.
-    // spec: 9700-RS1, FAPI-RS1
+    // spec: 9700-RS1, FAPI-RS1, OIDF-AS3
     pub async fn verify(&self, request: &RequestParts<'_>) -> Result<VerifiedAccessToken, Rejection> {
         let presentation = match Presentation::from_headers(request.headers) {
             Ok(Some(presentation)) => presentation,

@@ -34,6 +34,8 @@ pub enum Clients<'a> {
     IssuedBy(&'a Authority),
     /// Any: only possession of its key is checked, as for `self_signed_tls_client_auth`.
     Any,
+    /// The same, and without one they are let in too.
+    Asked,
 }
 
 /// A running server. Requests carry the client's certificate, if any, as the extension [`PeerCertificate`]. Stops when
@@ -103,7 +105,8 @@ fn config(identity: &Identity, clients: Clients<'_>) -> ServerConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier: Arc<dyn ClientCertVerifier> = match clients {
         Clients::NotAsked => Arc::new(NoClientAuth),
-        Clients::Any => Arc::new(AnyClient(Arc::clone(&provider))),
+        Clients::Any => Arc::new(AnyClient { provider: Arc::clone(&provider), demanded: true }),
+        Clients::Asked => Arc::new(AnyClient { provider: Arc::clone(&provider), demanded: false }),
         Clients::IssuedBy(authority) => {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from(authority.der())).expect("a root");
@@ -123,9 +126,16 @@ fn config(identity: &Identity, clients: Clients<'_>) -> ServerConfig {
 
 /// Asks for a certificate and takes any whose key the client holds.
 #[derive(Debug)]
-struct AnyClient(Arc<CryptoProvider>);
+struct AnyClient {
+    provider: Arc<CryptoProvider>,
+    demanded: bool,
+}
 
 impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        self.demanded
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -145,7 +155,7 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -154,10 +164,10 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -12,6 +12,7 @@ use crate::audit::{Event, LastUse, Record};
 use crate::authenticate::imported::MAX_SLOW;
 use crate::error::{Error, ErrorKind};
 use crate::observe;
+use crate::profile;
 use crate::registry::secret;
 use crate::registry::{
     Change, Conflict, CreatedCredential, Credential, CredentialId, CredentialSpec, ImportedHash, Material,
@@ -104,7 +105,7 @@ impl Admin {
     /// `Unknown` for an unregistered client; `Conflict` when it is revoked, has 64 credentials in use or 4
     /// imported secrets that were never used;
     /// `Misconfigured` for a `jwks_uri` when the server has no HTTP client, and for certificates
-    /// when it does not offer them.
+    /// when it does not offer them; `Invalid` for what the security profile does not allow.
     pub async fn create_credential(&self, spec: CredentialSpec) -> Result<CreatedCredential, Error> {
         self.check_slow_hashes(&spec)?;
         let (credential, client_secret) = self.credential(spec)?;
@@ -207,6 +208,8 @@ impl Admin {
     }
 
     fn credential(&self, spec: CredentialSpec) -> Result<(Credential, Option<SecretString>), Error> {
+        profile::credential(self.state.profile, &spec)
+            .map_err(|outside| Error::new(ErrorKind::Invalid, outside.to_string()))?;
         let id = secret::generate_id(self.state.random.as_ref());
         let now = self.now();
         let (material, client_secret) = self.material(spec.proof, &id)?;

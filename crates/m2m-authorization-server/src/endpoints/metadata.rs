@@ -15,6 +15,7 @@ use m2m_proto::jose::{Algorithm, base64url, crypto};
 use m2m_proto::metadata::server::{EndpointAliases, ServerMetadata};
 use m2m_proto::metadata::well_known;
 use m2m_proto::names::{auth_method, grant_type, media_type};
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::token::jwt_bearer;
@@ -36,7 +37,7 @@ pub(crate) async fn answer(Extracted(state): Served, headers: HeaderMap) -> axum
 }
 
 /// The document.
-// spec: 8414-AS1, 9700-AS4, 7523-AS4
+// spec: 8414-AS1, 9700-AS4, 7523-AS4, OIDF-AS1
 pub(crate) fn document(state: &State) -> Bytes {
     let registry = state.store.registry().ok();
     let federated = registry.as_deref();
@@ -45,29 +46,29 @@ pub(crate) fn document(state: &State) -> Bytes {
     methods.extend(
         federated.filter(|registry| takes_svids(registry)).map(|_| auth_method::SPIFFE_JWT.to_owned()),
     );
-    let algorithms = assertion_algorithms();
+    let algorithms = assertion_algorithms(state);
     let mut metadata = ServerMetadata::new(state.issuer.clone());
     metadata.token_endpoint = Some(state.endpoints.token.clone());
     metadata.introspection_endpoint = Some(state.endpoints.introspection.clone());
     metadata.revocation_endpoint = Some(state.endpoints.revocation.clone());
     metadata.jwks_uri = Some(state.endpoints.jwks.clone());
-    metadata.grant_types_supported = Some(grants(federated));
+    metadata.grant_types_supported = Some(grants(state.profile, federated));
     metadata.token_endpoint_auth_methods_supported = Some(methods.clone());
     metadata.introspection_endpoint_auth_methods_supported = Some(methods.clone());
     metadata.revocation_endpoint_auth_methods_supported = Some(methods);
     metadata.token_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.introspection_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
-    metadata.dpop_signing_alg_values_supported = names(&PROOF_ALGORITHMS);
+    metadata.dpop_signing_alg_values_supported = names(&state.profile.allowed(&PROOF_ALGORITHMS));
     metadata.tls_client_certificate_bound_access_tokens = state.mutual_tls.is_some();
     metadata.mtls_endpoint_aliases = aliases(state);
     metadata.encode()
 }
 
 /// The second only where somebody is trusted to make such a grant.
-fn grants(registry: Option<&Registry>) -> Vec<String> {
+fn grants(profile: SecurityProfile, registry: Option<&Registry>) -> Vec<String> {
     let jwt_bearer =
-        registry.filter(|registry| jwt_bearer::is_offered(registry)).map(|_| grant_type::JWT_BEARER);
+        registry.filter(|registry| jwt_bearer::is_offered(profile, registry)).map(|_| grant_type::JWT_BEARER);
     [grant_type::CLIENT_CREDENTIALS].into_iter().chain(jwt_bearer).map(str::to_owned).collect()
 }
 
@@ -82,8 +83,8 @@ fn names(algorithms: &[Algorithm]) -> Vec<String> {
 }
 
 /// Every algorithm that a client's key or secret may sign with.
-fn assertion_algorithms() -> Vec<String> {
-    names(&Algorithm::ALL)
+fn assertion_algorithms(state: &State) -> Vec<String> {
+    names(&state.profile.allowed(&Algorithm::ALL))
 }
 
 /// The methods that this server really takes.
@@ -95,7 +96,8 @@ fn methods(state: &State) -> Vec<ClientAuthMethod> {
         ClientAuthMethod::SelfSignedTlsClientAuth => authorities.is_some(),
         _ => true,
     };
-    ClientAuthMethod::ALL.into_iter().filter(offered).collect()
+    let allowed = |method: &ClientAuthMethod| state.profile.method(*method).is_ok();
+    ClientAuthMethod::ALL.into_iter().filter(offered).filter(allowed).collect()
 }
 
 fn aliases(state: &State) -> EndpointAliases {

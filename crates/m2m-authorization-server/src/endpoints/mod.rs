@@ -42,6 +42,7 @@ use crate::audit::{LastUse, Record};
 use crate::authenticate::{AuthenticatedClient, AuthenticationError, Believed};
 use crate::config::ServerNonce;
 use crate::observe;
+use crate::profile;
 use crate::registry::Registry;
 use crate::server::State;
 use refusal::Refusal;
@@ -229,6 +230,7 @@ pub(crate) async fn authenticate(
     let presented = Presented::from_request(&incoming.headers, form, incoming.certificate.as_ref())?;
     let client_id = presented.client_id();
     let client_id = incoming.named.get_or_init(|| client_id.clone());
+    profile::presented(state.profile, &presented, &state.issuer)?;
     let budget = state.limits.check(client_id, incoming.address, now.monotonic);
     // A secret costs one keyed hash to check, and a right one always passes: nobody is locked out
     // by a stranger who shares the address.
@@ -249,6 +251,7 @@ pub(crate) async fn authenticate(
     };
     match (believed.and_then(|client| from_its_network(client, incoming.address)), budget) {
         (Ok(client), _) => {
+            profile::believed(state.profile, &client)?;
             let last = LastUse { at: now.wall, address: incoming.address };
             state.trail.used(&client.credential().id, &client.client().id, last);
             Ok(client)

@@ -15,6 +15,7 @@ use m2m_proto::grant::AuthorizationGrantError;
 use m2m_proto::introspection::IntrospectionRequestError;
 use m2m_proto::names::header;
 use m2m_proto::revocation::RevocationRequestError;
+use m2m_proto::security_profile::OutsideProfile;
 use m2m_proto::token::TokenRequestError;
 
 use crate::admission::NotAdmitted;
@@ -43,6 +44,8 @@ pub(crate) enum Refusal {
     RevocationRequest(#[from] RevocationRequestError),
     #[error(transparent)]
     Presented(#[from] PresentedError),
+    #[error(transparent)]
+    OutsideProfile(#[from] OutsideProfile),
     #[error("too many failed authentications")]
     OverBudget(OverBudget),
     #[error(transparent)]
@@ -77,6 +80,7 @@ impl WireError for Refusal {
             Self::Proof(fact) => fact.code(),
             Self::Grant(fact) => fact.code(),
             Self::AssertionGrant(_) => ErrorCode::InvalidGrant,
+            Self::OutsideProfile(_) => ErrorCode::InvalidClient,
             Self::OverBudget(_) => ErrorCode::SlowDown,
             Self::Authentication(AuthenticationError::KeysUnreachable | AuthenticationError::Busy) => {
                 ErrorCode::TemporarilyUnavailable
@@ -109,9 +113,11 @@ impl WireError for Refusal {
                 Cow::Owned(AuthenticationError::Refused.to_string())
             }
             // These say themselves no more than a stranger may know; see their modules.
-            Self::Authentication(_) | Self::Denied(_) | Self::OverBudget(_) | Self::BodyTooSlow => {
-                Cow::Owned(self.to_string())
-            }
+            Self::OutsideProfile(_)
+            | Self::Authentication(_)
+            | Self::Denied(_)
+            | Self::OverBudget(_)
+            | Self::BodyTooSlow => Cow::Owned(self.to_string()),
             Self::NotAdmitted(NotAdmitted::Unavailable(_)) | Self::Store(_) | Self::KeyNotReady => {
                 Cow::Borrowed("the server cannot do this now")
             }
@@ -125,10 +131,12 @@ fn denied_code(denied: &Denied) -> ErrorCode {
     match denied {
         Denied::GrantType => ErrorCode::UnsupportedGrantType,
         Denied::NothingGranted => ErrorCode::UnauthorizedClient,
-        Denied::Target | Denied::ManyTargets | Denied::AmbiguousTarget => ErrorCode::InvalidTarget,
+        Denied::Target | Denied::ManyTargets | Denied::AmbiguousTarget | Denied::ApiAlgorithm => {
+            ErrorCode::InvalidTarget
+        }
         Denied::Scope => ErrorCode::InvalidScope,
         Denied::DpopRequired => ErrorCode::InvalidDpopProof,
-        Denied::CertificateRequired => ErrorCode::InvalidRequest,
+        Denied::CertificateRequired | Denied::Unbound => ErrorCode::InvalidRequest,
     }
 }
 
@@ -190,6 +198,7 @@ mod tests {
         let mut facts = vec![
             (Refusal::OverBudget(over), ALL),
             (Refusal::BodyTooSlow, ALL),
+            (OutsideProfile::NoMethod.into(), ALL),
             (AuthenticationError::Refused.into(), ALL),
             (AuthenticationError::KeysUnreachable.into(), ALL),
             (AuthenticationError::Busy.into(), ALL),
@@ -216,6 +225,8 @@ mod tests {
             Denied::Scope,
             Denied::DpopRequired,
             Denied::CertificateRequired,
+            Denied::Unbound,
+            Denied::ApiAlgorithm,
         ];
         facts.extend(denied.into_iter().map(|denied| (denied.into(), &[Token][..])));
         facts

@@ -34,6 +34,7 @@ use crate::keys::Key;
 use crate::mint::{Minted, Tools, mint};
 use crate::observe::{self, Binding};
 use crate::policy::{self, Grant, Held};
+use crate::profile;
 use crate::registry::TokenFormat;
 use crate::server::State;
 
@@ -46,7 +47,7 @@ pub(crate) fn answer(
     })
 }
 
-// spec: 6749-AS11, 6749-AS10, 7523-AS3b, 9449-AS5
+// spec: 6749-AS11, 6749-AS10, 7523-AS3b, 9449-AS5, OIDF-AS2
 async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<Bytes>, Refusal> {
     let form = incoming.form()?;
     let ask = TokenRequest::decode(&form)?;
@@ -56,8 +57,10 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
         _ => super::authenticate(state, incoming, &form, &registry, now).await?,
     };
     let proof = check_proof(state, incoming, now.wall)?.map(Box::new);
-    let held = Held::new(proof.as_deref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
+    let held = Held::new(proof.as_deref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint))
+        .under(state.profile);
     let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
+    profile::granted(state.profile, &grant)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = signing_key(state, &grant, now.wall)?;
     let admitted =
@@ -89,7 +92,7 @@ fn signing_key(state: &State, grant: &Grant, now: UnixTime) -> Result<Option<Arc
 }
 
 /// A proof that came must be good; whether one must come is the policy's question.
-// spec: 9449-AS1
+// spec: 9449-AS1, OIDF-AS4, OIDF-AS5, OIDF-AS6
 fn check_proof(
     state: &State,
     incoming: &Incoming,
@@ -102,11 +105,12 @@ fn check_proof(
         ServerNonce::Off => NonceRule::Unused,
         ServerNonce::Required => NonceRule::Required(&state.nonce_key),
     };
+    let algorithms = state.profile.allowed(&DEFAULT_ALGORITHMS);
     let verify = |uri: &Uri| {
         let expect = proof::Expect {
             method: &incoming.method,
             uri,
-            algorithms: &DEFAULT_ALGORITHMS,
+            algorithms: &algorithms,
             now,
             window: ProofWindow::default(),
             nonce,

@@ -15,6 +15,7 @@ use m2m_io::Random;
 use m2m_proto::jose::{
     Algorithm, JwkSet, KeyError, PreparedHeader, SigningKey, VerifyingKey, base64url, crypto,
 };
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::time::UnixTime;
 use m2m_proto::token::access_token::AccessTokenClaims;
 
@@ -99,6 +100,8 @@ pub(crate) struct Keys {
     /// Configured keys, which no store knows.
     own: Vec<Arc<Key>>,
     plan: RotationPlan,
+    /// No key of another algorithm is made, published or signs.
+    profile: SecurityProfile,
     /// One change at a time, held while a key is being made.
     changing: tokio::sync::Mutex<()>,
 }
@@ -117,15 +120,23 @@ impl Keys {
             ring: ArcSwap::from_pointee(Ring::new(own.clone())),
             own,
             plan,
+            profile: SecurityProfile::Baseline,
             changing: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// The same, with no key that the profile does not allow. Keys of the store that it does not allow stay there
+    /// and are not published: what they signed is refused from then on.
+    pub(crate) fn under(self, profile: SecurityProfile) -> Self {
+        Self { profile, ..self }
     }
 
     /// Takes over what the registry says of keys. One that cannot be unsealed is left out and told.
     pub(crate) fn follow(&self, registry: &Registry, vault: &Vault, now: UnixTime) {
         let ring = self.ring.load();
         let mut keys: Vec<Arc<Key>> = self.own.clone();
-        keys.extend(registry.keys().filter_map(|record| {
+        let allowed = |record: &&Arc<KeyRecord>| self.profile.algorithm(record.algorithm).is_ok();
+        keys.extend(registry.keys().filter(allowed).filter_map(|record| {
             let known = ring.keys.iter().find(|key| key.id() == Some(&record.kid));
             match known.filter(|key| key.dates == record.dates) {
                 Some(known) => Some(Arc::clone(known)),
@@ -168,7 +179,7 @@ impl Keys {
 
     /// The algorithms that tokens are or will be signed with.
     pub(crate) fn algorithms(&self) -> Vec<Algorithm> {
-        let mut algorithms = ALWAYS.to_vec();
+        let mut algorithms = self.profile.allowed(&ALWAYS);
         for key in &self.ring.load().keys {
             if !algorithms.contains(&key.algorithm()) {
                 algorithms.push(key.algorithm());
@@ -189,6 +200,7 @@ impl Keys {
         algorithm: Algorithm,
         now: UnixTime,
     ) -> Result<UnixTime, Error> {
+        self.check(algorithm)?;
         let _one_at_a_time = self.changing.lock().await;
         let mut others = 0;
         loop {
@@ -221,6 +233,12 @@ impl Keys {
         }
     }
 
+    fn check(&self, algorithm: Algorithm) -> Result<(), Error> {
+        self.profile
+            .algorithm(algorithm)
+            .map_err(|outside| Error::new(ErrorKind::Invalid, outside.to_string()))
+    }
+
     async fn make(
         &self,
         workshop: Workshop<'_>,
@@ -248,6 +266,7 @@ impl Keys {
         algorithm: Algorithm,
         now: UnixTime,
     ) -> Result<(), Error> {
+        self.check(algorithm)?;
         let _one_at_a_time = self.changing.lock().await;
         let record = self.make(workshop, algorithm, now.saturating_add(self.plan.announce)).await?;
         self.change(workshop, Change::RollKey(record, self.plan.retain), now).await?;
@@ -264,6 +283,7 @@ impl Keys {
         algorithm: Algorithm,
         now: UnixTime,
     ) -> Result<(), Error> {
+        self.check(algorithm)?;
         let _one_at_a_time = self.changing.lock().await;
         if self.own.iter().any(|key| key.algorithm() == algorithm) {
             let text = format!(
@@ -286,6 +306,7 @@ impl Keys {
         self.follow(&registry, workshop.vault, now);
         let mut algorithms = self.algorithms();
         algorithms.extend(registry.apis().map(|api| api.algorithm));
+        let algorithms = self.profile.allowed(&algorithms);
         let mut next = now.saturating_add(self.plan.announce);
         for algorithm in algorithms {
             next = next.min(self.ensure(workshop, algorithm, now).await?);

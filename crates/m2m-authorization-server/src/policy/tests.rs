@@ -163,7 +163,7 @@ fn constrained(
 fn a_demanded_binding_must_be_there() {
     use SenderConstraint::{Dpop, Mtls, None as Free};
     let certificate = CertificateThumbprint::of(b"certificate");
-    let with_certificate = Held { jkt: None, certificate: Some(certificate) };
+    let with_certificate = Held { certificate: Some(certificate), ..Held::default() };
     for (client, api) in [(Dpop, Free), (Free, Dpop)] {
         assert_eq!(constrained(client, api, &with_certificate).err(), Some(Denied::DpopRequired));
     }

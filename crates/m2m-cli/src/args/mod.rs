@@ -44,8 +44,9 @@ reference in m2m.toml. -v shows no token. All settings: m2m token --help
 
 Exit codes: 0 ok, 2 usage, 3 configuration, 4 secret unavailable, 5 unreachable,
 6 TLS, 7 client refused, 8 request refused, 9 rate limited, 10 malformed answer,
-11 verification failed, 12 inactive or expired, 22 request --fail and the API
-answered 400 or above, 70 our bug.";
+11 verification failed, 12 inactive or expired, 13 a plan has something to do,
+14 a MUST is missed (assess), 22 request --fail and the API answered 400 or
+above, 70 our bug.";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -16,6 +16,7 @@ use m2m_proto::client_auth::BasicEncoding;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
 use self::observer::{Observer, Watched};
@@ -250,6 +251,10 @@ fn protocol(settings: &Settings, mut builder: ClientBuilder) -> Result<ClientBui
     }
     if let Some(audience) = settings.text(Field::AssertionAudience) {
         builder = builder.assertion_audience(AssertionAudienceRule::parse(audience));
+    }
+    if let Some(profile) = settings.text(Field::SecurityProfile) {
+        let wrong = || settings.wrong(Field::SecurityProfile, "expected baseline or fapi2");
+        builder = builder.security_profile(SecurityProfile::parse(profile).ok_or_else(wrong)?);
     }
     if let Some(inspect) = settings.text(Field::Inspect) {
         let wrong = || settings.wrong(Field::Inspect, "expected off, warn or error");

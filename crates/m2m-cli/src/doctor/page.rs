@@ -37,6 +37,7 @@ ends with the code of its first failure, and with 0 when there are warnings only
 | 11 | verification failed | issuer, audience, clock, or the token is not what it says |
 | 12 | inactive or expired | ask for a new token |
 | 13 | changes | `m2m admin apply --plan` and `import … --plan`: there is something to do |
+| 14 | a MUST is missed | `m2m admin assess`: what it says to do |
 | 22 | API status | `m2m request --fail`: the API answered 400 or above |
 | 70 | our bug | please report it |
 

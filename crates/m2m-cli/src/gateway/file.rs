@@ -84,6 +84,7 @@ impl Reader<'_, '_> {
             "upstream_host" => into.upstream_host = Some(self.parsed(value, path, stated::host)?),
             "upstream_timeout" => into.upstream_timeout = Some(self.parser.time(value, path)?),
             "trusted_proxies" => into.trusted_proxies = self.networks(value, path)?,
+            "security_profile" => into.security_profile = self.parsed(value, path, server::profile)?,
             "dpop_origin" => into.dpop_origin = Some(self.parsed(value, path, stated::origin)?),
             "metrics_listen" => into.metrics_listen = Some(self.parsed(value, path, server::address)?),
             "log" => into.log = Some(self.parsed(value, path, server::log)?),

@@ -20,7 +20,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every key of the table.
-pub(crate) const KEYS: [Key; 33] = [
+pub(crate) const KEYS: [Key; 34] = [
     key("listen", "127.0.0.1:8480", "where to listen"),
     key("upstream", "-", "the program: http, https, h2c, unix"),
     key("forward_auth", "-", "or: nginx, traefik, caddy, envoy"),
@@ -50,6 +50,7 @@ pub(crate) const KEYS: [Key; 33] = [
     key("trusted_proxies", "[]", "who may say who calls"),
     key("client_cert_header", "false", "Client-Cert of these is believed"),
     key("dpop_origin", "-", "accept DPoP for https://HOST"),
+    key("security_profile", "baseline", "or fapi2: bound tokens alone"),
     key("metrics_listen", "-", "/metrics, /livez and /readyz"),
     key("log", "text", "or json"),
     key("shutdown_delay", "0s", "/readyz is 503 so long, then the end"),

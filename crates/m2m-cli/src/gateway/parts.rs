@@ -7,6 +7,7 @@ use m2m_client::Client;
 use m2m_io::reqwest::ReqwestHttp;
 use m2m_io::{EgressRules, HttpClient};
 use m2m_proto::uri::Issuer;
+use m2m_resource_server::error::Error;
 use m2m_resource_server::{Dpop, KeysFrom, TrustedIssuer, Verifier};
 
 use super::settings::Settings;
@@ -23,7 +24,10 @@ use crate::settings::{self, Inputs};
 /// # Errors
 /// Exit 3: a file of roots, an issuer in the clear, an issuer twice, a profile to ask as that is not there.
 pub(super) async fn verifier(settings: &Settings, around: &Surroundings) -> Result<Verifier, Failure> {
-    let mut builder = Verifier::builder().http(http(settings)?).clock(Arc::clone(&around.clock));
+    let mut builder = Verifier::builder()
+        .http(http(settings)?)
+        .clock(Arc::clone(&around.clock))
+        .security_profile(settings.security_profile);
     for trust in &settings.trust {
         let mut issuer = trusted(trust);
         if let Some((which, profile)) =
@@ -40,8 +44,13 @@ pub(super) async fn verifier(settings: &Settings, around: &Surroundings) -> Resu
         builder = builder.dpop(Dpop::new(origin.clone()));
     }
     builder.build().map_err(|error| {
-        Failure::configuration(error.to_string())
-            .hint("--issuer URL is whose tokens are accepted, over https")
+        let hint = match &error {
+            Error::OutsideProfile(_) => {
+                "status_list = \"required\" reads what the issuer withdrew; docs/security-profile.md"
+            }
+            _ => "--issuer URL is whose tokens are accepted, over https",
+        };
+        Failure::configuration(error.to_string()).hint(hint)
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use m2m_io::Network;
 use m2m_proto::scope::Scope;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::Origin;
 
 use super::check;
@@ -47,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) behind_tls_proxy: bool,
     pub(crate) proxies: TrustedProxies,
     pub(crate) dpop_origin: Option<Origin>,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) shutdown_delay: Duration,
     pub(crate) ca_file: Option<PathBuf>,
@@ -150,6 +152,7 @@ impl Settings {
             behind_tls_proxy: stated.behind_tls_proxy,
             proxies: TrustedProxies::new(stated.trusted_proxies, header),
             dpop_origin: stated.dpop_origin,
+            security_profile: stated.security_profile,
             metrics_listen: stated.metrics_listen,
             shutdown_delay: stated.shutdown_delay,
             ca_file: stated.ca_file,

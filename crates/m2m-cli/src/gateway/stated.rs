@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use m2m_io::Network;
 use m2m_proto::scope::Scope;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::token_profile::TokenProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin};
 use m2m_resource_server::{Introspect, StatusCheck, token_profiles};
@@ -43,6 +44,7 @@ pub(crate) struct Stated {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) client_cert_header: bool,
     pub(crate) dpop_origin: Option<Origin>,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) log: Option<LogFormat>,
     pub(crate) shutdown_delay: Duration,

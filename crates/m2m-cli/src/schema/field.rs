@@ -3,6 +3,7 @@
 use m2m_client::Inspect;
 use m2m_proto::client_auth::BasicEncoding;
 use m2m_proto::jose::Algorithm;
+use m2m_proto::security_profile::SecurityProfile;
 use serde_json::{Map, Value, json};
 
 use super::{method, server};
@@ -84,6 +85,9 @@ fn shape(field: Field) -> Value {
             json!({"type": "string", "enum": BasicEncoding::ALL.map(BasicEncoding::as_str)})
         }
         (Field::Inspect, _) => json!({"type": "string", "enum": Inspect::ALL.map(Inspect::as_str)}),
+        (Field::SecurityProfile, _) => {
+            json!({"type": "string", "enum": SecurityProfile::ALL.map(SecurityProfile::name)})
+        }
         (Field::Grant, _) => json!({"type": "string", "enum": grant::ALL}),
         (Field::Issuer | Field::TokenUrl | Field::IntrospectionUrl | Field::RevocationUrl, _) => {
             json!({"type": "string", "format": "uri", "pattern": "^https?://"})

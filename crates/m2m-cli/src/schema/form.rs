@@ -48,7 +48,7 @@ fn group(field: Field) -> Group {
         F::BasicEncoding | F::AssertionAudience | F::Destinations | F::CaFile | F::Timeout => {
             Group::Connection
         }
-        F::Inspect | F::AllowHttp => Group::Connection,
+        F::Inspect | F::AllowHttp | F::SecurityProfile => Group::Connection,
     }
 }
 
@@ -69,6 +69,7 @@ fn placeholder(field: Field) -> Option<&'static str> {
         Field::Grant => "Default: client_credentials",
         Field::BasicEncoding => "Default: form",
         Field::Inspect => "Default: warn",
+        Field::SecurityProfile => "Default: baseline",
         Field::Algorithm => "Default: what fits the key",
         Field::CaFile => "/etc/ssl/private-ca.pem",
         Field::Timeout => "10s",

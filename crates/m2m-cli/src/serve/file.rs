@@ -69,6 +69,7 @@ impl Reader<'_> {
             "max_staleness" => into.tuning.max_staleness = Some(self.parser.time(value, name)?),
             "snapshot_max_age" => into.tuning.snapshot_max_age = Some(self.parser.time(value, name)?),
             "dpop_nonce" => into.dpop_nonce = self.switch(value, name)?,
+            "security_profile" => into.security_profile = self.parsed(value, name, stated::profile)?,
             "status_ttl" => into.tuning.status_ttl = Some(self.parser.time(value, name)?),
             "shutdown_delay" => into.shutdown_delay = self.parser.time(value, name)?,
             "issuer_files" => into.issuer_files = self.directories(value, name)?,

@@ -11,12 +11,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use m2m_authorization_server::admin::{ADMIN_PATH, SCOPE_READ, SCOPE_WRITE};
-use m2m_authorization_server::registry::{Client, CredentialSpec, Proof, SecretUse};
+use m2m_authorization_server::registry::{Client, CredentialSpec, Proof, SecretUse, SenderConstraint};
 use m2m_authorization_server::{ErrorKind, Server};
 use m2m_io::Random;
 use m2m_io::file::Exposure;
 use m2m_proto::client_id::ClientId;
-use m2m_proto::jose::base64url;
+use m2m_proto::jose::{Algorithm, JwkSet, KeyError, SigningKey, base64url};
 use m2m_proto::scope::Scope;
 use m2m_proto::secret::{SecretBytes, SecretString};
 use m2m_proto::uri::Issuer;
@@ -35,6 +35,8 @@ use crate::settings::value::{Origin, Sourced, Value};
 
 /// The client that may administer, and the profile that names it.
 pub(crate) const ADMIN: &str = "admin";
+/// A key of each run, as a profile says it.
+const EPHEMERAL: &str = "ephemeral";
 /// Bytes of a sealing key, at least.
 const SEALING_KEY_BYTES: usize = 32;
 
@@ -71,6 +73,38 @@ pub(crate) async fn administrator(server: &Server, id: &ClientId) -> Result<Opti
     let made =
         admin.create_credential(CredentialSpec::new(id.clone(), "first", proof)).await.map_err(wrong)?;
     made.client_secret.map(Some).ok_or_else(|| Failure::internal("the server made no secret"))
+}
+
+/// Registers a client with a key, for everything that the admin API can do and for no token that is not bound to a key:
+/// what a server under a security profile lets in. Gives the private key, PEM.
+///
+/// # Errors
+/// `None` when there is one already; what the server says.
+pub(crate) async fn administrator_with_key(
+    server: &Server,
+    id: &ClientId,
+) -> Result<Option<SecretString>, Failure> {
+    let wrong = |error: m2m_authorization_server::Error| failure(&error);
+    let api = server.admin_api().map_err(wrong)?;
+    let client = Client::new(id.clone()).grant(api, everything()?).sender_constraint(SenderConstraint::Dpop);
+    match server.admin().create_client(client).await {
+        Err(error) if error.kind() == ErrorKind::Conflict => return Ok(None),
+        created => created.map_err(wrong)?,
+    };
+    key(server, id, "first").await.map(Some)
+}
+
+/// One more key of a client that is there: the private half, PEM. The server keeps the public one.
+///
+/// # Errors
+/// What the server says.
+pub(crate) async fn key(server: &Server, id: &ClientId, label: &str) -> Result<SecretString, Failure> {
+    let unmade = |error: KeyError| Failure::internal(error.to_string());
+    let key = SigningKey::generate(Algorithm::Es256).map_err(unmade)?;
+    let public = key.public_jwk().ok_or_else(|| Failure::internal("a key without public half"))?;
+    let spec = CredentialSpec::new(id.clone(), label, Proof::PublicKeys(JwkSet::from_keys([public])));
+    server.admin().create_credential(spec).await.map_err(|error| failure(&error))?;
+    key.to_pkcs8_pem().map_err(unmade)
 }
 
 /// The key in the file, or a new one that is in the file now. A server takes the text itself, as every secret is read;
@@ -192,8 +226,29 @@ impl Places {
         around: &Surroundings,
     ) -> Result<(), Failure> {
         write_new(&self.secret, client_secret.expose())?;
+        let secret = Value::Secret(SecretReference::File(self.secret.clone()));
+        self.write_profile(profile(issuer, id, [(Field::ClientSecret, secret)]), around)
+    }
+
+    /// The same for a private key; the profile asks for tokens that are bound to a key of each run.
+    ///
+    /// # Errors
+    /// Exit 3, naming the file.
+    pub(crate) fn write_key(
+        &self,
+        issuer: &Issuer,
+        id: &ClientId,
+        private_key: &SecretString,
+        around: &Surroundings,
+    ) -> Result<(), Failure> {
+        write_new(&self.secret, private_key.expose().trim_end())?;
+        let key = Value::Secret(SecretReference::File(self.secret.clone()));
+        let dpop = Value::Text(EPHEMERAL.to_owned());
+        self.write_profile(profile(issuer, id, [(Field::PrivateKey, key), (Field::Dpop, dpop)]), around)
+    }
+
+    fn write_profile(&self, mut profile: Profile, around: &Surroundings) -> Result<(), Failure> {
         let mut draft = Draft::open(&self.profile)?;
-        let mut profile = profile(issuer, id, &self.secret);
         if let Some(path) = &self.ca_file {
             let value = Value::Text(path.display().to_string());
             profile.insert(Field::CaFile, Sourced { value, origin: Origin::Default });
@@ -203,15 +258,15 @@ impl Places {
     }
 }
 
-fn profile(issuer: &Issuer, id: &ClientId, secret: &Path) -> Profile {
+fn profile<const N: usize>(issuer: &Issuer, id: &ClientId, shown: [(Field, Value); N]) -> Profile {
     let audience = format!("{}{ADMIN_PATH}", issuer.as_str().trim_end_matches('/'));
     let values = [
         (Field::Issuer, Value::Text(issuer.as_str().to_owned())),
         (Field::ClientId, Value::Text(id.as_str().to_owned())),
-        (Field::ClientSecret, Value::Secret(SecretReference::File(secret.to_owned()))),
         (Field::Audience, Value::Text(audience)),
     ];
-    values.map(|(field, value)| (field, Sourced { value, origin: Origin::Default })).into()
+    let all = values.into_iter().chain(shown);
+    all.map(|(field, value)| (field, Sourced { value, origin: Origin::Default })).collect()
 }
 
 /// A file that was not there, for us alone, with one line.

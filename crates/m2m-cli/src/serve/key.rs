@@ -18,7 +18,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every key at the top of the file. `[egress] allow` is the one table.
-pub(crate) const KEYS: [Key; 24] = [
+pub(crate) const KEYS: [Key; 25] = [
     key("issuer", "listener", "who this server is: https://HOST"),
     key("listen", "127.0.0.1:8400", "where to listen"),
     key("database", "sqlite:m2m-server.db", "or postgres://…, or memory:"),
@@ -39,6 +39,7 @@ pub(crate) const KEYS: [Key; 24] = [
     key("max_staleness", "10s", "without a database, then 503"),
     key("snapshot_max_age", "1h", "tokens without a database"),
     key("dpop_nonce", "false", "DPoP proofs need a nonce of ours"),
+    key("security_profile", "baseline", "or fapi2: bound tokens, no secrets"),
     key("status_ttl", "30s", "how long a status list is kept"),
     key("shutdown_delay", "0s", "/readyz is 503 so long, then the end"),
     key("issuer_files", "[]", "directories: files of issuers"),

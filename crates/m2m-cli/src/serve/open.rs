@@ -13,7 +13,9 @@ use m2m_authorization_server::{
     AuditMode, ErrorKind, MutualTls, Server, ServerBuilder, ServerNonce, TrustingHttp,
 };
 use m2m_io::{Clock, EgressRules, ReqwestHttp, RootedHttp};
+use m2m_proto::client_id::ClientId;
 use m2m_proto::secret::SecretBytes;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::Issuer;
 
 use super::database::Claimed;
@@ -31,6 +33,7 @@ pub(crate) struct Opened {
     server: Server,
     /// Where the administrator of a new SQLite file is written to.
     founds: Option<Places>,
+    profile: SecurityProfile,
     _held: Claimed,
 }
 
@@ -58,6 +61,7 @@ pub(crate) async fn open(
         .random(Arc::clone(&around.random))
         .http(Arc::new(http(settings)?))
         .trusting_http(trusting(settings)?)
+        .security_profile(settings.security_profile)
         .dpop_nonce(if settings.dpop_nonce { ServerNonce::Required } else { ServerNonce::Off });
     for directory in &settings.issuer_files {
         builder = builder.issuer_files(around.directory.join(directory));
@@ -72,7 +76,7 @@ pub(crate) async fn open(
         builder = builder.mutual_tls(mutual_tls);
     }
     let server = builder.build().map_err(|error| failure(&error))?;
-    Ok(Opened { server, founds, _held: database })
+    Ok(Opened { server, founds, profile: settings.security_profile, _held: database })
 }
 
 /// Where the administrator goes, if one is to be made.
@@ -152,7 +156,7 @@ pub(crate) async fn store(
 impl Opened {
     /// A server that is in memory, ready as it is.
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, founds: None, _held: Claimed::Memory }
+        Self { server, founds: None, profile: SecurityProfile::Baseline, _held: Claimed::Memory }
     }
 
     /// Makes what must be there before the first request: keys, the admin API, and for a new SQLite file somebody who
@@ -161,15 +165,28 @@ impl Opened {
         self.server.prepare().await.map_err(|error| failure(&error))?;
         let Some(places) = &self.founds else { return Ok(()) };
         let id = founding::admin_id()?;
-        if let Some(secret) = founding::administrator(&self.server, &id).await? {
-            places
-                .write(self.server.issuer(), &id, &secret, around)
-                .map_err(|failure| failure.hint("m2m admin init gives the client another secret"))?;
+        if self.found(places, &id, around).await? {
             let path = places.profile.display();
             founding::tell(&format!("the client {id} is made, its profile is {path}"), log, around);
             founding::tell(&format!("try: m2m --config {path} admin client list"), log, around);
         }
         Ok(())
+    }
+
+    /// Makes the administrator, where there is none, and writes how he shows who he is.
+    async fn found(&self, places: &Places, id: &ClientId, around: &Surroundings) -> Result<bool, Failure> {
+        let issuer = self.server.issuer();
+        if self.profile.restricts() {
+            let Some(key) = founding::administrator_with_key(&self.server, id).await? else {
+                return Ok(false);
+            };
+            return places.write_key(issuer, id, &key, around).map(|()| true);
+        }
+        let Some(secret) = founding::administrator(&self.server, id).await? else { return Ok(false) };
+        places
+            .write(issuer, id, &secret, around)
+            .map_err(|failure| failure.hint("m2m admin init gives the client another secret"))?;
+        Ok(true)
     }
 
     /// Everything that it answers, `/livez` and `/readyz` among it.

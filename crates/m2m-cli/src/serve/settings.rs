@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use m2m_io::Network;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
@@ -38,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) log: LogFormat,
     pub(crate) dpop_nonce: bool,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) shutdown_delay: Duration,
     /// Directories whose files trusted issuers may name.
     pub(crate) issuer_files: Vec<PathBuf>,
@@ -122,6 +124,7 @@ impl Settings {
             metrics_listen: stated.metrics_listen,
             log: stated.log.unwrap_or_default(),
             dpop_nonce: stated.dpop_nonce,
+            security_profile: stated.security_profile,
             shutdown_delay: stated.shutdown_delay,
             issuer_files: stated.issuer_files,
             egress: stated.egress,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use m2m_io::Network;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
@@ -31,6 +32,7 @@ pub(crate) struct Stated {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) log: Option<LogFormat>,
     pub(crate) dpop_nonce: bool,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) shutdown_delay: Duration,
     pub(crate) issuer_files: Vec<PathBuf>,
     pub(crate) egress: Vec<String>,
@@ -125,6 +127,14 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 /// How the log is written.
 pub(crate) fn log(text: &str) -> Result<LogFormat, String> {
     LogFormat::from_str(text, false).map_err(|_| format!("expected \"text\" or \"json\", found {text:?}"))
+}
+
+/// What the deployment holds itself to.
+pub(crate) fn profile(text: &str) -> Result<SecurityProfile, String> {
+    SecurityProfile::parse(text).ok_or_else(|| {
+        let names = SecurityProfile::ALL.map(|profile| format!("\"{profile}\"")).join(" or ");
+        format!("expected {names}, found {text:?}")
+    })
 }
 
 /// How the audit is written.

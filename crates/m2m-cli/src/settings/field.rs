@@ -109,6 +109,8 @@ fields! {
     Grant "grant" "M2M_GRANT" "--grant" Text;
     /// Key that tokens are bound to.
     Dpop "dpop" "M2M_DPOP" "--dpop" KeyOrEphemeral;
+    /// What the client holds itself to: baseline, fapi2.
+    SecurityProfile "security_profile" "M2M_SECURITY_PROFILE" "" Text;
     /// Life assumed when the answer names none.
     FallbackLifetime "fallback_lifetime" "M2M_FALLBACK_LIFETIME" "" Time;
     /// How long before expiry a token is renewed.

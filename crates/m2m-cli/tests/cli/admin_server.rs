@@ -491,6 +491,7 @@ fn client(body: &Map<String, Value>) -> Value {
 fn credential(order: &Map<String, Value>, client: &str, number: usize) -> Value {
     json!({
         "id": format!("c{number}"), "client_id": client, "label": order["label"], "method": order["method"],
+        "accepted_audience": "issuer", "accepted_typ": "explicit",
         "created_at": NOW, "not_before": NOW, "expires_at": null, "last_used_at": null, "last_used_address": null,
         "status": "active", "replaces": null, "replaced_by": null, "safe_to_remove": false,
         "safe_to_remove_because": "nothing takes its place: rotate it first", "version": 1,

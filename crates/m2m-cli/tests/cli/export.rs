@@ -46,7 +46,7 @@ macro_rules! samples {
 
 samples! {
     basic post secret_jwt key plain_key workload certificate raw provider assertion exchange signed
-    typed_exchange host egress
+    typed_exchange host egress fapi2
 }
 
 #[test]

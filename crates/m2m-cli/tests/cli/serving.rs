@@ -320,3 +320,36 @@ fn one_sqlite_file_has_one_server() {
     assert!(said.starts_with("m2m: error: another `m2m serve` uses "), "{said}");
     drop(held);
 }
+
+/// A new server under the profile has an administrator whom it lets in, registers no secret, and misses nothing.
+#[test]
+fn a_server_under_the_profile_is_administered_with_a_key() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("m2m-server.toml");
+    std::fs::write(&file, "database = \"sqlite:m2m.db\"\nsecurity_profile = \"fapi2\"\n").unwrap();
+    let serving = Serving::start(&["--config", file.to_str().unwrap()]);
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(place.path()).env_clear().env("HOME", place.path());
+        let output = command.env("M2M_SECURITY_PROFILE", "fapi2").output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        (output.status.code().unwrap(), said)
+    };
+    let admin = |arguments: &[&str]| run(&[&["--config", "m2m.db.admin.toml", "admin"], arguments].concat());
+    let done = |(code, said): (i32, String)| assert_eq!(code, 0, "{said}");
+    // In the second in which it started, a server cannot tell whether an assertion was used before: it says 503.
+    let ready = || admin(&["api", "create", "https://a.example", "--scope", "r"]).0 != 5;
+    assert!((0..500).any(|_| ready()));
+    done(admin(&["client", "create", "c", "--grant", "https://a.example=r", "--sender-constraint", "dpop"]));
+    let (code, said) = admin(&["credential", "create", "c", "--label", "x"]);
+    assert!(code == 8 && said.contains("fapi2: clients authenticate by private_key_jwt"), "{code} {said}");
+    let (code, said) = admin(&["api", "update", "https://a.example", "--alg", "RS256"]);
+    assert!(code == 8 && said.contains("RS256 does not"), "{code} {said}");
+    done(run(&["keygen", "--out", "k"]));
+    done(admin(&["credential", "create", "c", "--label", "x", "--public-key-file", "k.jwks.json"]));
+    done(admin(&["assess", "--standard", "fapi2"]));
+    let ask = ["token", "--issuer", &serving.issuer, "--client-id", "c", "--private-key-file", "k.key.pem"];
+    let (code, said) = run(&ask);
+    assert!(code == 3 && said.contains("fapi2: tokens are bound"), "{code} {said}");
+    done(run(&[ask.as_slice(), &["--dpop"]].concat()));
+}

@@ -6,10 +6,12 @@ use std::time::Duration;
 use m2m_io::{HttpClient, RemoteMetadata, ReqwestHttp};
 use m2m_proto::client_auth::ClientAuthMethod;
 use m2m_proto::client_id::ClientId;
+use m2m_proto::jose::Algorithm;
+use m2m_proto::security_profile::FAPI2_ALGORITHMS;
 use m2m_proto::token::{ParameterPlace, TokenRequest};
 use m2m_proto::uri::EndpointUri;
 
-use super::Inner;
+use super::{Inner, profile};
 use crate::cache::{CacheSettings, Identity, Rotation, TokenCache};
 use crate::config::{ClientBuilder, ServerKind, Tuning};
 use crate::credentials::{Credentials, HttpFactory, Transport};
@@ -32,9 +34,10 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
         None => return Err(Error::misconfigured("client_id is missing")),
     };
     credentials.check()?;
-    let accepted = &settings.tuning.dialect.assertion.algorithms;
-    credentials.accept(accepted);
-    settings.grant.accept(accepted);
+    profile::check(&settings, &credentials).map_err(|outside| Error::misconfigured(outside.to_string()))?;
+    let accepted = accepted(&settings.tuning);
+    credentials.accept(&accepted);
+    settings.grant.accept(&accepted);
     let (clock, random) = (Arc::clone(&settings.clock), Arc::clone(&settings.random));
     let dpop = DpopSigner::new(&settings.dpop, Arc::clone(&clock), Arc::clone(&random))?.map(Arc::new);
     let identity = identity(&settings, &client_id, &credentials, dpop.as_deref());
@@ -64,6 +67,15 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     let minter = Arc::new(TokenMinter::new(Arc::clone(&exchange), vault.clone()));
     let cache = TokenCache::new(minter, clock, random, cache_settings);
     Ok(Inner { exchange, cache, vault, identity, spec: settings.spec, destinations: settings.destinations })
+}
+
+/// The algorithms of assertions, the preferred one first; empty: whatever the key can do.
+fn accepted(tuning: &Tuning) -> Vec<Algorithm> {
+    let (profile, known) = (tuning.security_profile, &tuning.dialect.assertion.algorithms);
+    match known.is_empty() && profile.restricts() {
+        true => FAPI2_ALGORITHMS.to_vec(),
+        false => profile.allowed(known),
+    }
 }
 
 /// What tokens of this client are kept under, besides what is asked for.

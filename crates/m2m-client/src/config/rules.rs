@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use m2m_io::Limits;
 use m2m_proto::client_auth::{AssertionType, BasicEncoding};
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::PlainHttp;
 
 use crate::dialect::Dialect;
@@ -122,6 +123,7 @@ pub(crate) struct Tuning {
     pub(crate) assertion_audience: AssertionAudienceRule,
     pub(crate) assertion_type: AssertionType,
     pub(crate) plain_http: PlainHttp,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) dialect: Arc<Dialect>,
 }
 
@@ -146,6 +148,7 @@ impl Default for Tuning {
             assertion_audience: AssertionAudienceRule::default(),
             assertion_type: AssertionType::default(),
             plain_http: PlainHttp::LoopbackOnly,
+            security_profile: SecurityProfile::Baseline,
             dialect: Arc::default(),
         }
     }

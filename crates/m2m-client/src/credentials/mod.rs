@@ -17,7 +17,7 @@ use std::sync::Arc;
 use m2m_proto::client_auth::{CertificateThumbprint, ClientAuthMethod};
 use m2m_proto::jose::Algorithm;
 use m2m_proto::names::{assertion_type, auth_method};
-use m2m_proto::secret::SecretString;
+use m2m_proto::secret::{SecretBytes, SecretString};
 
 pub(crate) use certificate::Transport;
 pub use certificate::{CertificateSource, ClientCertificate, HttpFactory};
@@ -36,6 +36,8 @@ pub struct Credentials {
     /// `None`: the grant says who we are.
     method: Option<ClientAuthMethod>,
     material: Material,
+    /// What tokens are bound to, where it does not authenticate.
+    binding: Option<Arc<CertificateSource>>,
 }
 
 enum Material {
@@ -48,6 +50,10 @@ enum Material {
 }
 
 impl Credentials {
+    fn of(method: Option<ClientAuthMethod>, material: Material) -> Self {
+        Self { method, material, binding: None }
+    }
+
     /// A secret, sent by `method`: `client_secret_basic` or
     /// `client_secret_post`, or `client_secret_jwt` with HS256. `next` is the
     /// secret that will follow: tried once when the server refuses the first.
@@ -64,7 +70,7 @@ impl Credentials {
             ClientAuthMethod::ClientSecretJwt => Material::SecretJwt(overlap, Algorithm::Hs256),
             _ => Material::Secret(overlap),
         };
-        Self { method: Some(method), material }
+        Self::of(Some(method), material)
     }
 
     /// `client_secret_jwt`: an assertion under a key made of the secret, with
@@ -76,7 +82,7 @@ impl Credentials {
         algorithm: Algorithm,
     ) -> Self {
         let material = Material::SecretJwt(Overlap::new(source, next), algorithm);
-        Self { method: Some(ClientAuthMethod::ClientSecretJwt), material }
+        Self::of(Some(ClientAuthMethod::ClientSecretJwt), material)
     }
 
     /// `private_key_jwt`: an assertion under the client's private key.
@@ -95,14 +101,14 @@ impl Credentials {
 
     fn key_with(source: KeySource, certificate: Option<Arc<dyn SecretSource>>) -> Self {
         let material = Material::Key { source, certificate };
-        Self { method: Some(ClientAuthMethod::PrivateKeyJwt), material }
+        Self::of(Some(ClientAuthMethod::PrivateKeyJwt), material)
     }
 
     /// No client authentication: the grant itself says who we are (RFC 7521
     /// section 4.1), or the service goes by where we are.
     #[must_use]
     pub fn none() -> Self {
-        Self { method: None, material: Material::Nothing }
+        Self::of(None, Material::Nothing)
     }
 
     /// An assertion that somebody else signs, a workload token: read for every
@@ -121,7 +127,7 @@ impl Credentials {
 
     fn foreign(source: Arc<dyn SecretSource>, kind: &'static str) -> Self {
         let material = Material::Assertion { source, kind };
-        Self { method: Some(ClientAuthMethod::PrivateKeyJwt), material }
+        Self::of(Some(ClientAuthMethod::PrivateKeyJwt), material)
     }
 
     /// A client certificate: `tls_client_auth` or
@@ -129,7 +135,30 @@ impl Credentials {
     /// building the client fail.
     #[must_use]
     pub fn certificate(source: CertificateSource, method: ClientAuthMethod) -> Self {
-        Self { method: Some(method), material: Material::Certificate(Arc::new(source)) }
+        Self::of(Some(method), Material::Certificate(Arc::new(source)))
+    }
+
+    /// Shows this certificate too, on every connection to the server and to APIs, so that tokens are bound to it
+    /// (RFC 8705 section 3), however the client authenticates. Where the certificate itself authenticates
+    /// ([`Credentials::certificate`]), it is the one that is shown.
+    #[must_use]
+    pub fn bound_to(mut self, source: CertificateSource) -> Self {
+        self.binding = Some(Arc::new(source));
+        self
+    }
+
+    /// The certificate that is shown besides, read; `None` where there is none.
+    pub(crate) async fn binding_material(&self) -> Option<Result<SecretBytes, Error>> {
+        let read = self.binding.as_ref()?.read().await;
+        Some(read.map(|certificate| certificate.material()))
+    }
+
+    /// The method, where the client authenticates by something of its own: not by what somebody else signed.
+    pub(crate) fn own_method(&self) -> Option<ClientAuthMethod> {
+        match &self.material {
+            Material::Assertion { .. } | Material::Nothing => None,
+            _ => self.method,
+        }
     }
 
     /// The method; `None` where the client does not authenticate.
@@ -145,6 +174,10 @@ impl Credentials {
     }
 
     pub(crate) fn uses_certificate(&self) -> bool {
+        self.binding.is_some() || self.authenticates_by_certificate()
+    }
+
+    fn authenticates_by_certificate(&self) -> bool {
         self.method.is_some_and(ClientAuthMethod::uses_certificate)
     }
 
@@ -154,7 +187,7 @@ impl Credentials {
             Material::Secret(_) => matches!(self.method, Some(M::ClientSecretBasic | M::ClientSecretPost)),
             Material::SecretJwt(_, algorithm) => algorithm.is_symmetric(),
             Material::Key { .. } | Material::Assertion { .. } | Material::Nothing => true,
-            Material::Certificate(_) => self.uses_certificate(),
+            Material::Certificate(_) => self.authenticates_by_certificate(),
         };
         if fits {
             return Ok(());
@@ -172,7 +205,7 @@ impl Credentials {
     pub(crate) fn certificate_source(&self) -> Option<&Arc<CertificateSource>> {
         match &self.material {
             Material::Certificate(source) => Some(source),
-            _ => None,
+            _ => self.binding.as_ref(),
         }
     }
 
@@ -185,6 +218,12 @@ impl Credentials {
     }
 
     pub(crate) fn version(&self) -> u64 {
+        let binding = self.binding.as_ref().map_or(0, |source| source.version());
+        // Each is a count: when either moves, so does the sum.
+        binding.wrapping_add(self.own_version())
+    }
+
+    fn own_version(&self) -> u64 {
         match &self.material {
             Material::Secret(overlap) | Material::SecretJwt(overlap, _) => overlap.version(),
             Material::Key { source, .. } => source.version(),
@@ -195,6 +234,9 @@ impl Credentials {
     }
 
     pub(crate) async fn look(&self) {
+        if let Some(source) = &self.binding {
+            source.look().await;
+        }
         match &self.material {
             Material::Secret(overlap) | Material::SecretJwt(overlap, _) => overlap.look().await,
             Material::Key { source, .. } => source.look().await,

@@ -14,6 +14,7 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::grant::jwt_bearer::{AuthorizationGrant, GrantTyp};
 use m2m_proto::jose::SigningKey;
 use m2m_proto::names::claim;
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::time::UnixTime;
 
 use crate::dialect::{AssertionRules, Dialect, Jti, ScopePlace, Thumbprint};
@@ -30,6 +31,7 @@ pub(crate) struct ProofInput<'a> {
     pub(crate) basic_encoding: BasicEncoding,
     pub(crate) assertion_type: AssertionType,
     pub(crate) assertion_lifetime: Duration,
+    pub(crate) security_profile: SecurityProfile,
     pub(crate) now: UnixTime,
     pub(crate) jti: String,
     /// What is asked for, where a token is.
@@ -55,6 +57,9 @@ impl ProofInput<'_> {
     ) -> Result<String, Error> {
         let rules = self.rules();
         check_key_id(rules, key)?;
+        self.security_profile
+            .algorithm(key.algorithm())
+            .map_err(|outside| Error::misconfigured(outside.to_string()))?;
         let claims = self.claims(rules)?;
         let certificate = match (rules.thumbprint, certificate) {
             (Thumbprint::Absent, _) => None,

@@ -330,6 +330,12 @@ impl UnverifiedAssertion {
         self.claims.sub.as_deref()
     }
 
+    /// The claimed `aud`, in the form in which it was written.
+    #[must_use]
+    pub fn audience(&self) -> Option<&Audience> {
+        self.claims.aud.as_ref()
+    }
+
     /// The client that signs for itself: `iss` where it equals `sub`. `None`
     /// for tokens of another issuer about a workload.
     #[must_use]

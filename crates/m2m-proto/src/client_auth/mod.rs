@@ -138,7 +138,7 @@ impl Presented {
     /// One variant per check; the table in `error::code` says which are
     /// `invalid_request` and which `invalid_client`.
     // spec: 6749-C5
-    // spec: 6749-AS2
+    // spec: 6749-AS2, OIDF-AS7, OIDF-AS10
     // spec: 8705-C1
     pub fn from_request(
         headers: &HeaderMap,

@@ -6,6 +6,7 @@ mod crash;
 mod demo_fails;
 mod doctor;
 #[cfg(feature = "roles")]
+mod fapi2;
 mod federation;
 #[cfg(unix)]
 mod gateway_opaque;

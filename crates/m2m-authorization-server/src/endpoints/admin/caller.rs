@@ -92,7 +92,9 @@ async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Adm
     };
     let certificate = parts.extensions.get::<PeerCertificate>().filter(|_| state.mutual_tls.is_some());
     let evidence = Evidence { presentation: &presented, proof: proof.as_ref(), certificate };
-    let possession = confirmation::verify(claims.confirmation(), &evidence, SenderConstraint::WhenBound)
+    let demand =
+        if state.profile.demands_binding() { SenderConstraint::Always } else { SenderConstraint::WhenBound };
+    let possession = confirmation::verify(claims.confirmation(), &evidence, demand)
         .map_err(|fact| refused(state, now, scheme, &fact))?;
     if let Some(proof) = &proof {
         admission::admit_proof(state.store.as_ref(), proof, state.moment(now)).await.map_err(|error| {
@@ -141,7 +143,7 @@ fn check_proof(
     let expect = proof::Expect {
         method: &parts.method,
         uri: uri.uri(),
-        algorithms: &DEFAULT_ALGORITHMS,
+        algorithms: &state.profile.allowed(&DEFAULT_ALGORITHMS),
         now: now.wall,
         window: ProofWindow::default(),
         nonce,

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use m2m_proto::client_auth::assertion::TypRule;
 use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
-use m2m_proto::jose::JwkSet;
+use m2m_proto::jose::{Algorithm, JwkSet};
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
 use m2m_proto::uri::EndpointUri;
@@ -112,6 +112,10 @@ struct Shown {
     label: String,
     method: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    algs: Option<Vec<&'static str>>,
+    accepted_audience: &'static str,
+    accepted_typ: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
@@ -145,6 +149,13 @@ fn method(credential: &Credential) -> &'static str {
     }
 }
 
+/// What the registered keys can sign with; `None` where there are none here.
+fn algorithms(credential: &Credential) -> Option<Vec<&'static str>> {
+    let Material::PublicKeys(set) = &credential.material else { return None };
+    let signs = |algorithm: &Algorithm| set.keys().iter().any(|key| key.allows(*algorithm));
+    Some(Algorithm::ALL.into_iter().filter(signs).map(Algorithm::name).collect())
+}
+
 impl Shown {
     fn of(
         registry: &Registry,
@@ -169,6 +180,15 @@ impl Shown {
             client_id: credential.client_id.as_str().to_owned(),
             label: credential.label.clone(),
             method: method(credential),
+            algs: algorithms(credential),
+            accepted_audience: match credential.accepted_audience {
+                AcceptedAudience::Issuer => "issuer",
+                AcceptedAudience::IssuerOrTokenEndpoint => "issuer_or_token_endpoint",
+            },
+            accepted_typ: match credential.accepted_typ {
+                TypRule::Explicit => "explicit",
+                TypRule::OrUntyped => "or_untyped",
+            },
             client_secret: None,
             created_at: credential.created_at.seconds(),
             not_before: credential.not_before.seconds(),

@@ -11,6 +11,7 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::form::Form;
 use m2m_proto::grant::AuthorizationGrantError;
 use m2m_proto::names::{header, param};
+use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::workload_token::{UnverifiedWorkloadToken, WorkloadTokenError};
 
 use m2m_io::Now;
@@ -25,10 +26,12 @@ use crate::policy::Denied;
 use crate::registry::{Named, Registry, Status, TrustedIssuer};
 use crate::server::State;
 
-/// Whether any issuer can be behind such a grant: without one this server does not have it. A JWT-SVID names none.
-pub(crate) fn is_offered(registry: &Registry) -> bool {
+/// Whether any issuer can be behind such a grant: without one this server does not have it. A JWT-SVID names none, and
+/// a profile under which clients authenticate by themselves has no such grant.
+pub(crate) fn is_offered(profile: SecurityProfile, registry: &Registry) -> bool {
     let active = |issuer: &TrustedIssuer| issuer.status == Status::Active;
-    registry.issuers().any(|issuer| active(issuer) && matches!(issuer.named, Named::Issuer(_)))
+    !profile.restricts()
+        && registry.issuers().any(|issuer| active(issuer) && matches!(issuer.named, Named::Issuer(_)))
 }
 
 /// Who asks, by the assertion. Nothing is consumed yet.
@@ -40,7 +43,7 @@ pub(super) async fn authorize(
     registry: &Registry,
     now: Now,
 ) -> Result<AuthenticatedClient, Refusal> {
-    if !is_offered(registry) {
+    if !is_offered(state.profile, registry) {
         return Err(Denied::GrantType.into());
     }
     let authenticates = incoming.headers.contains_key(header::AUTHORIZATION)

@@ -1,6 +1,7 @@
 //! Arguments of `m2m admin …`: one file for each noun. What a value may be is judged in `commands/admin/`.
 
 mod api;
+mod assess;
 mod client;
 mod credential;
 mod estate;
@@ -10,6 +11,7 @@ mod operate;
 use clap::{Args, Subcommand};
 
 pub use api::{AdminApi, ApiCommand, ApiCreate, ApiFields, ApiUpdate, Constraint, TokenFormat};
+pub use assess::{Assess, Standard};
 pub use client::{AdminClient, ClientCommand, ClientCreate, ClientFields, ClientUpdate};
 pub use credential::{
     AdminCredential, CredentialCommand, CredentialCreate, CredentialMethod, CredentialOwner,
@@ -58,6 +60,8 @@ pub enum AdminCommand {
     Token(AdminToken),
     /// Signing keys
     Key(AdminKey),
+    /// Measure server and clients against OAuth 2.1, RFC 9700, FAPI 2.0
+    Assess(Assess),
     /// What was decided: tokens issued and refused, changes, revocations
     Audit(Audit),
     /// Make APIs, clients and credentials what a file says

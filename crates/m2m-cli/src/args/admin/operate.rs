@@ -144,6 +144,10 @@ pub struct AdminInit {
     /// Where the profile admin goes; its secret goes beside it
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// A private key in place of the secret, and bound tokens: what
+    /// security_profile = "fapi2" lets in
+    #[arg(long)]
+    pub with_key: bool,
     /// The client that may administer; made when absent
     #[arg(long, value_name = "ID", default_value = "admin")]
     pub client_id: String,

@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "client_id",
     "label",
     "method",
+    "algs",
     SECRET,
     "issuer",
     "external_subject",
@@ -42,6 +43,8 @@ const ORDER: &[&str] = &[
     "replaced_by",
     "safe_to_remove",
     "safe_to_remove_because",
+    "accepted_audience",
+    "accepted_typ",
     "created_at",
     "version",
 ];

@@ -45,9 +45,12 @@ pub(super) async fn run(typed: &AdminInit, around: &Surroundings) -> Result<Exit
     let database = database.claim(around).await?;
     let key_file = around.directory.join(&typed.sealing_key_file);
     let key = founding::sealing_key(&key_file, &database, LogFormat::Text, around).await?;
-    let secret = prepare((&issuer, &id), &database, key, around).await?;
-    places.write(&issuer, &id, &secret, around)?;
-    report((&issuer, &id), &places, around)?;
+    let secret = prepare(typed, (&issuer, &id), (&database, key), around).await?;
+    match typed.with_key {
+        true => places.write_key(&issuer, &id, &secret, around)?,
+        false => places.write(&issuer, &id, &secret, around)?,
+    }
+    report(typed, (&issuer, &id), &places, around)?;
     if around.output.reader() == Reader::Person {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let lines = [
@@ -62,14 +65,14 @@ pub(super) async fn run(typed: &AdminInit, around: &Surroundings) -> Result<Exit
 }
 
 /// Makes the schema, the signing keys, the admin API and the client, as a server makes them, where they are
-/// missing. Gives a secret of that client that was made just now.
+/// missing. Gives a secret or a private key of that client that was made just now.
 ///
 /// # Errors
 /// Exit 3: the database is sealed under another key, or the client may not administer. Exit 5: it cannot be reached.
 async fn prepare(
+    typed: &AdminInit,
     (issuer, id): (&Issuer, &ClientId),
-    database: &Claimed,
-    sealing_key: SecretBytes,
+    (database, sealing_key): (&Claimed, SecretBytes),
     around: &Surroundings,
 ) -> Result<SecretString, Failure> {
     let wrong = |error| open::failure(&error);
@@ -82,23 +85,30 @@ async fn prepare(
         .build()
         .map_err(wrong)?;
     server.prepare().await.map_err(wrong)?;
-    let secret = match founding::administrator(&server, id).await? {
+    let made = match typed.with_key {
+        true => founding::administrator_with_key(&server, id).await?,
+        false => founding::administrator(&server, id).await?,
+    };
+    let secret = match made {
         Some(secret) => secret,
-        None => another(&server, id).await?,
+        None => another(typed, &server, id).await?,
     };
     server.drain().await.map_err(wrong)?;
     Ok(secret)
 }
 
-/// One more secret of a client that is there.
+/// One more secret, or key, of a client that is there.
 ///
 /// # Errors
 /// Exit 3: it could not administer with one.
-async fn another(server: &Server, id: &ClientId) -> Result<SecretString, Failure> {
+async fn another(typed: &AdminInit, server: &Server, id: &ClientId) -> Result<SecretString, Failure> {
     if let Some(problem) = unfit(server, id)? {
         return Err(Failure::configuration(format!("{id} {problem}: a secret would be of no use")).hint(
             "mend it with another client that may administer; where there is none, --client-id admin2 makes one",
         ));
+    }
+    if typed.with_key {
+        return founding::key(server, id, LABEL).await;
     }
     let proof = Proof::ClientSecret(SecretUse::BasicOrPost);
     let made = server.admin().create_credential(CredentialSpec::new(id.clone(), LABEL, proof)).await;
@@ -159,7 +169,12 @@ fn free(out: &Path, around: &Surroundings) -> Result<Places, Failure> {
     }
 }
 
-fn report((issuer, id): (&Issuer, &ClientId), places: &Places, around: &Surroundings) -> Result<(), Failure> {
+fn report(
+    typed: &AdminInit,
+    (issuer, id): (&Issuer, &ClientId),
+    places: &Places,
+    around: &Surroundings,
+) -> Result<(), Failure> {
     let (profile, secret) = (places.profile.display(), places.secret.display());
     if around.output.reader() == Reader::Program {
         return around.output.json(&json!({
@@ -168,7 +183,8 @@ fn report((issuer, id): (&Issuer, &ClientId), places: &Places, around: &Surround
         }));
     }
     around.output.result(&format!("{profile}  profile {ADMIN}"))?;
-    around.output.result(&format!("{secret}  secret of {id}, mode 0600"))?;
+    let what = if typed.with_key { "private key" } else { "secret" };
+    around.output.result(&format!("{secret}  {what} of {id}, mode 0600"))?;
     around.output.note(&format!("try: m2m --config {profile} admin client list"));
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod apply;
+mod assess;
 mod audit;
 mod client;
 mod condition;
@@ -36,6 +37,7 @@ pub(crate) async fn run(typed: &Admin, around: &Surroundings) -> Result<Exit, Fa
         AdminCommand::Issuer(typed) => issuer::run(&typed.command, around).await,
         AdminCommand::Token(typed) => token::run(&typed.command, around).await,
         AdminCommand::Key(typed) => key::run(&typed.command, around).await,
+        AdminCommand::Assess(typed) => assess::run(typed, around).await,
         AdminCommand::Audit(typed) => audit::run(typed, around).await,
         AdminCommand::Apply(typed) => apply::run(typed, around).await,
         AdminCommand::Import(typed) => import::run(typed, around).await,

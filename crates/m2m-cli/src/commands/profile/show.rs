@@ -27,6 +27,7 @@ const DEFAULTS: &[(Field, &str)] = &[
     (Field::FallbackLifetime, "300s"),
     (Field::Timeout, "10s"),
     (Field::Inspect, "warn"),
+    (Field::SecurityProfile, "baseline"),
 ];
 
 pub(super) fn run(typed: &ProfileShow, around: &Surroundings) -> Result<Exit, Failure> {
@@ -230,6 +231,7 @@ mod tests {
     };
     use m2m_io::Limits;
     use m2m_proto::client_auth::BasicEncoding;
+    use m2m_proto::security_profile::SecurityProfile;
 
     use super::*;
 
@@ -254,6 +256,7 @@ mod tests {
                 Field::FallbackLifetime => seconds(DEFAULT_FALLBACK_LIFETIME),
                 Field::Timeout => seconds(connect::DEFAULT_TIMEOUT),
                 Field::Inspect => format!("{:?}", Inspect::default()).to_lowercase(),
+                Field::SecurityProfile => SecurityProfile::default().name().to_owned(),
                 other => panic!("what is the default of {other}?"),
             };
             assert_eq!(*shown, library, "{field}");

@@ -41,7 +41,15 @@ impl Reader<'_> {
             ClientAuthMethod::PrivateKeyJwt => match self.settings.secret(Field::Certificate) {
                 Some(reference) => {
                     let certificate = self.read(Field::Certificate, reference).await?;
-                    Credentials::key_of_certificate(self.key().await?, certificate)
+                    let credentials = Credentials::key_of_certificate(self.key().await?, certificate.clone());
+                    match self.settings.secret(Field::CertificateKey) {
+                        // With its key it is shown on every connection, and tokens can be bound to it.
+                        Some(key) => {
+                            let key = self.read(Field::CertificateKey, key).await?;
+                            credentials.bound_to(CertificateSource::new(certificate, key))
+                        }
+                        None => credentials,
+                    }
                 }
                 None => Credentials::key(self.key().await?),
             },

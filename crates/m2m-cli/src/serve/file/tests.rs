@@ -34,6 +34,7 @@ replay = "node"
 max_staleness = "10s"
 snapshot_max_age = "1h"
 dpop_nonce = true
+security_profile = "fapi2"
 status_ttl = 30
 shutdown_delay = "5s"
 issuer_files = ["issuers", "/var/run/secrets/kubernetes.io/serviceaccount"]
@@ -55,6 +56,7 @@ fn every_key_is_read() {
     assert_eq!(stated.mtls_base.unwrap().as_str(), "https://mtls.login.example.com");
     assert_eq!(stated.client_ca, Some("/etc/m2m/clients.pem".into()));
     assert!(stated.behind_tls_proxy && stated.client_cert_header && stated.dpop_nonce);
+    assert_eq!(stated.security_profile, m2m_proto::security_profile::SecurityProfile::Fapi2);
     assert_eq!(stated.trusted_proxies.len(), 3);
     assert_eq!(stated.metrics_listen, Some(SocketAddr::from(([127, 0, 0, 1], 9400))));
     assert_eq!(stated.log, Some(LogFormat::Json));

@@ -28,6 +28,7 @@ fn typed(out: &str, key: &str) -> AdminInit {
         database: "sqlite:m2m.db".to_owned(),
         sealing_key_file: key.into(),
         out: out.into(),
+        with_key: false,
         client_id: ADMIN.to_owned(),
     }
 }
@@ -52,6 +53,22 @@ async fn the_profile_is_one_that_can_administer() {
     for taken in ["admin.toml", "nowhere/admin.toml", "admin2.secret"] {
         let failure = run(&typed(taken, "sealing.key"), &around).await.unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage, "{taken}");
+    }
+}
+
+/// What a server under a security profile lets in: no secret, and tokens that are bound.
+#[tokio::test]
+async fn an_administrator_can_have_a_key() {
+    let place = tempfile::tempdir().unwrap();
+    let around = around(place.path(), &Kept::default());
+    for out in ["admin.toml", "second.toml"] {
+        run(&AdminInit { with_key: true, ..typed(out, "sealing.key") }, &around).await.unwrap();
+        let text = std::fs::read_to_string(place.path().join(out)).unwrap();
+        assert!(text.contains("private_key = {") && text.contains("dpop = \"ephemeral\""), "{text}");
+        let key = std::fs::read_to_string(place.path().join(out).with_extension("secret")).unwrap();
+        assert!(
+            key.starts_with("-----BEGIN PRIVATE KEY-----\n") && key.ends_with("-----END PRIVATE KEY-----\n")
+        );
     }
 }
 

@@ -226,7 +226,17 @@ impl Code {
             }
             M::PrivateKeyJwt if plan.settings.secret(Field::Certificate).is_some() => {
                 let (key, certificate) = (self.key(plan)?, self.source(plan, Field::Certificate)?);
-                format!("Credentials::key_of_certificate({key}, {certificate})")
+                match plan.settings.secret(Field::CertificateKey) {
+                    None => format!("Credentials::key_of_certificate({key}, {certificate})"),
+                    Some(_) => {
+                        self.needs(&["m2m_client::CertificateSource"]);
+                        let own = self.source(plan, Field::CertificateKey)?;
+                        let shown = format!("CertificateSource::new({certificate}, {own})");
+                        format!(
+                            "Credentials::key_of_certificate({key}, {certificate}.clone()).bound_to({shown})"
+                        )
+                    }
+                }
             }
             M::PrivateKeyJwt => format!("Credentials::key({})", self.key(plan)?),
             M::TlsClientAuth | M::SelfSignedTlsClientAuth => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use m2m_client::Inspect;
 use m2m_proto::client_auth::BasicEncoding;
+use m2m_proto::security_profile::SecurityProfile;
 
 use super::Code;
 use crate::commands::profile::export::Plan;
@@ -104,6 +105,10 @@ impl Code {
         if let Some(rule) = plan.stated_text(Field::Inspect).and_then(Inspect::parse) {
             self.needs(&["m2m_client::Inspect"]);
             calls.push(format!("inspect(Inspect::{rule:?})"));
+        }
+        if let Some(profile) = plan.stated_text(Field::SecurityProfile).and_then(SecurityProfile::parse) {
+            self.needs(&["m2m_proto::security_profile::SecurityProfile"]);
+            calls.push(format!("security_profile(SecurityProfile::{profile:?})"));
         }
         calls
     }
