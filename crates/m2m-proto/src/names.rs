@@ -48,6 +48,8 @@ pub mod claim {
     /// The identifier of the credential that obtained the token (our own).
     pub const CRED: &str = "cred";
     pub const ENTITLEMENTS: &str = "entitlements";
+    /// The tokens that a token was exchanged from (our own).
+    pub const EXCHANGED_FROM: &str = "exchanged_from";
     pub const EXP: &str = "exp";
     pub const GROUPS: &str = "groups";
     pub const HTM: &str = "htm";

@@ -41,7 +41,8 @@ pub(crate) fn document(state: &State) -> Bytes {
     metadata.introspection_endpoint = Some(state.endpoints.introspection.clone());
     metadata.revocation_endpoint = Some(state.endpoints.revocation.clone());
     metadata.jwks_uri = Some(state.endpoints.jwks.clone());
-    metadata.grant_types_supported = Some(vec![grant_type::CLIENT_CREDENTIALS.to_owned()]);
+    let grants = [grant_type::CLIENT_CREDENTIALS, grant_type::TOKEN_EXCHANGE];
+    metadata.grant_types_supported = Some(grants.map(str::to_owned).to_vec());
     metadata.token_endpoint_auth_methods_supported = Some(methods.clone());
     metadata.introspection_endpoint_auth_methods_supported = Some(methods.clone());
     metadata.revocation_endpoint_auth_methods_supported = Some(methods);

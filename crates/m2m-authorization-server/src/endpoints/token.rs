@@ -1,8 +1,10 @@
 //! The token endpoint: one straight function, each line consumes what the line before proved.
 //!
-//! Sections: RFC 6749 §4.4, §5; RFC 9449 §5
+//! Sections: RFC 6749 §4.4, §5; RFC 8693 §2; RFC 9449 §5
 //! The order is the argument: pure checks, then one commit, then creation. A refusal before the
 //! commit leaves assertion and proof unused.
+
+mod exchange;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use m2m_proto::error::Endpoint;
 use m2m_proto::names::header;
 use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
+use m2m_proto::token::request::GrantKind;
 use m2m_proto::token::{IssuedToken, TokenRequest};
 
 use super::refusal::Refusal;
@@ -29,6 +32,7 @@ use crate::frequency::Counted;
 use crate::keys::Key;
 use crate::mint::{Minted, Tools, mint};
 use crate::observe::{self, Binding};
+use crate::policy::exchange::Exchanged;
 use crate::policy::{self, Grant, Held};
 use crate::registry::TokenFormat;
 use crate::server::State;
@@ -50,7 +54,12 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
     let client = super::authenticate(state, incoming, &form, &registry, now).await?;
     let proof = check_proof(state, incoming, now.wall)?.map(Box::new);
     let held = Held::new(proof.as_deref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint));
-    let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
+    let grant = match ask.grant {
+        GrantKind::TokenExchange => {
+            exchange::decide(state, &form, (&client, &ask), &held, &registry, now.wall)?
+        }
+        _ => policy::decide(&client, &ask, &held, &registry, now.wall)?,
+    };
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = signing_key(state, &grant, now.wall)?;
     let admitted =
@@ -147,6 +156,8 @@ fn record(
         credential: Some(caller.credential().id.clone()),
         api: Some(grant.api().identifier.clone()),
         scope: Some(scope),
+        // From which token it was made.
+        subject: grant.exchanged().map(|exchanged| exchanged.subject_jti().to_owned()),
         expires_at: Some(minted.expires_at),
         address,
         ..Record::new(now.wall, Event::TokenIssued)
@@ -160,6 +171,7 @@ fn respond(admitted: &Admitted, minted: &Minted, scope: &str) -> Response<Bytes>
         token_type: &minted.token_type,
         expires_in: Some(admitted.grant().lifetime()),
         scope,
+        issued_token_type: admitted.grant().exchanged().map(Exchanged::issued),
     };
     issued.encode()
 }

@@ -4,6 +4,7 @@ mod assertions;
 mod certificates;
 mod documents;
 mod dpop;
+mod exchange;
 mod limits;
 mod offline;
 mod refusals;
