@@ -71,7 +71,10 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
         endpoints: &state.endpoints,
         key: key.as_deref(),
     };
-    let minted = mint(&admitted, &tools, now.wall)?;
+    let minted = match &key {
+        Some(key) => key.signed(|| mint(&admitted, &tools, now.wall))?,
+        None => mint(&admitted, &tools, now.wall)?,
+    };
     count(state, &admitted);
     let scope = admitted.grant().scope().to_text();
     let response = respond(&admitted, &minted, &scope);

@@ -17,8 +17,8 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
     Key { name, default, help }
 }
 
-/// Every key at the top of the file. `[egress] allow` is the one table.
-pub(crate) const KEYS: [Key; 23] = [
+/// Every key at the top of the file. `[egress] allow` and `[[pkcs11]]` are the tables.
+pub(crate) const KEYS: [Key; 24] = [
     key("issuer", "listener", "who this server is: https://HOST"),
     key("listen", "127.0.0.1:8400", "where to listen"),
     key("database", "sqlite:m2m-server.db", "or postgres://…, or memory:"),
@@ -42,6 +42,7 @@ pub(crate) const KEYS: [Key; 23] = [
     key("status_ttl", "30s", "how long a status list is kept"),
     key("shutdown_delay", "0s", "/readyz is 503 so long, then the end"),
     key("egress", "-", "a table, see below"),
+    key("pkcs11", "-", "tables, see below"),
 ];
 
 /// The end of `m2m serve --help`.
@@ -65,4 +66,7 @@ trusted_proxies are addresses and networks: [\"10.0.0.5\", \"10.1.0.0/16\"]. Onl
 their Forwarded, X-Forwarded-For and (client_cert_header) Client-Cert count.
 
 [egress] allow = [\"10.0.0.0/8\"] lists origins and address ranges that may be
-called although nothing but a client's registration (jwks_uri) names them.";
+called although nothing but a client's registration (jwks_uri) names them.
+
+[[pkcs11]] module = \"/usr/lib/…so\", token = \"LABEL\", pin = { file = \"/path\" },
+key = \"LABEL\": a security module signs (ES256 or RS256).";

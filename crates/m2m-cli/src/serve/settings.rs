@@ -11,6 +11,7 @@ use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
 use super::forwarded::CertificateHeader;
+use super::pkcs11::HeldKey;
 use super::stated::{Stated, Tuning};
 use super::{check, file, stated};
 use crate::Surroundings;
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) dpop_nonce: bool,
     pub(crate) shutdown_delay: Duration,
     pub(crate) egress: Vec<String>,
+    /// Signing keys that a security module holds.
+    pub(crate) pkcs11: Vec<HeldKey>,
     pub(crate) tuning: Tuning,
 }
 
@@ -122,6 +125,7 @@ impl Settings {
             dpop_nonce: stated.dpop_nonce,
             shutdown_delay: stated.shutdown_delay,
             egress: stated.egress,
+            pkcs11: stated.pkcs11,
             tuning: stated.tuning,
         })
     }

@@ -9,6 +9,7 @@ use m2m_io::Network;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
+use super::pkcs11::HeldKey;
 use crate::args::{LogFormat, Serve};
 use crate::exit::Failure;
 use crate::settings::secret::SecretReference;
@@ -33,6 +34,7 @@ pub(crate) struct Stated {
     pub(crate) dpop_nonce: bool,
     pub(crate) shutdown_delay: Duration,
     pub(crate) egress: Vec<String>,
+    pub(crate) pkcs11: Vec<HeldKey>,
     pub(crate) tuning: Tuning,
 }
 

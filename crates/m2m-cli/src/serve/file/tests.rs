@@ -39,6 +39,12 @@ shutdown_delay = "5s"
 
 [egress]
 allow = ["10.0.0.0/8"]
+
+[[pkcs11]]
+module = "module.so"
+token = "m2m"
+pin = { file = "pin" }
+key = "es256"
 "#;
 
 #[test]
