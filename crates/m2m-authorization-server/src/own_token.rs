@@ -11,8 +11,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
-use http::Response;
 use m2m_proto::introspection::ActiveAnswer;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::jose::crypto::sha256;
@@ -58,13 +56,13 @@ impl OwnToken {
 
     /// The answer of introspection: the claims, and how the token has to be presented.
     // spec: 9449-AS4
-    pub(crate) fn told(&self) -> Response<Bytes> {
+    pub(crate) fn told(&self) -> &ActiveAnswer {
         let answer = || {
             let bound = self.claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
             let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };
             ActiveAnswer::new(self.claims.claims(), &token_type)
         };
-        self.told.get_or_init(answer).to_response()
+        self.told.get_or_init(answer)
     }
 }
 

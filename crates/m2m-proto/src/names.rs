@@ -253,6 +253,8 @@ pub mod metadata {
         "introspection_endpoint_auth_methods_supported";
     pub const INTROSPECTION_ENDPOINT_AUTH_SIGNING_ALG_VALUES_SUPPORTED: &str =
         "introspection_endpoint_auth_signing_alg_values_supported";
+    /// RFC 9701 section 7.
+    pub const INTROSPECTION_SIGNING_ALG_VALUES_SUPPORTED: &str = "introspection_signing_alg_values_supported";
     pub const ISSUER: &str = "issuer";
     pub const JWKS: &str = "jwks";
     pub const JWKS_URI: &str = "jwks_uri";

@@ -49,6 +49,7 @@ pub(crate) fn document(state: &State) -> Bytes {
     metadata.token_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.introspection_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
+    metadata.introspection_signing_alg_values_supported = names(&state.keys.algorithms());
     metadata.dpop_signing_alg_values_supported = names(&PROOF_ALGORITHMS);
     metadata.tls_client_certificate_bound_access_tokens = state.mutual_tls.is_some();
     metadata.mtls_endpoint_aliases = aliases(state);

@@ -193,8 +193,8 @@ mod tests {
             (NotAdmitted::OverQuota { retry_after: SOON }.into(), &[Token, Revocation][..]),
             (AuthenticationError::Network.into(), ALL),
             (StoreError::Full("x").into(), ALL),
-            (Refusal::KeyNotReady, &[Token][..]),
-            (SigningFailed.into(), &[Token][..]),
+            (Refusal::KeyNotReady, &[Token, Introspection][..]),
+            (SigningFailed.into(), &[Token, Introspection][..]),
         ];
         let denied = [
             Denied::GrantType,

@@ -12,6 +12,7 @@ mod requirements;
 #[cfg(feature = "sqlite")]
 mod restart;
 mod secrets;
+mod signed;
 mod withdrawal;
 
 use std::sync::Arc;
