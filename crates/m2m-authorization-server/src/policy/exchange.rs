@@ -77,7 +77,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) admin: &'a ApiIdentifier,
 }
 
-/// What is different about a token that was exchanged. Made by [`decide`] only.
+/// What is different about a token that was exchanged. Made by `decide` only.
 #[derive(Debug, Clone)]
 pub struct Exchanged {
     subject: ShortText,

@@ -70,8 +70,10 @@ fn every_key_is_read() {
     assert_eq!(stated.tuning.status_ttl, Some(Duration::from_secs(30)));
     assert_eq!(stated.shutdown_delay, Duration::from_secs(5));
     assert_eq!(stated.egress, ["10.0.0.0/8"]);
+    assert_eq!(stated.pkcs11[0].key, "es256");
     for key in KEYS {
-        assert!(WHOLE.contains(&format!("\n{} = ", key.name)) || key.name == "egress", "{}", key.name);
+        let tables = ["egress", "pkcs11"];
+        assert!(WHOLE.contains(&format!("\n{} = ", key.name)) || tables.contains(&key.name), "{}", key.name);
     }
 }
 

@@ -19,9 +19,9 @@ fn issuer() -> Issuer {
 }
 
 fn active() -> ActiveAnswer {
-    let claims = br#"{"iss":"https://as.example","sub":"billing","aud":"https://orders.example",
+    let claims = r#"{"iss":"https://as.example","sub":"billing","aud":"https://orders.example",
         "exp":1795344600,"client_id":"billing","scope":"orders:read","jti":"t-1"}"#;
-    ActiveAnswer::new(&Claims::parse(claims).unwrap(), &TokenType::Bearer)
+    ActiveAnswer::new(&Claims::parse(claims.as_bytes()).unwrap(), &TokenType::Bearer)
 }
 
 fn answer<'a>(issuer: &'a Issuer, answer: Option<&'a ActiveAnswer>) -> SignedAnswer<'a> {
