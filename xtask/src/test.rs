@@ -14,6 +14,7 @@ const PACKAGES: &[(&[&str], &str)] = &[
     (peers::NGINX, "nginx"),                                        // asks the gateway, as does the next
     (peers::CADDY, "caddy"),
     (peers::POSTGRES, "postgresql"), // starts a cluster of its own, which no test uses
+    (&["softhsm2-util", "--version"], "softhsm2"), // a security module for signing keys
 ];
 
 /// What was asked for on the command line.

@@ -325,8 +325,11 @@ impl Admin {
         if credential.is_none() || api.is_none_or(|api| issued.at < api.created_at) {
             return Ok(true);
         }
-        let jti = issued.jti.as_deref().unwrap_or_default();
-        Ok(self.state.store.status(jti)? == crate::store::TokenStatus::Revoked)
+        let revoked =
+            |jti: &str| Ok::<_, Error>(self.state.store.status(jti)? == crate::store::TokenStatus::Revoked);
+        // Where it was exchanged, the token that it was made from counts too.
+        Ok(revoked(issued.jti.as_deref().unwrap_or_default())?
+            || issued.subject.as_deref().map(revoked).transpose()?.unwrap_or_default())
     }
 
     /// What a client has used of what it may.

@@ -116,6 +116,7 @@ pub(crate) fn verified_claims() -> VerifiedClaims {
         credential: None,
         confirmation: None,
         status: None,
+        delegation: None,
     };
     let token = seal.seal(&claims, [0; 12], NOW).unwrap();
     let expect = sealed::Expect { audience: "https://orders.example", now: NOW, skew: Skew::NONE };

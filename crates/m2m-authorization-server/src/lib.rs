@@ -1,10 +1,11 @@
 //! OAuth 2.0 for machines: issue tokens.
 //!
-//! [`Server`] is an authorization server (RFC 6749 §1.1) for machines: it
-//! authenticates clients by all six methods of the registry, decides by policy, admits each
-//! assertion and proof once, and signs RFC 9068 access tokens or seals opaque ones. What is registered,
-//! revoked and decided lives in a [`store`]: memory, SQLite or PostgreSQL. It is a router: whoever embeds
-//! it owns the sockets. Platforms whose tokens stand for clients, instead of secrets, are in [`federation`].
+//! [`Server`] is an authorization server (RFC 6749 §1.1) for machines, and for the exchange of its own tokens
+//! for narrower ones (RFC 8693): it authenticates clients by all six methods of the registry, decides by
+//! policy, admits each assertion and proof once, and signs RFC 9068 access tokens or seals opaque ones. What
+//! is registered, revoked and decided lives in a [`store`]: memory, SQLite or PostgreSQL. It is a router:
+//! whoever embeds it owns the sockets. Platforms whose tokens stand for clients, instead of secrets, are in
+//! [`federation`].
 //!
 //! One way through the crate, in the order of a request: `endpoints::token`, [`authenticate`],
 //! [`policy`], [`admission`], `mint`. Each step takes what only the step before can make.

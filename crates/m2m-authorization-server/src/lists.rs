@@ -84,10 +84,10 @@ impl Lists {
         if let Some(kept) = kept.get(&which).filter(fresh) {
             return Ok(kept.body.clone());
         }
-        let text = match which {
-            Document::StatusList(number) => sign_list(state, number, &key, now)?,
-            Document::Feed => sign_feed(state, &key, now)?,
-        };
+        let text = key.signed(|| match which {
+            Document::StatusList(number) => sign_list(state, number, &key, now),
+            Document::Feed => sign_feed(state, &key, now),
+        })?;
         let body = Bytes::from(text);
         if kept.len() >= MAX_LISTS {
             kept.clear();

@@ -1,6 +1,6 @@
 //! Making a token: what was admitted, signed by the active key of its API's algorithm, or sealed.
 //!
-//! Sections: RFC 9068 §2; RFC 6749 §5.1
+//! Sections: RFC 9068 §2; RFC 6749 §5.1; RFC 8693 §4.1
 //! Does not enforce: anything. What may be made was decided before; [`Admitted`] is the evidence.
 
 use m2m_io::Random;
@@ -16,6 +16,7 @@ use crate::admission::Admitted;
 use crate::keys::Key;
 use crate::lists;
 use crate::policy::Grant;
+use crate::policy::exchange::Exchanged;
 use crate::server::Endpoints;
 
 /// The token could not be signed: a bug, or memory gone bad.
@@ -65,7 +66,8 @@ pub(crate) fn mint(admitted: &Admitted, tools: &Tools<'_>, now: UnixTime) -> Res
     let uri = tools.endpoints.status_list(list);
     let claims = AccessTokenClaims {
         issuer: tools.issuer,
-        subject: client_id.as_str(),
+        // spec: 8693-AS2
+        subject: grant.exchanged().map_or(client_id.as_str(), Exchanged::subject),
         client_id,
         audience: &[grant.api().identifier.as_str()],
         scope: grant.scope(),
@@ -77,6 +79,7 @@ pub(crate) fn mint(admitted: &Admitted, tools: &Tools<'_>, now: UnixTime) -> Res
         credential: Some(caller.credential().id.as_str()),
         confirmation: confirmation.as_ref(),
         status: Some(StatusReference { uri: &uri, index }),
+        delegation: grant.exchanged().map(Exchanged::delegation),
     };
     let token = match tools.key {
         Some(key) => claims.sign(&key.header, &key.signing),

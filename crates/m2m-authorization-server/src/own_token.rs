@@ -11,14 +11,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::Bytes;
-use http::Response;
 use m2m_proto::introspection::ActiveAnswer;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::jose::crypto::sha256;
 use m2m_proto::time::{Skew, UnixTime};
 use m2m_proto::token::TokenType;
-use m2m_proto::token::access_token::{self, VerifiedClaims};
+use m2m_proto::token::access_token::{self, Delegation, VerifiedClaims};
 use m2m_proto::token::sealed;
 use m2m_proto::token_profile::TokenProfile;
 
@@ -58,13 +56,13 @@ impl OwnToken {
 
     /// The answer of introspection: the claims, and how the token has to be presented.
     // spec: 9449-AS4
-    pub(crate) fn told(&self) -> Response<Bytes> {
+    pub(crate) fn told(&self) -> &ActiveAnswer {
         let answer = || {
             let bound = self.claims.confirmation().is_some_and(|confirmation| confirmation.jkt().is_some());
             let token_type = if bound { TokenType::Dpop } else { TokenType::Bearer };
             ActiveAnswer::new(self.claims.claims(), &token_type)
         };
-        self.told.get_or_init(answer).to_response()
+        self.told.get_or_init(answer)
     }
 }
 
@@ -172,7 +170,41 @@ fn is_of(api: &Api, claims: &VerifiedClaims) -> bool {
     claims.issued_at().is_some_and(|issued| issued.seconds() >= api.created_at.seconds())
 }
 
-/// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client.
+/// A token of ours that stands: verified, and nothing that it hangs on was withdrawn. Made by
+/// [`standing`] only, demanded by whoever makes another token of it.
+#[derive(Debug, Clone)]
+pub(crate) struct StandingToken(Arc<OwnToken>);
+
+impl StandingToken {
+    pub(crate) fn claims(&self) -> &VerifiedClaims {
+        &self.0.claims
+    }
+
+    /// A token that nobody checked, for the tests of what comes after.
+    #[cfg(test)]
+    pub(crate) fn for_test(claims: VerifiedClaims) -> Self {
+        Self(Arc::new(OwnToken::new(claims, None)))
+    }
+}
+
+/// [`verify`] and [`is_active`] in one.
+///
+/// # Errors
+/// [`StoreError`]: this node cannot tell what was withdrawn.
+pub(crate) fn standing(
+    state: &State,
+    token: &str,
+    registry: &Registry,
+    now: UnixTime,
+) -> Result<Option<StandingToken>, StoreError> {
+    match verify(state, token, registry, now) {
+        Some(own) if is_active(state, &own.claims, registry, now)? => Ok(Some(StandingToken(own))),
+        _ => Ok(None),
+    }
+}
+
+/// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client, and the
+/// same of each token that it was made from by exchange.
 pub(crate) fn is_active(
     state: &State,
     claims: &VerifiedClaims,
@@ -180,14 +212,28 @@ pub(crate) fn is_active(
     now: UnixTime,
 ) -> Result<bool, StoreError> {
     let (Some(jti), Some(client_id)) = (claims.jti(), claims.client_id()) else { return Ok(false) };
+    let (Some(credential), Ok(delegation)) = (claims.credential(), Delegation::decode(claims.claims()))
+    else {
+        return Ok(false);
+    };
+    // spec: 8693-AS4
+    for origin in delegation.iter().flat_map(Delegation::origins) {
+        let stands = vouched_for(registry, &origin.client_id, &origin.credential, now);
+        if !stands || state.store.status(&origin.jti)? != TokenStatus::Standing {
+            return Ok(false);
+        }
+    }
+    let stands = vouched_for(registry, client_id, credential, now);
+    Ok(stands && state.store.status(jti)? == TokenStatus::Standing)
+}
+
+/// Whether the client and its credential, under which a token was made, are still in use.
+fn vouched_for(registry: &Registry, client_id: &str, credential: &str, now: UnixTime) -> bool {
     let registration = registry
         .registration_named(client_id)
         .filter(|registration| registration.client().status == Status::Active);
-    let credential = registration.zip(claims.credential()).and_then(|(own, id)| own.credential(id));
-    if credential.is_none_or(|credential| registry.is_void(credential, now)) {
-        return Ok(false);
-    }
-    Ok(state.store.status(jti)? == TokenStatus::Standing)
+    let credential = registration.and_then(|own| own.credential(credential));
+    credential.is_some_and(|credential| !registry.is_void(credential, now))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@
 //!
 //! Does not enforce: who the client is (`authenticate`), nor that its proof is fresh (`admission`).
 
+pub mod exchange;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ use m2m_proto::uri::ResourceUri;
 use crate::authenticate::AuthenticatedClient;
 use crate::federation::ExternalToken;
 use crate::registry::{Api, ApiGrant, Client, Registration, Registry, SenderConstraint};
+use exchange::{Exchanged, NotExchanged};
 
 /// Why a request is refused although the client is who it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +66,9 @@ pub enum Denied {
     /// Tokens of the API are signed with an algorithm that the security profile does not allow.
     #[error("tokens for this API are signed with an algorithm that the security profile does not allow")]
     ApiAlgorithm,
+    /// A token is not exchanged.
+    #[error(transparent)]
+    Exchange(#[from] NotExchanged),
 }
 
 /// What the caller proved to hold, ready to bind a token to.
@@ -85,7 +91,7 @@ impl Held {
     }
 }
 
-/// What a token will say. Made by `decide` only.
+/// What a token will say. Made by `decide`, here and in `exchange`, only.
 #[derive(Debug, Clone)]
 pub struct Grant {
     api: Arc<Api>,
@@ -94,6 +100,7 @@ pub struct Grant {
     lifetime: Duration,
     jkt: Option<JwkThumbprint>,
     certificate: Option<CertificateThumbprint>,
+    exchanged: Option<Box<Exchanged>>,
 }
 
 impl Grant {
@@ -112,13 +119,25 @@ impl Grant {
     /// The claim `roles`.
     #[must_use]
     pub fn roles(&self) -> &[String] {
-        self.granted().map_or(&[], |granted| &granted.roles)
+        match &self.exchanged {
+            Some(exchanged) => exchanged.roles(),
+            None => self.granted().map_or(&[], |granted| &granted.roles),
+        }
     }
 
     /// The claim `permissions`.
     #[must_use]
     pub fn permissions(&self) -> &[String] {
-        self.granted().map_or(&[], |granted| &granted.permissions)
+        match &self.exchanged {
+            Some(exchanged) => exchanged.permissions(),
+            None => self.granted().map_or(&[], |granted| &granted.permissions),
+        }
+    }
+
+    /// What is different where the token is made from another one.
+    #[must_use]
+    pub fn exchanged(&self) -> Option<&Exchanged> {
+        self.exchanged.as_deref()
     }
 
     fn granted(&self) -> Option<&ApiGrant> {
@@ -176,6 +195,7 @@ pub(crate) fn decide(
         jkt: held.jkt.clone(),
         certificate,
         api,
+        exchanged: None,
     })
 }
 

@@ -41,6 +41,7 @@ pub struct ClientBuilder {
     pub(crate) destinations: Vec<Origin>,
     pub(crate) introspection: Option<EndpointUri>,
     pub(crate) revocation: Option<EndpointUri>,
+    pub(crate) signed_introspection: bool,
     pub(crate) tuning: Tuning,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -59,6 +60,7 @@ impl ClientBuilder {
             grant: Grant::default(),
             dpop: Dpop::None,
             destinations: Vec::new(),
+            signed_introspection: false,
             introspection: None,
             revocation: None,
             tuning: Tuning::default(),
@@ -140,6 +142,15 @@ impl ClientBuilder {
     #[must_use]
     pub fn introspection_endpoint(mut self, endpoint: EndpointUri) -> Self {
         self.introspection = Some(endpoint);
+        self
+    }
+
+    /// Answers of introspection must be signed by the issuer (RFC 9701): they are asked for in that form, checked
+    /// with the keys that the issuer's metadata name, and an unsigned one is refused. Needs a server that is named by
+    /// its issuer, and a `client_id`. Default: unsigned, as RFC 7662 has them.
+    #[must_use]
+    pub fn signed_introspection(mut self) -> Self {
+        self.signed_introspection = true;
         self
     }
 

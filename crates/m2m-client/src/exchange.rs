@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use m2m_io::{HttpError, Limits, Reach, RemoteError, RemoteMetadata};
 use m2m_proto::client_auth::{AssertionAudience, ClientAuthMethod};
 use m2m_proto::client_id::ClientId;
@@ -31,6 +31,7 @@ use crate::error::{Advice, Asked, Error, Fault, Shows};
 use crate::grant::{Grant, GrantProof};
 use crate::observe;
 use crate::provider::{Hint, Situation};
+use crate::signed_answer::AnswerSigner;
 use crate::spec::TokenSpec;
 
 /// Which endpoint.
@@ -74,6 +75,8 @@ pub(crate) struct Exchange {
     pub(crate) directory: Directory,
     pub(crate) introspection: Option<EndpointUri>,
     pub(crate) revocation: Option<EndpointUri>,
+    /// Who signs the answers of introspection, where they are to be signed.
+    pub(crate) signer: Option<AnswerSigner>,
     pub(crate) dpop: Option<Arc<DpopSigner>>,
     pub(crate) grant: Grant,
     pub(crate) tuning: Tuning,
@@ -89,6 +92,8 @@ pub(crate) struct Message<'a, T> {
     pub(crate) shows: Option<&'a AccessToken>,
     /// What is asked for, where a token is.
     pub(crate) spec: Option<&'a TokenSpec>,
+    /// The media type that is asked for, where it is not JSON.
+    pub(crate) accept: Option<&'static str>,
     pub(crate) write: &'a (dyn Fn(&mut Parameters) + Send + Sync),
     pub(crate) decode: &'a (dyn Fn(&Response<Bytes>) -> Result<T, ResponseError> + Send + Sync),
 }
@@ -224,9 +229,12 @@ impl Exchange {
             out.headers.extend(dialect.headers.iter().cloned());
         }
         let (parameters, headers, shown) = out.take();
-        let request = request
+        let mut request = request
             .assemble(uri, parameters, headers)
             .map_err(|error| Error::misconfigured(format!("the request's URL: {error}")))?;
+        if let Some(media_type) = message.accept {
+            request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(media_type));
+        }
         Ok((request, shown))
     }
 
@@ -380,7 +388,7 @@ fn advice(hints: &[Hint], error: &ResponseError) -> Option<Advice> {
 }
 
 /// Whose fault an answer is that is not what was asked for.
-fn response_error(error: ResponseError, now: UnixTime) -> Error {
+pub(crate) fn response_error(error: ResponseError, now: UnixTime) -> Error {
     let wait = |retry_after: Option<RetryAfter>| retry_after.map(|retry_after| retry_after.delay(now));
     match error {
         ResponseError::Refused { status, error } => Error::of(Fault::Refused {
@@ -424,7 +432,7 @@ pub(crate) fn http_error(error: &HttpError) -> Error {
     })
 }
 
-fn discovery_error(error: &RemoteError) -> Error {
+pub(crate) fn discovery_error(error: &RemoteError) -> Error {
     let reason = || error.to_string();
     match error {
         RemoteError::Http(error) => http_error(error),

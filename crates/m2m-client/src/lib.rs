@@ -51,6 +51,7 @@ pub mod observe;
 pub mod provider;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+mod signed_answer;
 mod source;
 mod spec;
 mod store;

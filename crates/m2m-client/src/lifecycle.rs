@@ -15,17 +15,22 @@ use crate::spec::TokenSpec;
 
 impl Client {
     /// Asks the server about a token (RFC 7662). Whatever is not a clear
-    /// `active: true` is not active.
+    /// `active: true` is not active. With
+    /// [`signed_introspection`](crate::ClientBuilder::signed_introspection) the answer is believed only if it is signed.
     ///
     /// # Errors
     /// When there is no answer that can be believed; treat it as "not active".
     pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
+        if let Some(signer) = &self.exchange().signer {
+            return self.introspect_signed(token, signer).await;
+        }
         let request = IntrospectionRequest::new(token);
         let write = |parameters: &mut Parameters| request.write(&mut parameters.form);
         let message = Message {
             target: Target::Introspection,
             shows: Some(token),
             spec: None,
+            accept: None,
             write: &write,
             decode: &Introspection::decode,
         };
@@ -56,6 +61,7 @@ impl Client {
             target: Target::Revocation,
             shows: Some(token),
             spec: None,
+            accept: None,
             write: &write,
             decode: &decode_response,
         };

@@ -136,7 +136,14 @@ impl TokenMinter {
         let decode =
             |response: &http::Response<bytes::Bytes>| TokenResponse::decode_as(response, &dialect.response);
         let spec = Some(&job.spec);
-        let message = Message { target: Target::Token, shows: None, spec, write: &write, decode: &decode };
+        let message = Message {
+            target: Target::Token,
+            shows: None,
+            spec,
+            accept: None,
+            write: &write,
+            decode: &decode,
+        };
         self.exchange.send(&message).await
     }
 

@@ -149,6 +149,16 @@ pub async fn blocking<T: Send + 'static>(
     done.await.ok().flatten()
 }
 
+/// Runs short work that may block (a signature elsewhere) on this thread, and lets the other tasks of its worker go on
+/// meanwhile. On a runtime of one thread they wait.
+pub fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match flavor {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one tokio::spawn; the task has a name and its panics are logged"

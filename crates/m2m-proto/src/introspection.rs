@@ -10,8 +10,10 @@
 //!   refresh tokens too); `iss`, where there is one; `aud`; `exp`, `nbf`, `iat`, by the rules of
 //!   [`crate::jose::kind`]; `cnf` is understood; `token_type` `DPoP` has its key.
 //! Does not enforce: possession (`token::confirmation`), that `scope` suffices,
-//!   signed answers (RFC 9701), client authentication (`client_auth`).
+//!   client authentication (`client_auth`). Signed answers are in [`signed`].
 //! Limits: 16 KiB of answer.
+
+pub mod signed;
 
 use std::fmt;
 

@@ -48,6 +48,8 @@ pub mod claim {
     /// The identifier of the credential that obtained the token (our own).
     pub const CRED: &str = "cred";
     pub const ENTITLEMENTS: &str = "entitlements";
+    /// The tokens that a token was exchanged from (our own).
+    pub const EXCHANGED_FROM: &str = "exchanged_from";
     pub const EXP: &str = "exp";
     pub const GROUPS: &str = "groups";
     pub const HTM: &str = "htm";
@@ -261,6 +263,8 @@ pub mod metadata {
         "introspection_endpoint_auth_methods_supported";
     pub const INTROSPECTION_ENDPOINT_AUTH_SIGNING_ALG_VALUES_SUPPORTED: &str =
         "introspection_endpoint_auth_signing_alg_values_supported";
+    /// RFC 9701 section 7.
+    pub const INTROSPECTION_SIGNING_ALG_VALUES_SUPPORTED: &str = "introspection_signing_alg_values_supported";
     pub const ISSUER: &str = "issuer";
     pub const JWKS: &str = "jwks";
     pub const JWKS_URI: &str = "jwks_uri";

@@ -34,6 +34,7 @@ fn token(key: &SigningKey, audience: &str, scope: &str) -> String {
         credential: None,
         confirmation: None,
         status: None,
+        delegation: None,
     };
     claims.sign(&AccessTokenClaims::header(key), key).unwrap().expose().to_owned()
 }

@@ -1,9 +1,10 @@
 //! The introspection endpoint.
 //!
-//! Sections: RFC 7662 §2
+//! Sections: RFC 7662 §2; RFC 9701 §4, §5
 //! Enforces: a client sees tokens issued to itself, and tokens for an API that it represents.
 //! Everything else (unknown, expired, withdrawn, somebody else's, no token at all) gets the same
-//! answer: `{"active":false}`.
+//! answer: `{"active":false}`. Whoever asks for it gets the answer signed: by the key for the algorithm of
+//! the token's API, or, where the answer says nothing, by the ES256 key that every server has.
 
 use axum::extract::{Request, State as Extracted};
 use bytes::Bytes;
@@ -11,11 +12,15 @@ use http::Response;
 use m2m_io::Now;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::error::Endpoint;
-use m2m_proto::introspection::{Introspection, IntrospectionRequest};
+use m2m_proto::introspection::signed::{self, SignedAnswer};
+use m2m_proto::introspection::{ActiveAnswer, Introspection, IntrospectionRequest};
+use m2m_proto::jose::Algorithm;
+use m2m_proto::time::UnixTime;
 use m2m_proto::token::access_token::VerifiedClaims;
 
 use super::refusal::Refusal;
 use super::{Incoming, Served};
+use crate::mint::SigningFailed;
 use crate::own_token;
 use crate::registry::Registry;
 use crate::server::State;
@@ -42,16 +47,39 @@ async fn introspect(state: &State, incoming: &Incoming, now: Now) -> Result<Resp
         Some(token) if own_token::is_active(state, &token.claims, &registry, now.wall)? => Some(token),
         _ => None,
     };
+    match seen {
+        Some(_) => state.introspected.count_active(),
+        None => state.introspected.count_inactive(),
+    }
+    if signed::is_wanted(&incoming.headers) {
+        let algorithm = seen.as_ref().and_then(|token| algorithm(&token.claims, &registry));
+        let told = seen.as_ref().map(|token| token.told());
+        return sign(state, asking, told, algorithm, now.wall);
+    }
     Ok(match seen {
-        Some(token) => {
-            state.introspected.count_active();
-            token.told()
-        }
-        None => {
-            state.introspected.count_inactive();
-            Introspection::inactive().encode()
-        }
+        Some(token) => token.told().to_response(),
+        None => Introspection::inactive().encode(),
     })
+}
+
+/// That of the token's API: its resource servers know it.
+fn algorithm(claims: &VerifiedClaims, registry: &Registry) -> Option<Algorithm> {
+    claims.audience().find_map(|audience| registry.api(audience)).map(|api| api.algorithm)
+}
+
+// spec: 9701-AS1
+fn sign(
+    state: &State,
+    asking: &ClientId,
+    told: Option<&ActiveAnswer>,
+    algorithm: Option<Algorithm>,
+    now: UnixTime,
+) -> Result<Response<Bytes>, Refusal> {
+    let active = |algorithm| state.keys.active(algorithm, now);
+    let key = algorithm.and_then(active).or_else(|| active(Algorithm::Es256)).ok_or(Refusal::KeyNotReady)?;
+    let answer =
+        SignedAnswer { issuer: &state.issuer, audience: asking.as_str(), issued_at: now, answer: told };
+    key.signed(|| answer.sign(&key.signing)).map_err(|_| SigningFailed.into())
 }
 
 fn may_see(asking: &ClientId, claims: &VerifiedClaims, registry: &Registry) -> bool {

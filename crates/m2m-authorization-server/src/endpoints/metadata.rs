@@ -59,6 +59,8 @@ pub(crate) fn document(state: &State) -> Bytes {
     metadata.token_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.introspection_endpoint_auth_signing_alg_values_supported = algorithms.clone();
     metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
+    metadata.introspection_signing_alg_values_supported =
+        names(&state.profile.allowed(&state.keys.algorithms()));
     metadata.dpop_signing_alg_values_supported = names(&state.profile.allowed(&PROOF_ALGORITHMS));
     metadata.tls_client_certificate_bound_access_tokens = state.mutual_tls.is_some();
     metadata.mtls_endpoint_aliases = aliases(state);
@@ -69,7 +71,11 @@ pub(crate) fn document(state: &State) -> Bytes {
 fn grants(profile: SecurityProfile, registry: Option<&Registry>) -> Vec<String> {
     let jwt_bearer =
         registry.filter(|registry| jwt_bearer::is_offered(profile, registry)).map(|_| grant_type::JWT_BEARER);
-    [grant_type::CLIENT_CREDENTIALS].into_iter().chain(jwt_bearer).map(str::to_owned).collect()
+    [grant_type::CLIENT_CREDENTIALS, grant_type::TOKEN_EXCHANGE]
+        .into_iter()
+        .chain(jwt_bearer)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether a trust domain is registered, and active.

@@ -11,7 +11,7 @@ use m2m_proto::client_auth::PresentedError;
 use m2m_proto::dpop::ProofError;
 use m2m_proto::error::{AuthenticatedBy, Endpoint, ErrorCode, ErrorResponse, WireError};
 use m2m_proto::form::FormError;
-use m2m_proto::grant::AuthorizationGrantError;
+use m2m_proto::grant::{AuthorizationGrantError, TokenExchangeError};
 use m2m_proto::introspection::IntrospectionRequestError;
 use m2m_proto::names::header;
 use m2m_proto::revocation::RevocationRequestError;
@@ -24,6 +24,7 @@ use crate::federation::FederationError;
 use crate::limits::OverBudget;
 use crate::mint::SigningFailed;
 use crate::policy::Denied;
+use crate::policy::exchange::NotExchanged;
 use crate::store::StoreError;
 
 /// When to come back, where nothing better is known.
@@ -38,6 +39,8 @@ pub(crate) enum Refusal {
     BodyTooSlow,
     #[error(transparent)]
     TokenRequest(#[from] TokenRequestError),
+    #[error(transparent)]
+    TokenExchange(#[from] TokenExchangeError),
     #[error(transparent)]
     IntrospectionRequest(#[from] IntrospectionRequestError),
     #[error(transparent)]
@@ -74,6 +77,7 @@ impl WireError for Refusal {
             Self::Form(fact) => fact.code(),
             Self::BodyTooSlow => ErrorCode::InvalidRequest,
             Self::TokenRequest(fact) => fact.code(),
+            Self::TokenExchange(fact) => fact.code(),
             Self::IntrospectionRequest(fact) => fact.code(),
             Self::RevocationRequest(fact) => fact.code(),
             Self::Presented(fact) => fact.code(),
@@ -102,6 +106,7 @@ impl WireError for Refusal {
         match self {
             Self::Form(fact) => fact.description(),
             Self::TokenRequest(fact) => fact.description(),
+            Self::TokenExchange(fact) => fact.description(),
             Self::IntrospectionRequest(fact) => fact.description(),
             Self::RevocationRequest(fact) => fact.description(),
             Self::Presented(fact) => fact.description(),
@@ -137,6 +142,23 @@ fn denied_code(denied: &Denied) -> ErrorCode {
         Denied::Scope => ErrorCode::InvalidScope,
         Denied::DpopRequired => ErrorCode::InvalidDpopProof,
         Denied::CertificateRequired | Denied::Unbound => ErrorCode::InvalidRequest,
+        Denied::Exchange(fact) => not_exchanged_code(*fact),
+    }
+}
+
+/// Whatever is wrong with a subject or actor token is `invalid_request` (RFC 8693 §2.2.2).
+// spec: 8693-AS1, 8693-AS3
+fn not_exchanged_code(fact: NotExchanged) -> ErrorCode {
+    match fact {
+        NotExchanged::Client => ErrorCode::UnauthorizedClient,
+        NotExchanged::Target => ErrorCode::InvalidTarget,
+        NotExchanged::Scope => ErrorCode::InvalidScope,
+        NotExchanged::Subject
+        | NotExchanged::Actor
+        | NotExchanged::TokenType
+        | NotExchanged::RequestedType
+        | NotExchanged::Bound
+        | NotExchanged::TooOften => ErrorCode::InvalidRequest,
     }
 }
 
@@ -213,8 +235,8 @@ mod tests {
             (Refusal::AssertionGrant(Box::new(stranger())), &[Token][..]),
             (AuthorizationGrantError::Missing.into(), &[Token][..]),
             (StoreError::Full("x").into(), ALL),
-            (Refusal::KeyNotReady, &[Token][..]),
-            (SigningFailed.into(), &[Token][..]),
+            (Refusal::KeyNotReady, &[Token, Introspection][..]),
+            (SigningFailed.into(), &[Token, Introspection][..]),
         ];
         let denied = [
             Denied::GrantType,
@@ -229,6 +251,19 @@ mod tests {
             Denied::ApiAlgorithm,
         ];
         facts.extend(denied.into_iter().map(|denied| (denied.into(), &[Token][..])));
+        let not_exchanged = [
+            NotExchanged::Client,
+            NotExchanged::Subject,
+            NotExchanged::Actor,
+            NotExchanged::TokenType,
+            NotExchanged::RequestedType,
+            NotExchanged::Bound,
+            NotExchanged::TooOften,
+            NotExchanged::Target,
+            NotExchanged::Scope,
+        ];
+        facts.extend(not_exchanged.into_iter().map(|fact| (Denied::from(fact).into(), &[Token][..])));
+        facts.push((TokenExchangeError::SubjectToken.into(), &[Token][..]));
         facts
     }
 

@@ -1,9 +1,10 @@
 //! The token endpoint: one straight function, each line consumes what the line before proved.
 //!
-//! Sections: RFC 6749 §4.4, §5; RFC 9449 §5
+//! Sections: RFC 6749 §4.4, §5; RFC 8693 §2; RFC 9449 §5
 //! The order is the argument: pure checks, then one commit, then creation. A refusal before the
 //! commit leaves assertion and proof unused.
 
+mod exchange;
 pub(crate) mod jwt_bearer;
 
 use std::net::IpAddr;
@@ -33,6 +34,7 @@ use crate::frequency::Counted;
 use crate::keys::Key;
 use crate::mint::{Minted, Tools, mint};
 use crate::observe::{self, Binding};
+use crate::policy::exchange::Exchanged;
 use crate::policy::{self, Grant, Held};
 use crate::profile;
 use crate::registry::TokenFormat;
@@ -59,7 +61,12 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
     let proof = check_proof(state, incoming, now.wall)?.map(Box::new);
     let held = Held::new(proof.as_deref(), incoming.certificate.as_ref().map(PeerCertificate::thumbprint))
         .under(state.profile);
-    let grant = policy::decide(&client, &ask, &held, &registry, now.wall)?;
+    let grant = match ask.grant {
+        GrantKind::TokenExchange => {
+            exchange::decide(state, &form, (&client, &ask), &held, &registry, now.wall)?
+        }
+        _ => policy::decide(&client, &ask, &held, &registry, now.wall)?,
+    };
     profile::granted(state.profile, &grant)?;
     // Before anything is consumed: a key still being made must not burn an assertion.
     let key = signing_key(state, &grant, now.wall)?;
@@ -72,7 +79,10 @@ async fn issue(state: &State, incoming: &Incoming, now: Now) -> Result<Response<
         endpoints: &state.endpoints,
         key: key.as_deref(),
     };
-    let minted = mint(&admitted, &tools, now.wall)?;
+    let minted = match &key {
+        Some(key) => key.signed(|| mint(&admitted, &tools, now.wall))?,
+        None => mint(&admitted, &tools, now.wall)?,
+    };
     count(state, &admitted);
     let scope = admitted.grant().scope().to_text();
     let response = respond(&admitted, &minted, &scope);
@@ -152,15 +162,17 @@ fn record(
     now: Now,
 ) -> Record {
     let (caller, grant) = (admitted.client(), admitted.grant());
+    let exchanged = grant.exchanged().map(|exchanged| exchanged.subject_jti().to_owned());
     Record {
         jti: Some(minted.jti),
         client_id: Some(caller.client().id.clone()),
         credential: Some(caller.credential().id.clone()),
         api: Some(grant.api().identifier.clone()),
         scope: Some(scope),
+        // From which token it was made.
+        subject: exchanged.or_else(|| caller.external().map(ExternalToken::told)),
         expires_at: Some(minted.expires_at),
         address,
-        subject: caller.external().map(ExternalToken::told),
         ..Record::new(now.wall, Event::TokenIssued)
     }
 }
@@ -172,6 +184,7 @@ fn respond(admitted: &Admitted, minted: &Minted, scope: &str) -> Response<Bytes>
         token_type: &minted.token_type,
         expires_in: Some(admitted.grant().lifetime()),
         scope,
+        issued_token_type: admitted.grant().exchanged().map(Exchanged::issued),
     };
     issued.encode()
 }

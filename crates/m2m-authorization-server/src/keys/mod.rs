@@ -5,6 +5,8 @@
 //! The ES256 key is made at once; the RSA key, which takes long to find, by `Server::background` after the
 //! server is ready.
 
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod rotation;
 
 use std::sync::Arc;
@@ -54,6 +56,11 @@ impl Key {
         self.signing.algorithm()
     }
 
+    /// Signs without keeping other requests waiting, where somebody else holds the key.
+    pub(crate) fn signed<T>(&self, sign: impl FnOnce() -> T) -> T {
+        if self.signing.is_external() { m2m_io::task::in_place(sign) } else { sign() }
+    }
+
     fn id(&self) -> Option<&str> {
         self.signing.key_id()
     }
@@ -73,10 +80,11 @@ struct Ring {
 }
 
 impl Ring {
-    /// Sorted by when they start to sign, so that the last one that signs is the newest.
+    /// Sorted by when they start to sign, so that the last one that signs is the newest; those that are held
+    /// elsewhere come after all others, which never take over from them.
     fn new(mut keys: Vec<Arc<Key>>) -> Self {
         let usual = |key: &Key| ALWAYS.iter().position(|one| *one == key.algorithm()).unwrap_or(ALWAYS.len());
-        keys.sort_by_key(|key| (key.dates.activates_at(), usual(key)));
+        keys.sort_by_key(|key| (key.signing.is_external(), key.dates.activates_at(), usual(key)));
         let body = Bytes::from(JwkSet::encode(keys.iter().map(|key| key.verifying.as_ref())));
         let etag = format!("\"{}\"", base64url::encode(crypto::sha256(&body)));
         Self { published: PublishedSet { body, etag }, keys }
@@ -112,9 +120,14 @@ impl Keys {
     /// # Errors
     /// When one of them is symmetric.
     pub(crate) fn new(keys: Vec<SigningKey>, plan: RotationPlan, now: UnixTime) -> Result<Self, KeyError> {
-        let dates = KeyDates::starting(now, &plan);
+        // A key that is held elsewhere stays until the configuration says otherwise: whoever keeps it there does
+        // not want one of ours to take its place.
+        let ever = KeyDates::from_parts(now, END_OF_TIME, END_OF_TIME);
+        let starting = KeyDates::starting(now, &plan);
+        let dates = |key: &SigningKey| if key.is_external() { ever } else { starting };
+        let dated = |key: SigningKey| (dates(&key), named(key));
         let keys: Result<Vec<_>, _> =
-            keys.into_iter().map(|key| Key::new(named(key), dates).map(Arc::new)).collect();
+            keys.into_iter().map(dated).map(|(dates, key)| Key::new(key, dates).map(Arc::new)).collect();
         let own = keys?;
         Ok(Self {
             ring: ArcSwap::from_pointee(Ring::new(own.clone())),
@@ -268,6 +281,9 @@ impl Keys {
     ) -> Result<(), Error> {
         self.check(algorithm)?;
         let _one_at_a_time = self.changing.lock().await;
+        if self.own.iter().any(|key| key.signing.is_external() && key.algorithm() == algorithm) {
+            return Err(configured(algorithm));
+        }
         let record = self.make(workshop, algorithm, now.saturating_add(self.plan.announce)).await?;
         self.change(workshop, Change::RollKey(record, self.plan.retain), now).await?;
         Ok(())
@@ -286,11 +302,7 @@ impl Keys {
         self.check(algorithm)?;
         let _one_at_a_time = self.changing.lock().await;
         if self.own.iter().any(|key| key.algorithm() == algorithm) {
-            let text = format!(
-                "the {} key is configured, not kept in the store: replace it there",
-                algorithm.name()
-            );
-            return Err(Error::new(ErrorKind::Conflict, text));
+            return Err(configured(algorithm));
         }
         let record = self.make(workshop, algorithm, now).await?;
         self.change(workshop, Change::RollKeyNow(record), now).await?;
@@ -318,6 +330,14 @@ impl Keys {
         let leaving = self.ring.load().keys.iter().map(|key| key.dates.leaves_at()).min();
         Ok(leaving.map_or(next, |leaving| next.min(leaving)))
     }
+}
+
+/// 9999-12-31T23:59:59Z.
+const END_OF_TIME: UnixTime = UnixTime::from_seconds(253_402_300_799);
+
+fn configured(algorithm: Algorithm) -> Error {
+    let text = format!("the {} key is configured, not kept in the store: replace it there", algorithm.name());
+    Error::new(ErrorKind::Conflict, text)
 }
 
 fn cannot_make(error: &KeyError) -> Error {

@@ -192,3 +192,39 @@ async fn an_emergency_withdraws_everything_that_was_signed() {
     assert!(bench.keys.find(first.id().unwrap(), NOW).is_none());
     assert!(bench.keys.active(Algorithm::Es256, NOW).is_some());
 }
+
+/// A key that plays one of a security module.
+fn held_elsewhere() -> SigningKey {
+    struct Elsewhere(SigningKey);
+    impl m2m_proto::jose::ExternalSigner for Elsewhere {
+        fn sign(&self, message: &[u8]) -> Result<Vec<u8>, m2m_proto::jose::ExternalSignerError> {
+            self.0.sign(message).map_err(|_| m2m_proto::jose::ExternalSignerError)
+        }
+    }
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let public = key.public_jwk().unwrap().clone();
+    SigningKey::external(Arc::new(Elsewhere(key)), &public).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_that_is_held_elsewhere_signs_for_as_long_as_it_is_configured() {
+    let mut bench = keys().await;
+    let of_store = bench.keys.active(Algorithm::Es256, NOW).unwrap().id().unwrap().to_owned();
+    let held = [held_elsewhere(), held_elsewhere()];
+    let names = held.each_ref().map(|key| key.thumbprint().as_str().to_owned());
+    bench.keys = Keys::new(held.into(), RotationPlan::default(), NOW).unwrap();
+    for days in [0, 88, 90, 500] {
+        let now = NOW.saturating_add(DAY * days);
+        bench.maintain(now).await;
+        let active = bench.keys.active(Algorithm::Es256, now).unwrap();
+        assert_eq!(active.id(), Some(names[1].as_str()), "the last one, on day {days}");
+        assert!(bench.keys.find(&names[0], now).is_some(), "published");
+    }
+    assert!(bench.keys.find(&of_store, NOW).is_none(), "the store's one ended as ever");
+    for refused in [
+        bench.keys.roll(bench.workshop(), Algorithm::Es256, NOW).await,
+        bench.keys.roll_now(bench.workshop(), Algorithm::Es256, NOW).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+}

@@ -64,6 +64,8 @@ pub struct Client {
     pub mint_quota: Option<u32>,
     /// Where its token requests may come from. Default: anywhere.
     pub allowed_networks: Vec<Network>,
+    /// Whether it may exchange tokens (RFC 8693). Default: no.
+    pub token_exchange: bool,
     /// When it was registered.
     pub created_at: UnixTime,
     /// Counts its changes, from 1; 0 before it is registered. The registry writes it.
@@ -86,6 +88,7 @@ impl Client {
             review_by: None,
             mint_quota: None,
             allowed_networks: Vec::new(),
+            token_exchange: false,
             created_at: UnixTime::from_seconds(0),
             version: 0,
         }
@@ -116,6 +119,13 @@ impl Client {
     #[must_use]
     pub fn mint_quota(mut self, tokens_per_minute: u32) -> Self {
         self.mint_quota = Some(tokens_per_minute);
+        self
+    }
+
+    /// Lets it exchange tokens.
+    #[must_use]
+    pub fn token_exchange(mut self) -> Self {
+        self.token_exchange = true;
         self
     }
 

@@ -121,6 +121,9 @@ pub struct Introspect {
     /// Where the token comes from.
     #[command(flatten)]
     pub token: TokenInput,
+    /// Believe only an answer that the issuer signed (RFC 9701)
+    #[arg(long)]
+    pub signed: bool,
     /// Failures as JSON too
     #[arg(long)]
     pub json: bool,

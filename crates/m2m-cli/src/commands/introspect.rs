@@ -1,4 +1,5 @@
-//! `m2m introspect`: what the server says about a token (RFC 7662). Exit 0 when it is active, 12 when not.
+//! `m2m introspect`: what the server says about a token (RFC 7662), signed on request (RFC 9701). Exit 0 when it is
+//! active, 12 when not.
 
 use super::typed_token;
 use crate::Surroundings;
@@ -9,7 +10,7 @@ use crate::exit::{Exit, Failure};
 pub(crate) async fn run(typed: &Introspect, around: &Surroundings) -> Result<Exit, Failure> {
     let token = typed_token::parse(&typed_token::read(&typed.token)?)?;
     let settings = connect::settings(&typed.profile, around)?;
-    let need = Need { keep: Keep::Nothing, destination: None };
+    let need = Need { signed_answers: typed.signed, ..Need::kept(Keep::Nothing) };
     let client = connect::client(&settings, around, &need).await?;
     let answer = client.introspect(&token).await?;
     around.output.json(&serde_json::Value::Object(answer.to_members()))?;

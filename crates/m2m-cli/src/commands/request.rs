@@ -35,7 +35,8 @@ pub(crate) async fn run(typed: &Request, around: &Surroundings) -> Result<Exit, 
     let origin = call.target.origin().clone();
     around.output.note(&format!("{origin} receives the token, because you typed it"));
     let keep = if typed.no_store { Keep::Nothing } else { Keep::Encrypted };
-    let client = connect::client(&settings, around, &Need { keep, destination: Some(origin) }).await?;
+    let client =
+        connect::client(&settings, around, &Need { destination: Some(origin), ..Need::kept(keep) }).await?;
     let http = connect::http_builder(&settings)?
         .streaming_client()
         .map_err(|error| connect::http_failure(&error))?;

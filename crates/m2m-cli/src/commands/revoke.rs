@@ -13,7 +13,7 @@ use crate::output::Reader;
 pub(crate) async fn run(typed: &Revoke, around: &Surroundings) -> Result<Exit, Failure> {
     let given = typed_token::read_optional(&typed.token)?;
     let settings = connect::settings(&typed.profile, around)?;
-    let need = Need { keep: Keep::Encrypted, destination: None };
+    let need = Need::kept(Keep::Encrypted);
     let client = connect::client(&settings, around, &need).await?;
     let (revoked, which) = match given {
         Some(text) => {

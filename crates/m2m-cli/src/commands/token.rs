@@ -23,7 +23,7 @@ pub(crate) async fn run(typed: &Token, around: &Surroundings) -> Result<Exit, Fa
     let min_ttl = min_ttl.map_err(|problem| Failure::usage(format!("--min-ttl: {problem}")))?;
     let settings = connect::settings(&typed.profile, around)?;
     let keep = if typed.no_store { Keep::Nothing } else { Keep::Encrypted };
-    let client = connect::client(&settings, around, &Need { keep, destination: None }).await?;
+    let client = connect::client(&settings, around, &Need::kept(keep)).await?;
     let spec = TokenSpec::default();
     let token = match (typed.fresh, min_ttl) {
         (true, _) => client.renew(&spec).await?,

@@ -47,6 +47,16 @@ pub struct Need {
     pub keep: Keep,
     /// An origin that may receive the token because it was typed.
     pub destination: Option<Origin>,
+    /// Whether answers of introspection must be signed.
+    pub signed_answers: bool,
+}
+
+impl Need {
+    /// Tokens kept there, and nothing else.
+    #[must_use]
+    pub fn kept(keep: Keep) -> Self {
+        Self { keep, destination: None, signed_answers: false }
+    }
 }
 
 /// The settings of this run, with warnings of the search already said.
@@ -126,7 +136,7 @@ pub async fn observed_client(
     around: &Surroundings,
     observer: Arc<dyn Observer>,
 ) -> Result<Client, Failure> {
-    let need = Need { keep: Keep::Nothing, destination: None };
+    let need = Need::kept(Keep::Nothing);
     build(settings, around, &need, Some(observer)).await
 }
 
@@ -171,6 +181,7 @@ async fn build(
         Keep::Encrypted => store(around, builder),
         Keep::Nothing => builder,
     };
+    let builder = if need.signed_answers { builder.signed_introspection() } else { builder };
     let label = settings.profile().unwrap_or("default").to_owned();
     Ok(builder.label(label).build()?)
 }

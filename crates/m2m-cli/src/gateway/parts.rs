@@ -100,7 +100,12 @@ async fn asking(
                 .hint("tokens are shown to nobody but their issuer: give the profile its issuer"));
         }
     }
-    connect::client(&settings, around, &Need { keep: Keep::Nothing, destination: None }).await
+    connect::client(
+        &settings,
+        around,
+        &Need { keep: Keep::Nothing, destination: None, signed_answers: false },
+    )
+    .await
 }
 
 /// Who answers for the issuer is said where the gateway's settings are, or in a file that is trusted: not by one that

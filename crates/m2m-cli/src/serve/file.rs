@@ -11,6 +11,7 @@ use m2m_io::Network;
 use super::database::Database;
 use super::key::KEYS;
 use super::network::{self, MAX_NETWORKS};
+use super::pkcs11;
 use super::stated::{self, Stated};
 use crate::exit::Failure;
 use crate::settings::field::nearest;
@@ -74,6 +75,7 @@ impl Reader<'_> {
             "shutdown_delay" => into.shutdown_delay = self.parser.time(value, name)?,
             "issuer_files" => into.issuer_files = self.directories(value, name)?,
             "egress" => into.egress = self.parser.egress(value)?,
+            "pkcs11" => into.pkcs11 = pkcs11::parse(&self.parser, value)?,
             other => return Err(Failure::internal(format!("nobody reads the key {other}"))),
         }
         Ok(())

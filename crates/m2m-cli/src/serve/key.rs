@@ -17,8 +17,8 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
     Key { name, default, help }
 }
 
-/// Every key at the top of the file. `[egress] allow` is the one table.
-pub(crate) const KEYS: [Key; 25] = [
+/// Every key at the top of the file. `[egress] allow` and `[[pkcs11]]` are the tables.
+pub(crate) const KEYS: [Key; 26] = [
     key("issuer", "listener", "who this server is: https://HOST"),
     key("listen", "127.0.0.1:8400", "where to listen"),
     key("database", "sqlite:m2m-server.db", "or postgres://…, or memory:"),
@@ -44,6 +44,7 @@ pub(crate) const KEYS: [Key; 25] = [
     key("shutdown_delay", "0s", "/readyz is 503 so long, then the end"),
     key("issuer_files", "[]", "directories: files of issuers"),
     key("egress", "-", "a table, see below"),
+    key("pkcs11", "-", "tables, see below"),
 ];
 
 /// The end of `m2m serve --help`.
@@ -71,4 +72,7 @@ certificates, bearer tokens. Whoever administers the server can have a bearer
 file below them sent to any URL.
 
 [egress] allow = [\"10.0.0.0/8\"] lists origins and address ranges that may be
-called although nothing but a client's registration (jwks_uri) names them.";
+called although nothing but a client's registration (jwks_uri) names them.
+
+[[pkcs11]] module = \"/usr/lib/…so\", token = \"LABEL\", pin = { file = \"/path\" },
+key = \"LABEL\": a security module signs (ES256 or RS256).";

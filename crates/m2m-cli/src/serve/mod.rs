@@ -14,6 +14,7 @@ pub(crate) mod founding;
 pub(crate) mod key;
 pub(crate) mod network;
 pub(crate) mod open;
+mod pkcs11;
 mod running;
 pub(crate) mod settings;
 pub(crate) mod sockets;

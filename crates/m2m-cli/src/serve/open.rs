@@ -20,6 +20,7 @@ use m2m_proto::uri::Issuer;
 
 use super::database::Claimed;
 use super::founding::{self, Places};
+use super::pkcs11;
 use super::settings::Settings;
 use super::sqlite::Age;
 use super::stated::{Audit, Replay, Tuning};
@@ -75,6 +76,7 @@ pub(crate) async fn open(
     if let Some(mutual_tls) = mutual_tls {
         builder = builder.mutual_tls(mutual_tls);
     }
+    let builder = pkcs11::open(&settings.pkcs11, builder, around).await?;
     let server = builder.build().map_err(|error| failure(&error))?;
     Ok(Opened { server, founds, profile: settings.security_profile, _held: database })
 }

@@ -12,6 +12,7 @@ use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
 use super::forwarded::CertificateHeader;
+use super::pkcs11::HeldKey;
 use super::stated::{Stated, Tuning};
 use super::{check, file, stated};
 use crate::Surroundings;
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     /// Directories whose files trusted issuers may name.
     pub(crate) issuer_files: Vec<PathBuf>,
     pub(crate) egress: Vec<String>,
+    /// Signing keys that a security module holds.
+    pub(crate) pkcs11: Vec<HeldKey>,
     pub(crate) tuning: Tuning,
 }
 
@@ -128,6 +131,7 @@ impl Settings {
             shutdown_delay: stated.shutdown_delay,
             issuer_files: stated.issuer_files,
             egress: stated.egress,
+            pkcs11: stated.pkcs11,
             tuning: stated.tuning,
         })
     }

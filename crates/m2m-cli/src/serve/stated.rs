@@ -10,6 +10,7 @@ use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Issuer};
 
 use super::database::Database;
+use super::pkcs11::HeldKey;
 use crate::args::{LogFormat, Serve};
 use crate::exit::Failure;
 use crate::settings::secret::SecretReference;
@@ -36,6 +37,7 @@ pub(crate) struct Stated {
     pub(crate) shutdown_delay: Duration,
     pub(crate) issuer_files: Vec<PathBuf>,
     pub(crate) egress: Vec<String>,
+    pub(crate) pkcs11: Vec<HeldKey>,
     pub(crate) tuning: Tuning,
 }
 

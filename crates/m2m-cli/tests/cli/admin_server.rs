@@ -482,7 +482,8 @@ fn api(body: &Map<String, Value>) -> Value {
 fn client(body: &Map<String, Value>) -> Value {
     let defaults = json!({
         "name": body["id"], "owner": null, "purpose": null, "review_by": null, "grants": [], "lifetime_cap": null,
-        "sender_constraint": "none", "mint_quota": null, "allowed_networks": [], "status": "active",
+        "sender_constraint": "none", "mint_quota": null, "allowed_networks": [],
+        "token_exchange": false, "status": "active",
         "created_at": NOW, "version": 1, "review_overdue": false,
     });
     over(defaults, body)

@@ -20,6 +20,7 @@ use crate::dpop::DpopSigner;
 use crate::error::Error;
 use crate::exchange::{Directory, Exchange};
 use crate::mint::TokenMinter;
+use crate::signed_answer::AnswerSigner;
 use crate::store::{TokenStore, Vault};
 
 pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
@@ -46,7 +47,18 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
     let directory = match settings.server.0 {
         ServerKind::Endpoints(endpoints) => Directory::Configured(endpoints),
         ServerKind::Issuer(issuer) => {
-            Directory::Discovered(RemoteMetadata::new(issuer, plain, Arc::clone(&clock)))
+            Directory::Discovered(RemoteMetadata::new(issuer, Arc::clone(&plain), Arc::clone(&clock)))
+        }
+    };
+    let signer = match (&directory, settings.signed_introspection) {
+        (_, false) => None,
+        (Directory::Discovered(metadata), true) => {
+            Some(AnswerSigner::new(metadata.clone(), plain, Arc::clone(&clock)))
+        }
+        (Directory::Configured(_), true) => {
+            return Err(Error::misconfigured(
+                "signed introspection needs the issuer, whose metadata name its keys",
+            ));
         }
     };
     let exchange = Arc::new(Exchange {
@@ -56,6 +68,7 @@ pub(super) fn inner(mut settings: ClientBuilder) -> Result<Inner, Error> {
         directory,
         introspection: settings.introspection,
         revocation: settings.revocation,
+        signer,
         dpop,
         grant: settings.grant,
         tuning: settings.tuning,

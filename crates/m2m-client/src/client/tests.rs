@@ -10,4 +10,5 @@ mod lives;
 mod metrics;
 mod requests;
 mod rotation;
+mod signed;
 mod stored;

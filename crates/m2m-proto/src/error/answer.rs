@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use super::response::{ErrorShape, showable};
 use super::{ErrorResponse, RetryAfter};
-use crate::jose::ClaimsError;
+use crate::jose::{ClaimsError, JwsError};
 use crate::json::{self, JsonError, JsonLimits};
 use crate::names::{header, param};
 use crate::scope::ScopeError;
@@ -116,6 +116,12 @@ pub enum MalformedResponse {
     /// A claim about the token has the wrong type, or there are too many.
     #[error("the claims are malformed: {0}")]
     Claims(ClaimsError),
+    /// A signed answer was asked for, and this is none.
+    #[error("the answer is not the signed one that was asked for")]
+    NotSigned,
+    /// A signed answer is not a compact JWS that we read.
+    #[error("the signed answer is malformed: {0}")]
+    Jws(JwsError),
 }
 
 /// Sorts out every answer whose status is not one of `successes`.

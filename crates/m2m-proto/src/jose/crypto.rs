@@ -30,6 +30,7 @@ use aws_lc_rs::signature::{
 use zeroize::Zeroize as _;
 
 use super::alg::{Algorithm, Curve, Hash, Primitive};
+use super::external::External;
 use crate::secret::{Secret, SecretBytes};
 
 /// The crypto library refused: a malformed key, a wrong signature, a broken seal.
@@ -360,6 +361,8 @@ pub(crate) enum Signer {
     Mac(Box<Mac>),
     /// The padding is there for RSA keys only.
     Key(PrivateKey, Option<&'static dyn sig::RsaEncoding>),
+    /// Somebody else signs.
+    External(External),
 }
 
 impl Signer {
@@ -383,7 +386,7 @@ impl Signer {
     /// The private key; a MAC has none.
     pub(crate) fn private_key(&self) -> Option<&PrivateKey> {
         match self {
-            Self::Mac(_) => None,
+            Self::Mac(_) | Self::External(_) => None,
             Self::Key(key, _) => Some(key),
         }
     }
@@ -398,6 +401,7 @@ impl Signer {
     ) -> Result<R, CryptoError> {
         match self {
             Self::Mac(mac) => Ok(receive(hmac::sign(&mac.0, message).as_ref())),
+            Self::External(external) => Ok(receive(&external.sign(message)?)),
             Self::Key(PrivateKey::Rsa(key), Some(padding)) => {
                 let mut signature = vec![0; key.public_modulus_len()];
                 key.sign(*padding, &SystemRandom::new(), message, &mut signature).map_err(|_| CryptoError)?;

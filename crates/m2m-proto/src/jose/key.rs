@@ -76,6 +76,9 @@ pub enum KeyError {
     /// Keys for shared-secret algorithms are made with [`super::SigningKey::hmac`].
     #[error("{0} takes a shared secret, not a key pair")]
     Symmetric(Algorithm),
+    /// The private key is held elsewhere and cannot be written down.
+    #[error("the private key is held elsewhere")]
+    Elsewhere,
     /// The crypto library failed.
     #[error("the crypto library failed")]
     Library,

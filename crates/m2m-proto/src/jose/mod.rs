@@ -13,6 +13,7 @@
 //! | [`kind`] | the kind table: one row per purpose of a JWT |
 //! | [`jwk`], [`jwk_set`], [`thumbprint`] | keys as JSON |
 //! | [`key`], [`signing_key`] | keys parsed once, ready to verify or to sign |
+//! | [`external`] | private keys that are held elsewhere |
 //! | [`jws`], [`header`] | compact JWS: parse, sign, verify |
 //! | [`candidates`] | which of several keys to try |
 //! | [`claims`], [`members`] | registered claims, NumericDate, `aud`; the others by name |
@@ -25,6 +26,7 @@ pub mod base64url;
 pub mod candidates;
 pub mod claims;
 pub mod crypto;
+pub mod external;
 pub mod extra_claims;
 pub mod header;
 pub mod jwk;
@@ -44,6 +46,7 @@ mod tests;
 
 pub use alg::Algorithm;
 pub use claims::{Audience, Claims, ClaimsError};
+pub use external::{ExternalSigner, ExternalSignerError};
 pub use extra_claims::{ExtraClaimError, check_extra_claim};
 pub use header::{Header, HeaderFields, PreparedHeader};
 pub use jwk::{Jwk, JwkError};

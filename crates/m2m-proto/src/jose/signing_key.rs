@@ -16,10 +16,14 @@ use zeroize::Zeroizing;
 use super::alg::{Algorithm, Curve, KeyType};
 use super::crypto::{PrivateKey, PublicHalf, RsaPrivate, Signer};
 use super::der;
+use super::external::{External, ExternalSigner};
 use super::jwk::{Jwk, Material};
 use super::key::{KeyError, VerifyingKey, check_purpose};
 use super::thumbprint::JwkThumbprint;
 use crate::secret::{Secret, SecretBytes, SecretString};
+
+/// What is signed to see whether two halves belong together. No token begins like this.
+const PROBE: &[u8] = b"m2m: do these two halves belong together?";
 
 /// The size of a fresh RSA key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,6 +177,40 @@ impl SigningKey {
         Ok(Self { algorithm, signer, verifying, signature_bytes })
     }
 
+    /// A private key that `signer` holds, for the algorithm that `public` is bound to (see
+    /// [`SigningKey::from_jwk`] for one without `alg`). Signs once, to see that the two belong together.
+    ///
+    /// # Errors
+    /// [`KeyError::Inconsistent`] if they do not; [`KeyError::Library`] if the signer fails, or its
+    /// signature has not the length of the algorithm; those of [`VerifyingKey::from_jwk`].
+    pub fn external(signer: Arc<dyn ExternalSigner>, public: &Jwk) -> Result<Self, KeyError> {
+        let algorithm = match public.alg() {
+            None => public.curve().map_or(Algorithm::Rs256, Curve::algorithm),
+            Some(name) => Algorithm::parse(name).ok_or(KeyError::UnknownAlgorithm)?,
+        };
+        let half = public.public().ok_or(KeyError::Symmetric(algorithm))?;
+        let signature_bytes = match (&half.material, half.curve()) {
+            (Material::Rsa { n, .. }, _) => n.len(),
+            (_, Some(curve)) => 2 * curve.coordinate_bytes(),
+            (_, None) => return Err(KeyError::Symmetric(algorithm)),
+        };
+        let kid = half.kid().map(str::to_owned);
+        let public = Jwk::of_material(half.material, Some(algorithm)).with_kid(kid);
+        let verifying = Arc::new(VerifyingKey::from_jwk(&public)?);
+        let signer = Signer::External(External { signer, signature_bytes });
+        let key = Self { algorithm, signer, verifying, signature_bytes };
+        let signature = key.sign(PROBE)?;
+        let verifier = key.verifying.verifier(algorithm).ok_or(KeyError::AlgorithmMismatch(algorithm))?;
+        verifier.verify(PROBE, &signature).map_err(|_| KeyError::Inconsistent)?;
+        Ok(key)
+    }
+
+    /// Whether somebody else holds the private key: a signature may take long, and fail.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        matches!(self.signer, Signer::External(_))
+    }
+
     /// The same key under this `kid`.
     #[must_use]
     pub fn with_key_id(mut self, key_id: String) -> Self {
@@ -227,8 +265,11 @@ impl SigningKey {
     /// PKCS#8 version 1.
     ///
     /// # Errors
-    /// [`KeyError::Symmetric`] for a shared secret, [`KeyError::Library`].
+    /// [`KeyError::Symmetric`] for a shared secret, [`KeyError::Elsewhere`], [`KeyError::Library`].
     pub fn to_pkcs8_der(&self) -> Result<SecretBytes, KeyError> {
+        if self.is_external() {
+            return Err(KeyError::Elsewhere);
+        }
         let key = self.signer.private_key().ok_or(KeyError::Symmetric(self.algorithm))?;
         key.to_pkcs8().map_err(|_| KeyError::Library)
     }

@@ -39,6 +39,8 @@ pub struct ServerMetadata {
     pub introspection_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// `introspection_endpoint_auth_signing_alg_values_supported`.
     pub introspection_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// `introspection_signing_alg_values_supported` (RFC 9701); empty if answers are not signed.
+    pub introspection_signing_alg_values_supported: Vec<String>,
     /// `revocation_endpoint_auth_methods_supported`.
     pub revocation_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// `revocation_endpoint_auth_signing_alg_values_supported`.
@@ -90,6 +92,7 @@ impl ServerMetadata {
             token_endpoint_auth_signing_alg_values_supported: Vec::new(),
             introspection_endpoint_auth_methods_supported: None,
             introspection_endpoint_auth_signing_alg_values_supported: Vec::new(),
+            introspection_signing_alg_values_supported: Vec::new(),
             revocation_endpoint_auth_methods_supported: None,
             revocation_endpoint_auth_signing_alg_values_supported: Vec::new(),
             grant_types_supported: None,
@@ -126,6 +129,7 @@ impl ServerMetadata {
             introspection_endpoint_auth_signing_alg_values_supported: list(
                 m::INTROSPECTION_ENDPOINT_AUTH_SIGNING_ALG_VALUES_SUPPORTED,
             )?,
+            introspection_signing_alg_values_supported: list(m::INTROSPECTION_SIGNING_ALG_VALUES_SUPPORTED)?,
             revocation_endpoint_auth_methods_supported: reader
                 .list(m::REVOCATION_ENDPOINT_AUTH_METHODS_SUPPORTED)?,
             revocation_endpoint_auth_signing_alg_values_supported: list(
@@ -222,6 +226,7 @@ impl ServerMetadata {
                 m::INTROSPECTION_ENDPOINT_AUTH_SIGNING_ALG_VALUES_SUPPORTED,
                 &self.introspection_endpoint_auth_signing_alg_values_supported,
             ),
+            (m::INTROSPECTION_SIGNING_ALG_VALUES_SUPPORTED, &self.introspection_signing_alg_values_supported),
             (
                 m::REVOCATION_ENDPOINT_AUTH_METHODS_SUPPORTED,
                 &optional(&self.revocation_endpoint_auth_methods_supported),

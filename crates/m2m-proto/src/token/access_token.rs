@@ -27,6 +27,7 @@
 //! Limits: 16 KiB; skew 30 s by default; the life of a token is the issuer's
 //! decision.
 
+mod delegation;
 mod minted;
 mod status;
 mod verified;
@@ -37,6 +38,7 @@ use crate::time::{Skew, UnixTime};
 use crate::token_profile::TokenProfile;
 use crate::uri::Issuer;
 
+pub use delegation::{Delegation, DelegationError, Origin};
 pub use minted::{AccessTokenClaims, MintError};
 pub use status::{StatusReference, StatusReferenceError};
 pub use verified::VerifiedClaims;

@@ -188,11 +188,9 @@ impl TokenResponse {
             token_type: &self.token_type,
             expires_in: self.expires_in.duration(),
             scope: &scope,
+            issued_token_type: self.issued_token_type.as_ref(),
         };
         let mut object = issued.members();
-        if let Some(kind) = self.issued_token_type.as_ref().filter(|kind| !kind.as_str().is_empty()) {
-            object.text(param::ISSUED_TOKEN_TYPE, kind.as_str());
-        }
         for (name, value) in self.extra.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
             object.value(name, value);
         }
@@ -212,6 +210,8 @@ pub struct IssuedToken<'a> {
     pub expires_in: Option<Duration>,
     /// `scope` as it stands on the wire; left out where it is empty.
     pub scope: &'a str,
+    /// `issued_token_type`, which only the answer to a token exchange has (RFC 8693 section 2.2.1).
+    pub issued_token_type: Option<&'a TokenTypeUri>,
 }
 
 impl IssuedToken<'_> {
@@ -232,6 +232,10 @@ impl IssuedToken<'_> {
         }
         if !self.scope.is_empty() {
             object.text(param::SCOPE, self.scope);
+        }
+        // spec: 8693-AS1
+        if let Some(kind) = self.issued_token_type.filter(|kind| !kind.as_str().is_empty()) {
+            object.text(param::ISSUED_TOKEN_TYPE, kind.as_str());
         }
         object
     }

@@ -20,7 +20,7 @@ use crate::registry::{Client, Registration, Status};
 use crate::store::Usage;
 
 /// What a patch may change.
-const WRITABLE: [&str; 9] = [
+const WRITABLE: [&str; 10] = [
     "name",
     "owner",
     "purpose",
@@ -30,6 +30,7 @@ const WRITABLE: [&str; 9] = [
     "sender_constraint",
     "mint_quota",
     "allowed_networks",
+    "token_exchange",
 ];
 /// What an answer has and an order has not.
 const SHOWN_ONLY: [&str; 4] = ["status", "created_at", "version", "review_overdue"];

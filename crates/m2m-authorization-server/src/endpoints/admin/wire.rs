@@ -229,6 +229,8 @@ pub(crate) struct WireClient {
     mint_quota: Option<u32>,
     #[serde(default)]
     allowed_networks: Vec<String>,
+    #[serde(default)]
+    token_exchange: bool,
 }
 
 /// Scopes of one API.
@@ -296,6 +298,7 @@ impl WireClient {
             sender_constraint: Some(client.sender_constraint.name().to_owned()),
             mint_quota: client.mint_quota,
             allowed_networks: client.allowed_networks.iter().map(ToString::to_string).collect(),
+            token_exchange: client.token_exchange,
         }
     }
 
@@ -319,6 +322,7 @@ impl WireClient {
                 named("sender_constraint", constraint, SenderConstraint::ALL, SenderConstraint::name)?;
         }
         client.mint_quota = self.mint_quota;
+        client.token_exchange = self.token_exchange;
         let networks = few("allowed_networks", self.allowed_networks)?;
         client.allowed_networks = networks.iter().map(|text| network(text)).collect::<Result<_, _>>()?;
         Ok(client)

@@ -80,7 +80,10 @@ async fn metadata_is_found_in_both_places_and_says_what_is_true() {
     let algorithms = metadata.token_endpoint_auth_signing_alg_values_supported;
     assert!(algorithms.contains(&"ES256".to_owned()) && algorithms.contains(&"HS256".to_owned()));
     assert!(!algorithms.contains(&"none".to_owned()));
-    assert_eq!(metadata.grant_types_supported.unwrap(), ["client_credentials"]);
+    assert_eq!(
+        metadata.grant_types_supported.unwrap(),
+        ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"]
+    );
     assert!(!metadata.tls_client_certificate_bound_access_tokens);
     assert_eq!(metadata.mtls_endpoint_aliases.token_endpoint, None);
 }

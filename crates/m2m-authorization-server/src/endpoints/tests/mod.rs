@@ -4,6 +4,7 @@ mod assertions;
 mod certificates;
 mod documents;
 mod dpop;
+mod exchange;
 mod federation;
 mod imported;
 mod limits;
@@ -13,6 +14,7 @@ mod requirements;
 #[cfg(feature = "sqlite")]
 mod restart;
 mod secrets;
+mod signed;
 mod withdrawal;
 
 use std::sync::Arc;

@@ -229,6 +229,8 @@ struct StoredClient {
     mint_quota: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     allowed_networks: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    token_exchange: bool,
     created_at: u64,
     version: u64,
 }
@@ -249,6 +251,7 @@ impl StoredClient {
             review_by: client.review_by.map(UnixTime::seconds),
             mint_quota: client.mint_quota,
             allowed_networks: client.allowed_networks.iter().map(ToString::to_string).collect(),
+            token_exchange: client.token_exchange,
             created_at: client.created_at.seconds(),
             version: client.version,
         }
@@ -272,6 +275,7 @@ impl StoredClient {
                 .iter()
                 .map(|one| one.parse().ok())
                 .collect::<Option<_>>()?,
+            token_exchange: self.token_exchange,
             created_at: UnixTime::from_seconds(self.created_at),
             version: self.version,
             ..Client::new(ClientId::parse(&self.id).ok()?)

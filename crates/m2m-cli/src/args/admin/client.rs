@@ -72,6 +72,10 @@ pub struct ClientFields {
     /// Addresses it may ask from; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub allowed_network: Vec<String>,
+    /// Whether it may exchange tokens (RFC 8693) [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub token_exchange: Option<bool>,
 }
 
 /// `m2m admin client create`

@@ -32,6 +32,7 @@ const ORDER: &[&str] = &[
     "sender_constraint",
     "mint_quota",
     "allowed_networks",
+    "token_exchange",
     "review_by",
     "review_overdue",
     "created_at",
@@ -197,6 +198,9 @@ fn stated(fields: &ClientFields) -> Result<Members, Failure> {
         let networks: Vec<String> =
             fields.allowed_network.iter().filter(|text| !text.is_empty()).cloned().collect();
         members.insert("allowed_networks".to_owned(), typed::list(&networks));
+    }
+    if let Some(allowed) = fields.token_exchange {
+        members.insert("token_exchange".to_owned(), Value::from(allowed));
     }
     Ok(members)
 }

@@ -90,7 +90,7 @@ impl Caller {
                 .hint("the server's URL, for example https://login.example.com")
         })?;
         let address = format!("{}{ADMIN_PATH}", issuer.as_str().trim_end_matches('/'));
-        let need = Need { keep: Keep::Encrypted, destination: Some(issuer.origin().clone()) };
+        let need = Need { destination: Some(issuer.origin().clone()), ..Need::kept(Keep::Encrypted) };
         let client = connect::client(&settings, around, &need).await?;
         around.output.detail(&format!("the admin API is {address}"));
         let who = settings.text(Field::ClientId).unwrap_or_default().to_owned();

@@ -41,6 +41,12 @@ issuer_files = ["issuers", "/var/run/secrets/kubernetes.io/serviceaccount"]
 
 [egress]
 allow = ["10.0.0.0/8"]
+
+[[pkcs11]]
+module = "module.so"
+token = "m2m"
+pin = { file = "pin" }
+key = "es256"
 "#;
 
 #[test]
@@ -69,8 +75,10 @@ fn every_key_is_read() {
     let cluster = PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount");
     assert_eq!(stated.issuer_files, [PathBuf::from("/etc/m2m/issuers"), cluster]);
     assert_eq!(stated.egress, ["10.0.0.0/8"]);
+    assert_eq!(stated.pkcs11[0].key, "es256");
     for key in KEYS {
-        assert!(WHOLE.contains(&format!("\n{} = ", key.name)) || key.name == "egress", "{}", key.name);
+        let tables = ["egress", "pkcs11"];
+        assert!(WHOLE.contains(&format!("\n{} = ", key.name)) || tables.contains(&key.name), "{}", key.name);
     }
 }
 

@@ -27,6 +27,7 @@ fn full() -> ServerMetadata {
         token_endpoint_auth_signing_alg_values_supported: texts(&["ES256"]),
         introspection_endpoint_auth_methods_supported: Some(texts(&["client_secret_post"])),
         introspection_endpoint_auth_signing_alg_values_supported: texts(&["PS256"]),
+        introspection_signing_alg_values_supported: texts(&["RS256"]),
         revocation_endpoint_auth_methods_supported: Some(texts(&["private_key_jwt"])),
         revocation_endpoint_auth_signing_alg_values_supported: texts(&["Ed25519"]),
         grant_types_supported: Some(texts(&["client_credentials"])),

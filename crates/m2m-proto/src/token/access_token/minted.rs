@@ -7,7 +7,7 @@
 use super::super::AccessToken;
 use super::super::confirmation::Confirmation;
 use super::super::object::ObjectWriter;
-use super::{KIND, StatusReference};
+use super::{Delegation, KIND, StatusReference};
 use crate::client_id::ClientId;
 use crate::jose::{HeaderFields, JwsError, PreparedHeader, SigningKey, jws};
 use crate::names::claim;
@@ -68,6 +68,8 @@ pub struct AccessTokenClaims<'a> {
     pub confirmation: Option<&'a Confirmation>,
     /// `status.status_list`.
     pub status: Option<StatusReference<'a>>,
+    /// `act` and `exchanged_from`: for a token that was exchanged.
+    pub delegation: Option<&'a Delegation>,
 }
 
 impl AccessTokenClaims<'_> {
@@ -137,6 +139,9 @@ impl AccessTokenClaims<'_> {
         }
         if let Some(status) = self.status {
             object.object(claim::STATUS, |object| status.write(object));
+        }
+        if let Some(delegation) = self.delegation {
+            delegation.write(object);
         }
     }
 }

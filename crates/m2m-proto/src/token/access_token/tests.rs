@@ -59,6 +59,7 @@ impl Parts {
             credential: None,
             confirmation: None,
             status: None,
+            delegation: None,
         }
     }
 

@@ -55,6 +55,7 @@ impl Parts {
             credential: Some("c-7"),
             confirmation: None,
             status: None,
+            delegation: None,
         }
     }
 }

@@ -65,6 +65,7 @@ fn a_client_is_read_back_as_it_was() {
             .sender_constraint(SenderConstraint::Dpop)
             .mint_quota(9)
             .allowed_network("10.0.0.0/8".parse().unwrap())
+            .token_exchange()
     };
     client.grants.insert(identifier(ORDERS), grant);
     let registry = stored(&[Restored::Client(client.clone())]);

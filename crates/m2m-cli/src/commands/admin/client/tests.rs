@@ -39,6 +39,7 @@ fn what_is_typed_becomes_the_body() {
         "--sender-constraint=mtls",
         "--mint-quota=60",
         "--allowed-network=10.0.0.0/8",
+        "--token-exchange",
     ];
     assert_eq!(
         create(&all).unwrap(),
@@ -46,7 +47,8 @@ fn what_is_typed_becomes_the_body() {
          \"grants\":[{\"api\":\"https://a.example\",\"default_scopes\":[\"r\"],\"roles\":[\"clerk\",\"boss=yes\"],\
          \"scopes\":[\"r\",\"w\"]},{\"api\":\"b\",\"permissions\":[\"refund\"],\"scopes\":[\"x\",\"y\"]}],\
          \"id\":\"billing\",\"lifetime_cap\":300,\"mint_quota\":60,\"name\":\"Billing\",\"owner\":\"team-money\",\
-         \"purpose\":\"invoices\",\"review_by\":\"2027-06-01\",\"sender_constraint\":\"mtls\"}"
+         \"purpose\":\"invoices\",\"review_by\":\"2027-06-01\",\"sender_constraint\":\"mtls\",\
+         \"token_exchange\":true}"
     );
 }
 

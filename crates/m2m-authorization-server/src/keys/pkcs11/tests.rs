@@ -1,0 +1,152 @@
+//! With SoftHSM, where Debian's `softhsm2` is installed; one test, because its place is found once for a
+//! process.
+
+use std::path::Path;
+use std::process::Command;
+
+use cryptoki::object::KeyType;
+use m2m_proto::jose::{Compact, HeaderFields, jws};
+use m2m_proto::secret::SecretString;
+
+use super::*;
+
+const MODULES: [&str; 2] =
+    ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
+const PIN: &str = "2468-canary";
+/// What the child says at its end.
+const DONE: &str = "every key signed";
+
+fn module() -> Option<PathBuf> {
+    MODULES.map(PathBuf::from).into_iter().find(|path| path.exists())
+}
+
+fn location(module: &Path, key: &str) -> KeyLocation {
+    let pin = SecretString::from(PIN);
+    KeyLocation { module: module.to_owned(), token: "m2m".to_owned(), pin, key: key.to_owned() }
+}
+
+/// The child's part: the module reads the place of its tokens from its environment, which only the parent
+/// can set.
+#[test]
+#[ignore = "run by signs_in_a_token_and_nowhere_else, with an environment of its own"]
+fn inside() {
+    let Some(module) = module() else { return };
+    let held = Pkcs11::new(&module).unwrap();
+    held.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    let Ok(Ok(slot)) = slot(&held, "m2m") else {
+        println!("skipped: not in the environment of its parent");
+        return;
+    };
+    make_keys(&held, slot);
+    for (name, algorithm) in [("es256", Algorithm::Es256), ("rs256", Algorithm::Rs256)] {
+        let key = signing_key(&location(&module, name)).unwrap();
+        assert_eq!((key.algorithm(), key.is_external()), (algorithm, true));
+        assert_eq!(key.to_pkcs8_der().map(drop), Err(KeyError::Elsewhere));
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let key = signing_key(&location(&module, name)).unwrap();
+                std::thread::spawn(move || {
+                    let payload = format!("{{\"n\":{number}}}");
+                    let token = jws::sign(&HeaderFields::default(), payload.as_bytes(), &key).unwrap();
+                    Compact::parse(&token).unwrap().verify(key.verifying_key()).unwrap();
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+    let refused = |change: fn(&mut KeyLocation)| {
+        let mut location = location(&module, "es256");
+        change(&mut location);
+        signing_key(&location).map(drop).unwrap_err()
+    };
+    assert!(matches!(refused(|at| at.token = "other".to_owned()), Pkcs11Error::Token { found: 0, .. }));
+    assert!(matches!(refused(|at| at.key = "none".to_owned()), Pkcs11Error::Key { found: 0, .. }));
+    assert!(matches!(refused(|at| at.key = "twice".to_owned()), Pkcs11Error::Key { found: 2, .. }));
+    assert!(matches!(refused(|at| at.key = "p384".to_owned()), Pkcs11Error::Type(_)));
+    assert!(matches!(refused(|at| at.module = "/nowhere.so".into()), Pkcs11Error::Module { .. }));
+    let shown = format!("{:?}", location(&module, "es256"));
+    assert!(!shown.contains("canary"), "{shown}");
+    println!("{DONE}");
+}
+
+fn make_keys(module: &Pkcs11, slot: Slot) {
+    let session = module.open_rw_session(slot).unwrap();
+    session.login(UserType::User, Some(&AuthPin::from(PIN))).unwrap();
+    let p384 = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
+    let ec = |label: &str, curve: &[u8]| {
+        let label = Attribute::Label(label.as_bytes().to_vec());
+        let public = [Attribute::Token(true), Attribute::EcParams(curve.to_vec()), label.clone()];
+        let private = [
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::Sign(true),
+            label,
+        ];
+        session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).unwrap();
+    };
+    ec("es256", P256);
+    ec("twice", P256);
+    ec("twice", P256);
+    ec("p384", &p384);
+    let label = Attribute::Label(b"rs256".to_vec());
+    let public = [
+        Attribute::Token(true),
+        Attribute::KeyType(KeyType::RSA),
+        Attribute::ModulusBits(2048.into()),
+        Attribute::PublicExponent(vec![1, 0, 1]),
+        label.clone(),
+    ];
+    let private = [Attribute::Token(true), Attribute::Private(true), Attribute::Sign(true), label];
+    session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private).unwrap();
+}
+
+#[test]
+fn signs_in_a_token_and_nowhere_else() {
+    let Some(_) = module() else {
+        println!("skipped: softhsm2 is not installed");
+        return;
+    };
+    let place = tempfile::tempdir().unwrap();
+    let tokens = place.path().join("tokens");
+    std::fs::create_dir(&tokens).unwrap();
+    let config = place.path().join("softhsm2.conf");
+    std::fs::write(&config, format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display()))
+        .unwrap();
+    let made = Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", "m2m", "--so-pin", "1357", "--pin", PIN])
+        .env("SOFTHSM2_CONF", &config)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let inside = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "keys::pkcs11::tests::inside", "--ignored", "--nocapture"])
+        .env("SOFTHSM2_CONF", &config)
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&inside.stdout).into_owned() + &String::from_utf8_lossy(&inside.stderr);
+    assert!(inside.status.success() && text.contains(DONE), "{text}");
+}
+
+#[test]
+fn points_and_numbers_as_modules_write_them() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let public = key.public_jwk().unwrap().to_public_json();
+    let coordinate = |name: &str| base64url::decode(public[name].as_str().unwrap()).unwrap();
+    let bare = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let wrapped = [vec![4, 65], bare.clone()].concat();
+    for point in [&bare, &wrapped] {
+        assert_eq!(p256(point).unwrap().thumbprint(), *key.thumbprint());
+    }
+    for bad in [&bare[..64], &wrapped[..66], &[], &[4], &[2; 33]] {
+        assert!(p256(bad).is_none());
+    }
+    let key = SigningKey::generate(Algorithm::Rs256).unwrap();
+    let public = key.public_jwk().unwrap().to_public_json();
+    let number = |name: &str| base64url::decode(public[name].as_str().unwrap()).unwrap();
+    let (n, e) = ([vec![0], number("n")].concat(), number("e"));
+    assert_eq!(rsa(&n, &e).unwrap().thumbprint(), *key.thumbprint());
+    assert!(rsa(&[], &e).is_none());
+}
