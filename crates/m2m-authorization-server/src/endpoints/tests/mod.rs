@@ -11,6 +11,7 @@ mod requirements;
 #[cfg(feature = "sqlite")]
 mod restart;
 mod secrets;
+mod together;
 mod withdrawal;
 
 use std::sync::Arc;
