@@ -41,6 +41,8 @@ mod react_form;
 #[cfg(feature = "roles")]
 mod resource_server_revocation;
 #[cfg(feature = "roles")]
+mod simulation;
+#[cfg(feature = "roles")]
 mod six;
 #[cfg(all(feature = "roles", unix))]
 mod store_postgres;
