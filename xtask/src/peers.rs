@@ -25,6 +25,8 @@ const PEERS: &[Peer] = &[
     Peer { name: "key-set-node", runtime: &NODE, oldest: (20, 2) },
     // cryptography asks for less; the same for all that is Python
     Peer { name: "pyjwt", runtime: &PYTHON, oldest: (3, 11) },
+    // says so in its metadata
+    Peer { name: "schemathesis", runtime: &PYTHON, oldest: (3, 10) },
     // its wheel is the binary, for these systems and Windows, where no test starts it
     #[cfg(any(target_os = "linux", all(target_os = "macos", target_arch = "aarch64")))]
     Peer { name: "envoy", runtime: &PYTHON, oldest: (3, 10) },
