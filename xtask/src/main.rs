@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod deny;
 mod form;
+mod fuzz;
 mod peers;
 mod run;
 mod spec;
@@ -23,7 +24,7 @@ usage: cargo xtask COMMAND
   bench [FILTER]              speed against its limits, one line a claim
   peers                       fetch the black-box peers into target/peers
 
-  --long      also the tests that are marked as slow
+  --long      also the tests that are marked as slow, and a minute of each fuzz target
   --install   install missing Debian packages (also when CI=true)
 ";
 
