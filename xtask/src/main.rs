@@ -6,6 +6,7 @@ mod check;
 mod deny;
 mod form;
 mod fuzz;
+mod mutants;
 mod peers;
 mod run;
 mod spec;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   tidy                        only the rules of the source tree
   spec                        writes docs/conformance.md from spec/ and the code
   bench [FILTER]              speed against its limits, one line a claim
+  mutants [FILE]              changes what decides about access, and sees whether tests notice
   peers                       fetch the black-box peers into target/peers
 
   --long      also the tests that are marked as slow, and a minute of each fuzz target
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         ["spec"] => spec::write(),
         ["bench"] => bench::run(None),
         ["bench", filter] => bench::run(Some(filter)),
+        ["mutants"] => mutants::run(None),
+        ["mutants", file] => mutants::run(Some(file)),
         ["peers"] => peers::fetch().map(drop),
         _ => {
             eprint!("{USAGE}");
