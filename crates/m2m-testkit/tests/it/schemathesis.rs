@@ -83,7 +83,7 @@ async fn conforms(phases: &str, examples: u32) {
     let failures: Vec<&str> = told["failures"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(told["exit"], 0, "{}", failures.join("\n"));
     let operations = told["answered"].as_object().unwrap();
-    assert_eq!(told["tested"], 23, "every operation of the document");
+    assert!(told["tested"].as_u64().unwrap() >= 23, "every operation of the document");
     // Else it was locked out, and found nothing because it was told nothing.
     let answered = |status: &str| operations.values().filter(|told| !told[status].is_null()).count();
     assert!(answered("200") + answered("201") > 15, "{}", told["answered"]);
@@ -96,7 +96,7 @@ async fn the_admin_api_is_as_its_document_says() {
 }
 
 #[tokio::test]
-#[ignore = "slow: two minutes of every boundary of every parameter"]
-async fn the_admin_api_is_as_its_document_says_at_every_boundary() {
-    conforms("examples,coverage,fuzzing,stateful", 40).await;
+#[ignore = "slow: a minute, in which what one answer gives is asked about in the next"]
+async fn the_admin_api_is_as_its_document_says_one_call_after_another() {
+    conforms("examples,fuzzing,stateful", 60).await;
 }
