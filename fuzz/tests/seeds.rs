@@ -75,6 +75,7 @@ impl Dice {
 /// `M2M_FUZZ_ROUNDS` makes it longer, where there is no fuzzer that finds its own way.
 #[test]
 fn every_target_survives_mutated_seeds() {
+    #[expect(clippy::disallowed_methods, reason = "says how long; no setting of ours")]
     let rounds =
         std::env::var("M2M_FUZZ_ROUNDS").ok().map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
     for (number, (name, target)) in TARGETS.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::fs;
 /// Seconds for each target.
 const SECONDS: u32 = 60;
 /// Mutated seeds for each target where there is no fuzzer: about a minute of an unoptimized build.
-const ROUNDS: &str = "1000000";
+const ROUNDS: &str = "6000000";
 
 /// Runs every target of the manifest.
 pub(crate) fn run() -> Result<()> {
