@@ -1,7 +1,11 @@
 //! One function per parser: bytes from a stranger, and an invariant that holds
 //! whatever they are. A function panics when its invariant is broken.
 
+mod proofs;
+
 use std::sync::LazyLock;
+
+pub use proofs::{certificate, client_assertion, dpop_proof, introspection, other_metadata};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -45,6 +49,11 @@ pub const TARGETS: &[Target] = &[
     ("status_list", status_list),
     ("revocation_feed", revocation_feed),
     ("sealed_token", sealed_token),
+    ("client_assertion", client_assertion),
+    ("dpop_proof", dpop_proof),
+    ("certificate", certificate),
+    ("introspection", introspection),
+    ("other_metadata", other_metadata),
 ];
 
 /// What the targets sign and seal with.

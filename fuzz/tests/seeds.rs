@@ -2,6 +2,7 @@
 //! prints the input and comes back on the next run.
 
 use m2m_fuzz::TARGETS;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const ROUNDS: usize = 50_000;
@@ -29,6 +30,12 @@ const SEEDS: &[&str] = &[
     "{\"sub\":\"https://login.example/status/1\",\"iat\":1800000000,\"exp\":1800009000,\"ttl\":30,\"status_list\":{\"bits\":1,\"lst\":\"eNrbuRgAAhcBXQ\"}}",
     "{\"iss\":\"https://login.example\",\"iat\":1800000000,\"exp\":1800009000,\"ttl\":30,\"revoked\":[\"a\",\"b\",\"ccc\"]}",
     "{\"iss\":\"https://login.example\",\"sub\":\"svc\",\"client_id\":\"svc\",\"aud\":[\"https://orders.example\"],\"scope\":\"a b\",\"iat\":1800000000,\"nbf\":1800000000,\"exp\":1800000900,\"jti\":\"j\",\"cnf\":{\"jkt\":\"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I\"}}",
+    "{\"active\":true,\"client_id\":\"svc\",\"aud\":\"https://orders.example\",\"exp\":1800000900,\"scope\":\"a\"}",
+    "{\"iss\":\"svc\",\"sub\":\"svc\",\"aud\":\"https://login.example\",\"jti\":\"j\",\"iat\":1800000590,\"exp\":1800000650}",
+    "{\"htm\":\"GET\",\"htu\":\"https://orders.example/orders\",\"jti\":\"j\",\"iat\":1800000595}",
+    "{\"resource\":\"https://orders.example\",\"authorization_servers\":[\"https://login.example\"],\"scopes_supported\":[\"a\"]}",
+    "{\"client_id\":\"svc\",\"grant_types\":[\"client_credentials\"],\"token_endpoint_auth_method\":\"private_key_jwt\"}",
+    "CN=worker 7,OU=Billing\\, Europe,O=Example+L=Here,C=DE",
     "eNrbuRgAAhcBXQ",
     "m2m_at_AQAHoSAHBwcHBwcHBwcHBweFm9zg2qEVEzdaVh-kCS1SGbkXXutoaI6IqRY_1lJ2wtbWirSUD_ggwsZ-epCTnceGKy2hd9Oqe73TS8CNrSpDEr1NyzF_6WP4tif0ejg-yW5eNwW8-W3N8nkxwVXQ6eVNIxp9MKugg5C3o4f7c5GMwoWbJCviUFED2lZy_of-E4unlgf0GlCSHDjcGa1B9jKX-t8uJOBILhzgqrYv2jKhDA1ZZ_GYghQqHZppc0GUs8WjWRJF02IJfgzu0j6gCFhfSryLDoeHPgwumUTqg-BoEwTd-3yLVjlDqM51pvLMNxDPuA",
 ];
@@ -65,11 +72,15 @@ impl Dice {
     }
 }
 
+/// `M2M_FUZZ_ROUNDS` makes it longer, where there is no fuzzer that finds its own way.
 #[test]
 fn every_target_survives_mutated_seeds() {
+    #[expect(clippy::disallowed_methods, reason = "says how long; no setting of ours")]
+    let rounds =
+        std::env::var("M2M_FUZZ_ROUNDS").ok().map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
     for (number, (name, target)) in TARGETS.iter().enumerate() {
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ number as u64);
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let mut data = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
             for _ in 0..dice.below(8) {
                 dice.mutate(&mut data);
@@ -80,10 +91,19 @@ fn every_target_survives_mutated_seeds() {
     }
 }
 
+/// A target that is in one of the three places and not in the others would never run.
 #[test]
-fn every_target_has_its_file() {
-    for (name, _) in TARGETS {
-        let path = format!("{}/fuzz_targets/{name}.rs", env!("CARGO_MANIFEST_DIR"));
-        assert!(std::path::Path::new(&path).is_file(), "{path}");
-    }
+fn the_list_the_files_and_the_manifest_name_the_same_targets() {
+    let listed: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let directory = format!("{}/fuzz_targets", env!("CARGO_MANIFEST_DIR"));
+    let name =
+        |entry: std::fs::DirEntry| entry.path().file_stem().map(|name| name.to_string_lossy().into_owned());
+    let files =
+        std::fs::read_dir(directory).expect("the targets").filter_map(|entry| name(entry.ok()?)).collect();
+    let manifest = include_str!("../Cargo.toml");
+    let paths = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/"));
+    let built = paths.filter_map(|rest| rest.strip_suffix(".rs\"")).map(str::to_owned).collect();
+    assert_eq!(listed, files);
+    assert_eq!(listed, built);
+    assert_eq!(listed.len(), TARGETS.len(), "none twice");
 }

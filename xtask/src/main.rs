@@ -5,6 +5,8 @@ mod bench;
 mod check;
 mod deny;
 mod form;
+mod fuzz;
+mod mutants;
 mod peers;
 mod run;
 mod sbom;
@@ -22,10 +24,11 @@ usage: cargo xtask COMMAND
   tidy                        only the rules of the source tree
   spec                        writes docs/conformance.md from spec/ and the code
   bench [FILTER]              speed against its limits, one line a claim
+  mutants [FILE]              changes what decides about access, and sees whether tests notice
   peers                       fetch the black-box peers into target/peers
   sbom                        write what the binary is made of to target/m2m.cdx.json (CycloneDX)
 
-  --long      also the tests that are marked as slow
+  --long      also the tests that are marked as slow, and a minute of each fuzz target
   --install   install missing Debian packages (also when CI=true)
 ";
 
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
         ["spec"] => spec::write(),
         ["bench"] => bench::run(None),
         ["bench", filter] => bench::run(Some(filter)),
+        ["mutants"] => mutants::run(None),
+        ["mutants", file] => mutants::run(Some(file)),
         ["peers"] => peers::fetch().map(drop),
         ["sbom"] => sbom::write(),
         _ => {

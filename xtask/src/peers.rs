@@ -28,6 +28,8 @@ const PEERS: &[Peer] = &[
     // kubernetes-validate asks for it; hadolint's wheel is the binary, for Linux and macOS
     #[cfg(unix)]
     Peer { name: "packaging", runtime: &PYTHON, oldest: (3, 10) },
+    // says so in its metadata
+    Peer { name: "schemathesis", runtime: &PYTHON, oldest: (3, 10) },
     // its wheel is the binary, for these systems and Windows, where no test starts it
     #[cfg(any(target_os = "linux", all(target_os = "macos", target_arch = "aarch64")))]
     Peer { name: "envoy", runtime: &PYTHON, oldest: (3, 10) },

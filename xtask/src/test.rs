@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test and doctest, the black-box peers included.
 
+use crate::fuzz;
 use crate::peers;
 use crate::run::{self, Stages};
 use anyhow::{Result, bail};
@@ -51,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     stages.run("doctests", || {
         run::succeed(run::cargo().args(["test", "--quiet", "--workspace", "--all-features", "--doc"]))
     });
+    if options.slow {
+        stages.run("fuzz", fuzz::run);
+    }
     stages.finish()
 }
 

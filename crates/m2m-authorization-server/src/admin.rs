@@ -273,7 +273,7 @@ impl Admin {
         let known = issued.is_some();
         let expires_at = issued.as_ref().and_then(|record| record.expires_at);
         let expires_at = expires_at.unwrap_or_else(|| longest_life(now));
-        self.state.store.revoke(&TokenRef { jti: jti.to_owned(), expires_at }, now).await?;
+        self.state.store.revoke(&TokenRef::new(jti, expires_at), now).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         let (client_id, credential) =
             issued.map_or((None, None), |found| (found.client_id, found.credential));

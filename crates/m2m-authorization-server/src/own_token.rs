@@ -1,8 +1,8 @@
 //! Reading back the tokens that this server issued, for introspection, revocation and the admin API.
 //!
 //! Enforces: signed by a key of this server that is still published, or sealed under its sealing key;
-//! issued by this issuer, for a registered API, not expired.
-//! Does not enforce: that it was not withdrawn ([`is_active`]), nor who may see it.
+//! issued by this issuer, for a registered API, not expired for longer than an API may still accept it.
+//! Does not enforce: that it has neither expired nor been withdrawn ([`is_active`]), nor who may see it.
 //!
 //! What was verified twice lately is remembered by a full hash of the token, so that a token that many APIs
 //! ask about costs two signatures. Expiry, key and API are looked at every time.
@@ -24,6 +24,9 @@ use crate::registry::{Api, Registry, Status};
 use crate::server::State;
 use crate::store::{StoreError, TokenStatus};
 
+/// What nodes of one store differ by in time, and APIs from us: a token of a node whose clock is ahead is one of ours
+/// already, and one that has just expired can still be withdrawn.
+const SKEW: Skew = Skew::DEFAULT;
 const GENERATION: usize = 2_048;
 /// Places for the marks of tokens seen once: 64 KiB.
 const SEEN: usize = 4_096;
@@ -46,7 +49,7 @@ impl OwnToken {
     /// Whether time, key rotation or the end of its API has caught up with it.
     fn is_current(&self, state: &State, registry: &Registry, now: UnixTime) -> bool {
         let published = |kid: &String| state.keys.find(kid, now).is_some();
-        now < self.claims.expires_at()
+        now < self.claims.expires_at().saturating_add(SKEW.get())
             && self.kid.as_ref().is_none_or(published)
             && self
                 .claims
@@ -149,8 +152,7 @@ fn check(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Opti
         audience: api.identifier.as_str(),
         algorithms: &algorithms,
         now,
-        // Our own clock wrote these times.
-        skew: Skew::NONE,
+        skew: SKEW,
     };
     let claims = access_token::verify(unverified, &key.verifying, &TokenProfile::rfc9068(), &expect).ok()?;
     is_of(api, &claims).then(|| OwnToken::new(claims, key.signing.key_id()))
@@ -160,7 +162,7 @@ fn check(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Opti
 fn open(state: &State, token: &str, registry: &Registry, now: UnixTime) -> Option<OwnToken> {
     let opened = state.seal.open(token).ok()?;
     let api = registry.api(opened.audience().next()?)?;
-    let expect = sealed::Expect { audience: api.identifier.as_str(), now, skew: Skew::NONE };
+    let expect = sealed::Expect { audience: api.identifier.as_str(), now, skew: SKEW };
     let claims = opened.check(&expect).ok()?;
     is_of(api, &claims).then(|| OwnToken::new(claims, None))
 }
@@ -203,7 +205,7 @@ pub(crate) fn standing(
     }
 }
 
-/// Whether nothing that the token hangs on was withdrawn: itself, its credential, its client, and the
+/// Whether it has not expired, and nothing that it hangs on was withdrawn: itself, its credential, its client, and the
 /// same of each token that it was made from by exchange.
 pub(crate) fn is_active(
     state: &State,
@@ -212,6 +214,9 @@ pub(crate) fn is_active(
     now: UnixTime,
 ) -> Result<bool, StoreError> {
     let (Some(jti), Some(client_id)) = (claims.jti(), claims.client_id()) else { return Ok(false) };
+    if now >= claims.expires_at() {
+        return Ok(false);
+    }
     let (Some(credential), Ok(delegation)) = (claims.credential(), Delegation::decode(claims.claims()))
     else {
         return Ok(false);

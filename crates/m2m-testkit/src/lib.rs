@@ -18,6 +18,8 @@ pub mod peers;
 pub mod postgres;
 mod random;
 mod record;
+#[cfg(feature = "roles")]
+pub mod simulation;
 pub mod tls;
 pub mod workloads;
 

@@ -49,6 +49,9 @@ pub const KEY_SET_NODE: Program = node("key-set-node").run_by("verifiers.mjs");
 /// PyPI `PyJWT`, its `PyJWKClient`.
 pub const PYJWT: Program = python("pyjwt").run_by("verifier.py");
 
+/// PyPI `schemathesis`: tries what an OpenAPI document says.
+pub const SCHEMATHESIS: Program = python("schemathesis").run_by("runner.py");
+
 const fn node(name: &'static str) -> Program {
     Program { name, interpreter: "node", script: "server.mjs", installed: "node_modules" }
 }

@@ -51,7 +51,7 @@ async fn revoke(state: &State, incoming: &Incoming, now: Now) -> Result<Response
             .revoked
             .count(Some(REVOCATIONS), now.monotonic)
             .map_err(|over| NotAdmitted::OverQuota { retry_after: over.retry_after })?;
-        let token = TokenRef { jti: jti.to_owned(), expires_at: token.claims.expires_at() };
+        let token = TokenRef::new(jti, token.claims.expires_at());
         state.store.revoke(&token, now.wall).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         let record = Record {

@@ -18,20 +18,29 @@ use std::time::Duration;
 
 use m2m_io::BoxFuture;
 use m2m_proto::client_id::ClientId;
-use m2m_proto::time::UnixTime;
+use m2m_proto::time::{Skew, UnixTime};
 use tokio::sync::watch;
 
 use crate::audit::{Batch, Entry, LastUse, Query};
 use crate::registry::{Change, Conflict, CredentialId, Registry};
 use crate::replay::ReplayKey;
 
-/// Names one token: its `jti`, and until when remembering it matters.
+/// Names one token: its `jti`, and until when remembering it matters ([`TokenRef::new`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRef {
     /// The claim `jti`.
     pub jti: String,
-    /// The claim `exp`: from then on nobody accepts the token anyway.
+    /// From then on nobody accepts the token anyway: its claim `exp`, and the most that an API may allow for its clock.
     pub expires_at: UnixTime,
+}
+
+impl TokenRef {
+    /// The token of this `jti` whose claim `exp` is given. It is remembered for [`Skew::MAX`] (5 min) longer: an API
+    /// that reads the feed would else accept again what was withdrawn, for the skew that it allows after `exp`.
+    #[must_use]
+    pub fn new(jti: &str, exp: UnixTime) -> Self {
+        Self { jti: jti.to_owned(), expires_at: exp.saturating_add(Skew::MAX.get()) }
+    }
 }
 
 /// What became of the keys given to [`Store::consume`].

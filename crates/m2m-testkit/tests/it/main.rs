@@ -45,6 +45,10 @@ mod quirks;
 mod react_form;
 #[cfg(feature = "roles")]
 mod resource_server_revocation;
+#[cfg(unix)]
+mod schemathesis;
+#[cfg(feature = "roles")]
+mod simulation;
 #[cfg(feature = "roles")]
 mod six;
 #[cfg(all(feature = "roles", unix))]

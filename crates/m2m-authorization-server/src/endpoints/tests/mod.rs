@@ -15,6 +15,7 @@ mod requirements;
 mod restart;
 mod secrets;
 mod signed;
+mod together;
 mod withdrawal;
 
 use std::sync::Arc;
