@@ -239,7 +239,12 @@ impl Introspection {
         let answer = answer.map_err(|(error, down)| {
             let error = format!("introspection: {error}");
             observe::introspection_failed();
-            self.cooldown.failed(&error, down, self.clock.monotonic());
+            let now = self.clock.monotonic();
+            if down {
+                self.cooldown.failed(&error, now);
+            } else {
+                self.cooldown.unclear(&error, now);
+            }
             Reason::Unavailable(Unavailable::after(if down { COOLDOWN } else { SOON }, error))
         })?;
         self.cooldown.answered();

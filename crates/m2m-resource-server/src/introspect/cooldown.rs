@@ -52,15 +52,18 @@ impl Cooldown {
         self.state().failure = None;
     }
 
-    /// There was no clear answer; with `down`, the server cannot be asked now.
-    pub(super) fn failed(&self, error: &str, down: bool, now: Duration) {
+    /// The server cannot be asked now.
+    pub(super) fn failed(&self, error: &str, now: Duration) {
+        self.unclear(error, now);
+        self.state().failure = Some(Failure { error: error.to_owned(), turn: now });
+    }
+
+    /// There was no clear answer to this question; the next one may have one.
+    pub(super) fn unclear(&self, error: &str, now: Duration) {
         let mut state = self.state();
         if state.logged.is_none_or(|logged| now.saturating_sub(logged) >= COOLDOWN) {
             tracing::warn!(%error, "cannot ask about tokens");
             state.logged = Some(now);
-        }
-        if down {
-            state.failure = Some(Failure { error: error.to_owned(), turn: now });
         }
     }
 
