@@ -28,7 +28,7 @@ use crate::error::{MalformedResponse, ResponseError};
 use crate::form::{Form, FormWriter};
 use crate::jose::kind::{self, AudienceRule};
 use crate::jose::{Claims, KindError};
-use crate::names::claim;
+use crate::names::{claim, typ};
 use crate::revocation::{self, TokenTypeHint};
 use crate::scope::Scope;
 use crate::secret::SecretString;
@@ -293,10 +293,10 @@ fn says_access_token(claims: &Claims) -> bool {
             said.as_str().is_some_and(|said| called.iter().any(|name| name.eq_ignore_ascii_case(said)))
         }
     };
-    let typ = ["access", "access_token", "bearer", "dpop", "jwt", "at+jwt", "application/at+jwt"];
+    let called = ["access", "access_token", "bearer", "dpop", typ::JWT, typ::AT_JWT];
     is(claim::TOKEN_TYPE, &["bearer", "dpop", "access_token"])
         && is(claim::TOKEN_USE, &["access", "access_token"])
-        && is(claim::TYP, &typ)
+        && is(claim::TYP, &called)
 }
 
 /// What the server says of a token that may be used here and now, possession

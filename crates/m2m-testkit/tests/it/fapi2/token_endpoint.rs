@@ -41,7 +41,8 @@ async fn discovery_end_point_verification() {
         let proofs = texts(&metadata["dpop_signing_alg_values_supported"]);
         assert_eq!(proofs, ["ES256", "EdDSA", "Ed25519", "PS256"]);
         assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], true);
-        assert_eq!(texts(&metadata["grant_types_supported"]), ["client_credentials"]);
+        let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+        assert_eq!(texts(&metadata["grant_types_supported"]), ["client_credentials", exchange]);
         let keys = place.get(Shown::Nothing, metadata["jwks_uri"].as_str().unwrap(), &[]).await.json;
         for key in keys["keys"].as_array().unwrap() {
             assert!(["PS256", "ES256", "EdDSA", "Ed25519"].contains(&key["alg"].as_str().unwrap()), "{key}");
