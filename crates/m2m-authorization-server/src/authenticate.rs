@@ -8,7 +8,7 @@
 //!
 //! Does not enforce: that an assertion is fresh (`admission`), nor a budget of failures (`limits`).
 //! Limits: an assertion is checked against the keys of at most 16 credentials, a certificate
-//! against at most 16 credentials for certificates. Secrets that another system made: [`imported`].
+//! against at most 16 credentials for certificates. Secrets that another system made: `imported`.
 //!
 //! A stranger is told nothing: unknown client, unknown credential and wrong secret are one error
 //! with one cost. What is wrong with an assertion is explained only to who holds the client's key.

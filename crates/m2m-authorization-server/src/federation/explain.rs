@@ -1,6 +1,6 @@
 //! Why an external token is accepted or refused: every check with its verdict, for an administrator. Pure.
 //!
-//! Enforces: the same checks as [`super::verify`], on the same values; the token itself is never repeated.
+//! Enforces: the same checks as `federation::verify`, on the same values; the token itself is never repeated.
 //! Does not enforce: anything: a dry run consumes nothing and lets nobody in.
 //! Limits: 16 mappings are told, the nearest first; values of 256 bytes.
 

@@ -2,7 +2,7 @@
 //!
 //! Sections: RFC 7521 §4; RFC 7523 §2.1, §2.2, §3; draft-ietf-oauth-spiffe-client-auth
 //!
-//! There is one way through, [`verify`], for every request that brings such a token, as the client's assertion or in
+//! There is one way through, `verify`, for every request that brings such a token, as the client's assertion or in
 //! the JWT authorization grant; what it returns is evidence that only it can make. [`explain`] tells of the same
 //! checks, one by one, to an administrator.
 //!
