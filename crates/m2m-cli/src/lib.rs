@@ -21,6 +21,7 @@ pub mod quote;
 pub mod schema;
 mod serve;
 pub mod settings;
+mod trace;
 mod usage;
 
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Exit {
     let color = if environment.is_set("NO_COLOR") { Color::Never } else { Color::Auto };
     // A server says in its settings how its log is written.
     if !matches!(cli.command, Command::Serve(_) | Command::Gateway(_)) {
-        log::start(cli.global.verbose);
+        log::start(cli.global.verbose, None);
     }
     let around = Surroundings {
         output: Output::process(reader, color, cli.global.verbose),

@@ -11,12 +11,14 @@ use m2m_io::Clock;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::Layer as _;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::trace::Traces;
 
 /// Our crates, and from which level each is heard without `-v`. What the last two warn of (a document that cannot be
 /// fetched, a token that cannot be checked) ends the command, whose error says it with a hint.
@@ -29,19 +31,38 @@ const OURS: [(&str, LevelFilter); 5] = [
 ];
 
 /// Starts logging: errors and warnings; with `-v` what happens, with `-vv` details.
-pub(crate) fn start(verbose: u8) {
+pub(crate) fn start(verbose: u8, traces: Option<&Traces>) {
     let heard = filter_fn(move |metadata| {
         is_heard(metadata, verbose) && (verbose > 0 || !is_told_by_the_failure(metadata))
     });
     let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
-    set(tracing_subscriber::registry().with(written.with_filter(heard)));
+    set(tracing_subscriber::registry().with(told(traces)).with(written.with_filter(heard)));
 }
 
 /// As [`start`], for a program that goes on: what ends a command with an error of its own is a warning here.
-pub(crate) fn start_service(verbose: u8) {
+pub(crate) fn start_service(verbose: u8, traces: Option<&Traces>) {
     let heard = filter_fn(move |metadata| is_heard(metadata, verbose) || is_warned_of(metadata));
     let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Voice);
-    set(tracing_subscriber::registry().with(written.with_filter(heard)));
+    set(tracing_subscriber::registry().with(told(traces)).with(written.with_filter(heard)));
+}
+
+/// The spans of our crates, for a collector.
+#[cfg(feature = "otel")]
+fn told<S>(traces: Option<&Traces>) -> Option<Box<dyn Layer<S> + Send + Sync>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let ours = filter_fn(|metadata| {
+        metadata.is_span()
+            && *metadata.level() <= LevelFilter::INFO
+            && OURS.iter().any(|(name, _)| is_of(metadata.target(), name))
+    });
+    traces.map(|traces| traces.layer().with_filter(ours).boxed())
+}
+
+#[cfg(not(feature = "otel"))]
+fn told<S: Subscriber>(_: Option<&Traces>) -> Option<Box<dyn Layer<S> + Send + Sync>> {
+    None
 }
 
 fn is_warned_of(metadata: &Metadata<'_>) -> bool {
@@ -49,11 +70,11 @@ fn is_warned_of(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Starts logging for programs that collect logs: one JSON object per line, what happens among it; with `-v` details.
-pub(crate) fn start_json(verbose: u8, clock: Arc<dyn Clock>) {
+pub(crate) fn start_json(verbose: u8, clock: Arc<dyn Clock>, traces: Option<&Traces>) {
     let heard = filter_fn(move |metadata| is_heard(metadata, verbose.saturating_add(1)));
     let written =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(json::Lines(clock));
-    set(tracing_subscriber::registry().with(written.with_filter(heard)));
+    set(tracing_subscriber::registry().with(told(traces)).with(written.with_filter(heard)));
 }
 
 fn is_heard(metadata: &Metadata<'_>, verbose: u8) -> bool {

@@ -7,15 +7,19 @@ use crate::exit::{Exit, Failure};
 use crate::gateway::settings::{self, Settings};
 use crate::listen::Signals;
 use crate::output::Reader;
+use crate::trace::Traces;
 use crate::{Surroundings, gateway, log};
 
 pub(crate) async fn run(typed: &Gateway, around: &Surroundings) -> Result<Exit, Failure> {
     let signals = Signals::listen().map_err(|error| Failure::internal(error.to_string()))?;
     let found = settings::find(typed, around);
     let format = settings::log(&found, typed);
+    let traces = Traces::start(&around.environment, "m2m-gateway")?;
     match format {
-        LogFormat::Text => log::start_service(around.global.verbose),
-        LogFormat::Json => log::start_json(around.global.verbose, Arc::clone(&around.clock)),
+        LogFormat::Text => log::start_service(around.global.verbose, traces.as_ref()),
+        LogFormat::Json => {
+            log::start_json(around.global.verbose, Arc::clone(&around.clock), traces.as_ref());
+        }
     }
     let settings = found.and_then(|found| {
         if let Some(path) = &found.path {
@@ -27,6 +31,9 @@ pub(crate) async fn run(typed: &Gateway, around: &Surroundings) -> Result<Exit, 
         Ok(settings) => gateway::run(settings, signals, around).await,
         Err(failure) => Err(failure),
     };
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     match ended {
         // Every line of the log is JSON, the last one too.
         Err(failure) if format == LogFormat::Json && around.output.reader() == Reader::Person => {

@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::listen::Signals;
 use crate::output::Reader;
 use crate::serve::{self, dev, settings};
+use crate::trace::Traces;
 use crate::{Surroundings, log};
 
 pub(crate) async fn run(typed: &Serve, around: &Surroundings) -> Result<Exit, Failure> {
@@ -20,15 +21,21 @@ pub(crate) async fn run(typed: &Serve, around: &Surroundings) -> Result<Exit, Fa
         Ok(None) => typed.log.unwrap_or_default(),
         Err(_) => settings::log(typed, around),
     };
+    let traces = Traces::start(&around.environment, "m2m-server")?;
     match format {
-        LogFormat::Text => log::start(around.global.verbose),
-        LogFormat::Json => log::start_json(around.global.verbose, Arc::clone(&around.clock)),
+        LogFormat::Text => log::start(around.global.verbose, traces.as_ref()),
+        LogFormat::Json => {
+            log::start_json(around.global.verbose, Arc::clone(&around.clock), traces.as_ref());
+        }
     }
     let ended = match settings {
         Ok(Some(settings)) => serve::run(&settings, signals, around).await,
         Ok(None) => dev::run(typed, signals, around).await,
         Err(failure) => Err(failure),
     };
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     match ended {
         // Every line of the log is JSON, the last one too.
         Err(failure) if format == LogFormat::Json && around.output.reader() == Reader::Person => {

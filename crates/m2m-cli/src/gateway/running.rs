@@ -25,6 +25,7 @@ use crate::proxy::way::{ByProxy, Scheme};
 use crate::serve::exposition::Exposition;
 use crate::serve::forwarded::TrustedProxies;
 use crate::serve::sockets::{bind, secured};
+use crate::trace::{Told, traced};
 
 /// Everything that must be ended.
 pub(super) struct Running {
@@ -63,7 +64,7 @@ impl Running {
         tracing::info!("{}", verifier.revocation_window());
         let preparing = running.health.clone().prepare(verifier.clone(), Arc::clone(&around.clock));
         running.tasks.spawn("keys", preparing);
-        running.serve("listener", main, router(settings, verifier, spoken, around));
+        running.serve("listener", main, traced(router(settings, verifier, spoken, around), Told::Method));
         if let Some(listener) = metrics {
             let routes = exposition.router().merge(running.health.router());
             running.serve("listener, metrics", listener, routes);

@@ -19,6 +19,7 @@ use crate::serve::forwarded::TrustedProxies;
 use crate::serve::founding;
 use crate::serve::open::Opened;
 use crate::serve::sockets::Sockets;
+use crate::trace::{Told, traced};
 
 /// How it ends.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ impl Running {
         let mut running =
             Self { opened, accepting: Tasks::new(), listeners: Vec::new(), tasks: Tasks::new() };
         let metrics = exposition.router();
-        let mut router = running.opened.router();
+        let mut router = traced(running.opened.router(), Told::Path);
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
