@@ -21,7 +21,9 @@ const MAX_SHUTDOWN_DELAY: Duration = Duration::from_secs(300);
 /// # Errors
 /// Exit 3 for the first that is broken.
 pub(crate) fn all(stated: &Stated) -> Result<(), Failure> {
-    for rule in [work, issuers, introspection, pair, transport, certificates, upstream, listeners, times] {
+    for rule in
+        [work, issuers, introspection, profile, pair, transport, certificates, upstream, listeners, times]
+    {
         rule(stated)?;
     }
     Ok(())
@@ -91,6 +93,18 @@ fn introspection(stated: &Stated) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether any token could ever be accepted.
+fn profile(stated: &Stated) -> Result<(), Failure> {
+    let binds = stated.dpop_origin.is_some() || stated.client_certs || stated.client_cert_header;
+    if !stated.security_profile.demands_binding() || binds {
+        return Ok(());
+    }
+    refuse(
+        "security_profile = \"fapi2\" takes bound tokens alone, and nothing says how possession is shown",
+        "dpop_origin = \"https://HOST\" takes DPoP proofs; client_certs or client_cert_header takes certificates",
+    )
 }
 
 fn pair(stated: &Stated) -> Result<(), Failure> {
@@ -235,6 +249,15 @@ mod tests {
         );
         check(&|stated| stated.tls_key = Some("k".into()), Some("tls_key needs tls_cert"));
         check(&|stated| stated.tls_cert = Some("c".into()), Some("tls_cert needs tls_key"));
+        let fapi2 = m2m_proto::security_profile::SecurityProfile::Fapi2;
+        check(
+            &|stated| stated.security_profile = fapi2,
+            Some(
+                "security_profile = \"fapi2\" takes bound tokens alone, and nothing says how possession is shown",
+            ),
+        );
+        let origin = m2m_proto::uri::Origin::parse("https://orders.example").ok();
+        check(&|stated| (stated.security_profile, stated.dpop_origin) = (fapi2, origin.clone()), None);
         let everywhere = "0.0.0.0:80".parse().ok();
         let clear = Some("plain HTTP at 0.0.0.0:80 would carry tokens in the clear");
         check(&|stated| stated.listen = everywhere, clear);

@@ -96,7 +96,13 @@ fn summary(subjects: &[Assessed]) -> String {
     let total = clients.clone().count();
     let missing = clients.filter(|client| must_missed(client) > 0).count();
     let people = if total == 1 { "client" } else { "clients" };
-    format!("a MUST is missed by {missing} of {total} {people}")
+    let server = subjects.iter().any(|subject| subject.kind != "client" && must_missed(subject) > 0);
+    match (missing, server) {
+        (0, false) => "no MUST is missed".to_owned(),
+        (0, true) => "a MUST is missed by the server".to_owned(),
+        (_, true) => format!("a MUST is missed by the server and by {missing} of {total} {people}"),
+        (_, false) => format!("a MUST is missed by {missing} of {total} {people}"),
+    }
 }
 
 fn must_missed(subject: &Assessed) -> usize {

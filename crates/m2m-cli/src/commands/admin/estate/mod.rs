@@ -84,7 +84,7 @@ pub(super) fn api_defaults(identifier: &str) -> Members {
 pub(super) fn client_defaults(id: &str) -> Members {
     members(json!({
         "name": id, "owner": null, "purpose": null, "review_by": null, "grants": [], "lifetime_cap": null,
-        "sender_constraint": "none", "mint_quota": null, "allowed_networks": [],
+        "sender_constraint": "none", "mint_quota": null, "allowed_networks": [], "token_exchange": false,
     }))
 }
 

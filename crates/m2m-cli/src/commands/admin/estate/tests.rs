@@ -141,6 +141,7 @@ fn no_value_makes_the_reader_stumble() {
         "credential",
         "mint_quota",
         "allowed_networks",
+        "token_exchange",
         "label",
         "method",
         "not_before",
@@ -198,7 +199,7 @@ fn small() -> State {
                 "resource_servers": [], "version": 3},
                {"identifier": ADMIN, "name": ADMIN, "scopes": [], "version": 1}]),
         &json!([{"id": "c", "name": "c", "owner": null, "status": "active", "version": 4, "lifetime_cap": null,
-                "sender_constraint": "none", "mint_quota": null, "allowed_networks": [],
+                "sender_constraint": "none", "mint_quota": null, "allowed_networks": [], "token_exchange": false,
                 "grants": [{"api": "a", "scopes": ["r"], "default_scopes": ["r"], "roles": [], "permissions": []}]},
                {"id": "admin", "status": "active", "version": 1}]),
         &json!([{"id": "old", "client_id": "c", "label": "k", "method": "private_key_jwt", "status": "active",
@@ -234,6 +235,17 @@ fn a_change_names_the_version_that_it_was_decided_on() {
     assert_eq!(step.version.as_deref(), Some("4"));
     assert_eq!(step.body, Some(json!({"owner": "team", "allowed_networks": ["10.0.0.0/8"]})));
     assert_eq!(step.consequence.as_deref(), Some("callers from other networks are refused"));
+}
+
+#[test]
+fn an_exchange_that_was_allowed_by_hand_is_drift() {
+    let mut there = small();
+    there.clients.get_mut("c").unwrap().insert("token_exchange".to_owned(), json!(true));
+    let made = plan(&estate(SMALL), &there, Extent::Named);
+    assert_eq!(steps(&made), ["update client c"]);
+    assert_eq!(made.steps[0].body, Some(json!({"token_exchange": false})));
+    let allowed = SMALL.replace("id = \"c\"", "id = \"c\"\ntoken_exchange = true");
+    assert!(plan(&estate(&allowed), &there, Extent::Named).is_empty());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::commands::admin::estate::{Members, WantedClient, WantedCredential, cl
 use crate::commands::admin::{material, moment};
 use crate::exit::Failure;
 
-const CLIENT: [&str; 11] = [
+const CLIENT: [&str; 12] = [
     "id",
     "name",
     "owner",
@@ -20,6 +20,7 @@ const CLIENT: [&str; 11] = [
     "sender_constraint",
     "mint_quota",
     "allowed_networks",
+    "token_exchange",
     "grant",
     "credential",
 ];
@@ -60,6 +61,7 @@ pub(super) fn client(
             "lifetime_cap" => Value::from(reader.seconds(value, &path)?),
             "mint_quota" => Value::from(reader.count(value, &path)?),
             "allowed_networks" => networks(reader, value, &path)?,
+            "token_exchange" => Value::from(reader.switch(value, &path)?),
             "sender_constraint" => reader.one_of(value, &path, &["none", "dpop", "mtls"])?,
             _ => Value::from(reader.text(value, &path)?),
         };

@@ -176,7 +176,8 @@ fn others(
     let named = |one: &Members| client.credentials.iter().any(|wanted| wanted.label == text(one, "label"));
     for credential in there.iter().filter(|one| in_use(one, now) && !named(one)) {
         let name = name(client, text(credential, "label"));
-        if extent == Extent::Named {
+        // A file cannot say it yet, so that one that is silent does not mean that it shall go.
+        if extent == Extent::Named || text(credential, "method") == "federated" {
             plan.unmanaged.push(name);
             continue;
         }
