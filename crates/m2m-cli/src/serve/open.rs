@@ -49,14 +49,6 @@ pub(crate) async fn open(
     mutual_tls: Option<MutualTls>,
     around: &Surroundings,
 ) -> Result<Opened, Failure> {
-    let database = settings.database.clone().claim(around).await?;
-    if matches!(database, Claimed::Memory) {
-        tracing::warn!("a database in memory has no client that may administer; m2m serve --dev makes one");
-    }
-    let mut founds = founds(&database)?;
-    if let (Some(places), Some(own)) = (&mut founds, &settings.tls) {
-        places.ca_file = Some(around.directory.join(&own.cert));
-    }
     let mut builder = tuned(Server::builder(issuer), &settings.tuning)
         .clock(Arc::clone(&around.clock))
         .random(Arc::clone(&around.random))
@@ -67,6 +59,16 @@ pub(crate) async fn open(
     for directory in &settings.issuer_files {
         builder = builder.issuer_files(around.directory.join(directory));
     }
+    // Whatever can fail comes before the database: a file that was made is no new one at the next start.
+    builder = pkcs11::open(&settings.pkcs11, builder, around).await?;
+    let database = settings.database.clone().claim(around).await?;
+    if matches!(database, Claimed::Memory) {
+        tracing::warn!("a database in memory has no client that may administer; m2m serve --dev makes one");
+    }
+    let mut founds = founds(&database)?;
+    if let (Some(places), Some(own)) = (&mut founds, &settings.tls) {
+        places.ca_file = Some(around.directory.join(&own.cert));
+    }
     if let Some(key) = sealing_key(settings, &database, around).await? {
         builder = builder.sealing_key(key);
     }
@@ -76,7 +78,6 @@ pub(crate) async fn open(
     if let Some(mutual_tls) = mutual_tls {
         builder = builder.mutual_tls(mutual_tls);
     }
-    let builder = pkcs11::open(&settings.pkcs11, builder, around).await?;
     let server = builder.build().map_err(|error| failure(&error))?;
     Ok(Opened { server, founds, profile: settings.security_profile, _held: database })
 }
