@@ -3,18 +3,21 @@
 //! Sections: RFC 6749 §2.3.1
 //! Enforces: after its first use such a secret costs what any other does, one keyed hash, whether the client has one
 //! or not. Before that, the slow hash is checked by two workers at a time and for at most 64 requests, those that
-//! wait included; the next one is told to come back. A place is kept until the work is done, also when the client
+//! wait included; the next one is told to come back. Of one client one is checked at a time, and half of the places are
+//! for others. A place is kept until the work is done, also when the client
 //! has hung up.
 //! Does not enforce: the budget of failures, and that the slow hash goes away: `endpoints::first_use`.
 //! Limits: 16 imported secrets compared, 4 slow hashes checked. A client with a slow hash answers later than others,
 //! and can be told from them by that, until its secret is used.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use m2m_proto::client_auth::{ClientAuthMethod, Presented, PresentedKind, SecretPair};
+use m2m_proto::client_id::ClientId;
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::{AuthenticatedClient, AuthenticationError, Authenticator, accepts, active};
 use crate::registry::{Credential, ImportedHash, Material, Registration, Registry, SlowHash};
@@ -27,12 +30,17 @@ pub(crate) const MAX_SLOW: usize = 4;
 const WORKERS: usize = 2;
 /// Requests that are checked or wait for it.
 pub(crate) const PLACES: usize = 64;
+/// Of those, for one client.
+const OF_ONE_CLIENT: usize = 32;
 
 /// The bound on slow hashes.
 #[derive(Debug)]
 pub(crate) struct SlowChecks {
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
+    /// The clients whose secrets are checked or wait for it: one at a time of each, so that whoever calls for one
+    /// client keeps no other one waiting. As many as there are places.
+    lines: Mutex<HashMap<ClientId, Arc<Line>>>,
     #[cfg(test)]
     pub(crate) made: std::sync::atomic::AtomicUsize,
 }
@@ -42,6 +50,7 @@ impl Default for SlowChecks {
         Self {
             places: Arc::new(Semaphore::new(PLACES)),
             workers: Arc::new(Semaphore::new(WORKERS)),
+            lines: Mutex::default(),
             #[cfg(test)]
             made: std::sync::atomic::AtomicUsize::new(0),
         }
@@ -51,8 +60,11 @@ impl Default for SlowChecks {
 /// The right to check slow hashes now. It ends with the work, also when nobody waits for that any more.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    _held: [OwnedSemaphorePermit; 2],
+    _held: ([OwnedSemaphorePermit; 2], OwnedMutexGuard<()>),
 }
+
+/// Those who wait for one client.
+type Line = tokio::sync::Mutex<()>;
 
 /// Too many are under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,10 +113,20 @@ impl SlowChecks {
     ///
     /// # Errors
     /// [`Full`], at once.
-    pub(crate) async fn turn(&self) -> Result<Arc<Turn>, Full> {
+    pub(crate) async fn turn(&self, client: &ClientId) -> Result<Arc<Turn>, Full> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full)?;
+        let line = {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.retain(|_, line| Arc::strong_count(line) > 1);
+            let line = lines.entry(client.clone()).or_default();
+            if Arc::strong_count(line) > OF_ONE_CLIENT {
+                return Err(Full);
+            }
+            Arc::clone(line)
+        };
+        let first = line.lock_owned().await;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Full)?;
-        Ok(Arc::new(Turn { _held: [place, worker] }))
+        Ok(Arc::new(Turn { _held: ([place, worker], first) }))
     }
 
     /// Checks all that `first` says, away from the workers that answer; `None` where nothing fits.

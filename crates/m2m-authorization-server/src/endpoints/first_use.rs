@@ -55,7 +55,11 @@ async fn checked(
     now: Now,
 ) -> Result<AuthenticatedClient, AuthenticationError> {
     let authenticator = &state.authenticator;
-    let turn = authenticator.slow_checks.turn().await.map_err(|Full| AuthenticationError::Busy)?;
+    let turn = authenticator
+        .slow_checks
+        .turn(presented.client_id())
+        .await
+        .map_err(|Full| AuthenticationError::Busy)?;
     // Many instances of one client come at once; one of them does the work for all.
     if let Ok(registry) = state.store.registry()
         && let Believed::Now(Ok(client)) = authenticator.authenticate(presented, &registry, now.wall)

@@ -44,7 +44,9 @@ pub(crate) fn document(state: &State) -> Bytes {
     let mut methods: Vec<String> =
         methods(state).into_iter().map(|method| method.as_str().to_owned()).collect();
     methods.extend(
-        federated.filter(|registry| takes_svids(registry)).map(|_| auth_method::SPIFFE_JWT.to_owned()),
+        federated
+            .filter(|registry| !state.profile.restricts() && takes_svids(registry))
+            .map(|_| auth_method::SPIFFE_JWT.to_owned()),
     );
     let algorithms = assertion_algorithms(state);
     let mut metadata = ServerMetadata::new(state.issuer.clone());

@@ -63,6 +63,10 @@ impl KeySource {
 
     /// `None` where this server has no means to fetch.
     fn open(&self, issuer: &TrustedIssuer) -> Option<Held> {
+        // Asked again: what was allowed when the issuer was registered may no longer be.
+        if !files(issuer).all(|path| self.allows(path)) {
+            return None;
+        }
         let clock = Arc::clone(&self.clock);
         Some(match &issuer.keys {
             IssuerKeys::Set(set) => Held::Set(Arc::clone(set)),
@@ -88,6 +92,17 @@ impl KeySource {
             }
         })
     }
+}
+
+/// The files that an issuer names.
+fn files(issuer: &TrustedIssuer) -> impl Iterator<Item = &Path> {
+    let (own, besides) = match &issuer.keys {
+        IssuerKeys::Set(_) => (None, None),
+        IssuerKeys::File(path) => (Some(path), None),
+        IssuerKeys::Url(_, files) | IssuerKeys::Discovery(files) => (None, Some(files)),
+    };
+    let besides = besides.into_iter().flat_map(|files| files.ca_file.iter().chain(&files.bearer_file));
+    own.into_iter().chain(besides).map(PathBuf::as_path)
 }
 
 fn form(named: &Named) -> KeysForm {

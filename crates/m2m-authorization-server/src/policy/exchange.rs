@@ -191,7 +191,10 @@ impl Held {
     /// Whoever has a bound token and not what it is bound to did not get it honestly.
     // spec: 8693-AS3
     fn proves(&self, claims: &VerifiedClaims) -> Result<(), NotExchanged> {
-        let Some(bound) = claims.confirmation() else { return Ok(()) };
+        // A profile under which no token is unbound takes none that was made before it.
+        let Some(bound) = claims.confirmation() else {
+            return if self.must_bind { Err(NotExchanged::Bound) } else { Ok(()) };
+        };
         let key = bound.jkt().is_none_or(|jkt| self.jkt.as_ref() == Some(jkt));
         let certificate = bound.x5t_s256().is_none_or(|thumbprint| self.certificate == Some(thumbprint));
         if key && certificate { Ok(()) } else { Err(NotExchanged::Bound) }
@@ -233,6 +236,12 @@ fn target(
     let api = registry.api(name).filter(|api| api.identifier != *exchange.admin);
     let api = api.ok_or(NotExchanged::Target)?;
     let same = name == of_subject;
+    // Back where it came from by a detour, it would be measured by grants and no longer by its scope.
+    let before = Delegation::decode(subject.claims()).map_err(unfit)?;
+    let origins = before.as_ref().map_or(&[][..], Delegation::origins);
+    if !same && origins.iter().any(|origin| origin.audience == name) {
+        return Err(NotExchanged::Target.into());
+    }
     let itself = subject.subject() == Some(client.id.as_str());
     let serves = || registry.api(of_subject).is_some_and(|api| api.resource_servers.contains(&client.id));
     if same || itself || serves() { Ok((Arc::clone(api), same)) } else { Err(NotExchanged::Target.into()) }

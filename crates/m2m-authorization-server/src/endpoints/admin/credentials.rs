@@ -10,7 +10,7 @@ use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
 use m2m_proto::jose::{Algorithm, JwkSet};
 use m2m_proto::secret::SecretString;
 use m2m_proto::time::UnixTime;
-use m2m_proto::uri::EndpointUri;
+use m2m_proto::uri::{EndpointUri, PlainHttp};
 use m2m_proto::workload_token::MAX_SUBJECT_BYTES;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -405,8 +405,10 @@ fn proof(order: &Order) -> Result<Proof, Problem> {
         }
         ("private_key_jwt", ["jwks_uri"]) => {
             let text = order.jwks_uri.as_deref().unwrap_or_default();
-            let uri = EndpointUri::parse(text);
-            uri.map(Proof::JwksUri).map_err(|error| Problem::invalid(format!("jwks_uri: {error}")))
+            let wrong = |error: &dyn std::fmt::Display| Problem::invalid(format!("jwks_uri: {error}"));
+            let uri = EndpointUri::parse(text).map_err(|error| wrong(&error))?;
+            uri.check_transport(PlainHttp::LoopbackOnly).map_err(|error| wrong(&error))?;
+            Ok(Proof::JwksUri(uri))
         }
         ("tls_client_auth", [sort]) if sort.starts_with("subject") => {
             subject(order).map(Proof::CertificateSubject)

@@ -103,7 +103,9 @@ async fn a_resource_server_gets_a_token_for_its_caller_at_the_next_api() {
         let before = chain.seen(&first).await.json();
         assert_eq!(
             seen["exchanged_from"],
-            serde_json::json!({"jti": before["jti"], "client_id": "app", "cred": chain.app_credential.as_str()})
+            serde_json::json!({
+                "jti": before["jti"], "client_id": "app", "cred": chain.app_credential.as_str(), "aud": before["aud"]
+            })
         );
         assert_ne!(seen["jti"], before["jti"]);
     }

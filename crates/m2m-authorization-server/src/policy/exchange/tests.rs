@@ -287,6 +287,34 @@ fn the_subject_stays_and_the_actor_is_the_outermost() {
     }
 }
 
+/// By way of another API a token must not come back with more than it left with.
+#[test]
+fn no_detour_widens_a_token() {
+    let mut asking = Asking::by("app", Token::of("app", ORDERS, "read"));
+    asking.ask = ask(Some("read write"), None);
+    asking.refused(NotExchanged::Scope);
+    asking.ask = ask(None, Some(BILLS));
+    let away = asking.decided().unwrap();
+    let mut token = Token::of("app", BILLS, "pay");
+    token.delegation = Some(away.exchanged().unwrap().delegation().clone());
+    let mut back = Asking::by("app", token.clone());
+    back.ask = ask(Some("read write"), Some(ORDERS));
+    back.refused(NotExchanged::Target);
+    back.ask = ask(None, Some(ORDERS));
+    back.refused(NotExchanged::Target);
+    let mut narrower = Asking::by("app", token);
+    narrower.ask = ask(None, None);
+    narrower.granted(BILLS, "pay");
+}
+
+/// What was made before the profile was set does not become bound by being exchanged.
+#[test]
+fn a_profile_without_unbound_tokens_exchanges_none() {
+    let mut asking = Asking::by("app", orders());
+    asking.held = Held { must_bind: true, ..holding(KEY) };
+    asking.refused(NotExchanged::Bound);
+}
+
 // spec-test: 8693-AS2
 #[test]
 fn exchanges_of_exchanges_end() {

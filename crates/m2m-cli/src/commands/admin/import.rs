@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::estate::plan::{Extent, Plan};
 use super::estate::state::State;
-use super::estate::{carry, shown};
+use super::estate::{Estate, carry, shown};
 use super::http::Caller;
 use super::table::Table;
 use crate::Surroundings;
@@ -44,6 +44,7 @@ pub(super) async fn run(typed: &Import, around: &Surroundings) -> Result<Exit, F
     let caller = Caller::open(around).await?;
     let ids: BTreeSet<&str> = estate.clients.iter().map(|client| client.id.as_str()).collect();
     let state = State::of(&caller, &ids, around.clock.wall()).await?;
+    let estate = without_admin(estate, &state.own.0, &mut told);
     let plan = Plan::of(&estate, &state, Extent::Added, 0)?;
     let person = around.output.reader() == Reader::Person;
     if person {
@@ -64,6 +65,29 @@ pub(super) async fn run(typed: &Import, around: &Surroundings) -> Result<Exit, F
         around.output.note("done; clients go on with the ids and secrets that they have");
     }
     if refused == 0 { Ok(Exit::Ok) } else { Err(incomplete(refused, &told)) }
+}
+
+/// The estate without the admin API of this server: whatever an export calls so, nobody administers by an import.
+fn without_admin(mut estate: Estate, admin: &str, told: &mut drawn::Told) -> Estate {
+    let why = "it is the admin API of this server: grant it by hand";
+    let mut lost = |about: &str| told.lost.push(Remark { about: about.to_owned(), text: why.to_owned() });
+    estate.apis.retain(|api| {
+        let kept = api.identifier != admin;
+        if !kept {
+            lost(&format!("audience {admin}"));
+        }
+        kept
+    });
+    for client in &mut estate.clients {
+        if let Some(Value::Array(grants)) = client.members.get_mut("grants") {
+            let before = grants.len();
+            grants.retain(|grant| grant.get("api").and_then(Value::as_str) != Some(admin));
+            if grants.len() < before {
+                lost(&client.id);
+            }
+        }
+    }
+    estate
 }
 
 fn incomplete(refused: usize, told: &drawn::Told) -> Failure {

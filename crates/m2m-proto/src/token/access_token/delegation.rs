@@ -6,12 +6,12 @@
 //!
 //! Enforces, when a token is exchanged ([`Delegation::exchanged`]): the actor is the outermost `act`,
 //! those before it stay below it; nothing is made after [`Delegation::MAX_EXCHANGES`] exchanges; the
-//! token to be exchanged says which token of which credential of which client it is.
+//! token to be exchanged says which token of which credential of which client it is, and for which API.
 //! Enforces, when reading: names are texts and not empty; the depth; no `act` without
 //! `exchanged_from`, which no token of ours has.
 //! Does not enforce: who may exchange what (policy of the server), and that the tokens before still
 //! stand (introspection). Only the outermost actor is to be considered where access is decided.
-//! Limits: 4 exchanges, about 150 bytes each.
+//! Limits: 4 exchanges, about 200 bytes each.
 
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ pub struct Origin {
     pub client_id: String,
     /// Its `cred`: the credential of that client that obtained it.
     pub credential: String,
+    /// Its `aud`: where it has led once, no exchange leads back, or a detour would widen it.
+    pub audience: String,
 }
 
 /// Why a token has no delegation that can be read or made.
@@ -39,8 +41,8 @@ pub enum DelegationError {
     /// `act` or `exchanged_from` is not as this server writes it.
     #[error("the claims act and exchanged_from are malformed")]
     Malformed,
-    /// The token says not from which token, client and credential it is.
-    #[error("the token has no jti, client_id or cred")]
+    /// The token says not which one it is, of which client and credential, and for which API.
+    #[error("the token has no jti, client_id, cred or aud")]
     Unnamed,
     /// [`Delegation::MAX_EXCHANGES`] were made.
     #[error("a token is exchanged at most {} times", Delegation::MAX_EXCHANGES)]
@@ -67,11 +69,13 @@ impl Delegation {
     pub fn exchanged(subject: &VerifiedClaims, acting: &ClientId) -> Result<Self, DelegationError> {
         let before = Self::decode(subject.claims())?;
         let named = subject.jti().zip(subject.client_id()).zip(subject.credential());
-        let ((jti, client_id), credential) = named.ok_or(DelegationError::Unnamed)?;
+        let named = named.zip(subject.audience().next());
+        let (((jti, client_id), credential), audience) = named.ok_or(DelegationError::Unnamed)?;
         let origin = Origin {
             jti: jti.to_owned(),
             client_id: client_id.to_owned(),
             credential: credential.to_owned(),
+            audience: audience.to_owned(),
         };
         let (mut actors, mut origins) =
             before.map_or_else(Default::default, |before| (before.actors, before.origins));
@@ -135,6 +139,7 @@ fn write_origins(origins: &[Origin], object: &mut ObjectWriter) {
             from.text(claim::JTI, &origin.jti);
             from.text(claim::CLIENT_ID, &origin.client_id);
             from.text(claim::CRED, &origin.credential);
+            from.text(claim::AUD, &origin.audience);
             write_origins(before, from);
         });
     }
@@ -162,6 +167,7 @@ fn origin(value: &Value) -> Option<Origin> {
         jti: text(value, claim::JTI)?,
         client_id: text(value, claim::CLIENT_ID)?,
         credential: text(value, claim::CRED)?,
+        audience: text(value, claim::AUD)?,
     })
 }
 
@@ -178,7 +184,12 @@ mod tests {
     }
 
     fn origin(name: &str) -> Origin {
-        Origin { jti: format!("{name}-jti"), client_id: name.to_owned(), credential: format!("{name}-cred") }
+        Origin {
+            jti: format!("{name}-jti"),
+            client_id: name.to_owned(),
+            credential: format!("{name}-cred"),
+            audience: format!("{name}-aud"),
+        }
     }
 
     fn written(delegation: &Delegation) -> String {
@@ -196,7 +207,7 @@ mod tests {
         };
         assert_eq!(
             written(&delegation),
-            r#"{"act":{"sub":"billing","act":{"sub":"gateway"}},"exchanged_from":{"jti":"gateway-jti","client_id":"gateway","cred":"gateway-cred","exchanged_from":{"jti":"app-jti","client_id":"app","cred":"app-cred"}}}"#
+            r#"{"act":{"sub":"billing","act":{"sub":"gateway"}},"exchanged_from":{"jti":"gateway-jti","client_id":"gateway","cred":"gateway-cred","aud":"gateway-aud","exchanged_from":{"jti":"app-jti","client_id":"app","cred":"app-cred","aud":"app-aud"}}}"#
         );
         assert_eq!(decoded(&written(&delegation)), Ok(Some(delegation)));
         let own = Delegation { actors: Vec::new(), origins: vec![origin("app")] };
@@ -206,7 +217,7 @@ mod tests {
     #[test]
     fn whatever_is_not_ours_is_no_delegation_and_not_nothing_either() {
         assert_eq!(decoded("{}"), Ok(None));
-        let fine = r#"{"jti":"j","client_id":"c","cred":"r"}"#;
+        let fine = r#"{"jti":"j","client_id":"c","cred":"r","aud":"a"}"#;
         assert!(decoded(&format!(r#"{{"exchanged_from":{fine}}}"#)).is_ok_and(|read| read.is_some()));
         for bad in [
             r#"{"act":{"sub":"a"}}"#.to_owned(),
@@ -216,8 +227,10 @@ mod tests {
             format!(r#"{{"exchanged_from":{fine},"act":{{"sub":"a","act":{{"sub":7}}}}}}"#),
             r#"{"exchanged_from":[]}"#.to_owned(),
             r#"{"exchanged_from":null}"#.to_owned(),
-            r#"{"exchanged_from":{"jti":"j","client_id":"c"}}"#.to_owned(),
-            r#"{"exchanged_from":{"jti":"j","client_id":"c","cred":"r","exchanged_from":{}}}"#.to_owned(),
+            r#"{"exchanged_from":{"jti":"j","client_id":"c","aud":"a"}}"#.to_owned(),
+            r#"{"exchanged_from":{"jti":"j","client_id":"c","cred":"r"}}"#.to_owned(),
+            r#"{"exchanged_from":{"jti":"j","client_id":"c","cred":"r","aud":"a","exchanged_from":{}}}"#
+                .to_owned(),
         ] {
             assert_eq!(decoded(&bad), Err(DelegationError::Malformed), "{bad}");
         }

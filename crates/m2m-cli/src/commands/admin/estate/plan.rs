@@ -8,6 +8,7 @@
 mod credentials;
 mod objects;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use http::Method;
@@ -131,6 +132,8 @@ pub(in crate::commands::admin) struct Plan {
     pub(super) unmanaged: Vec<Name>,
     /// What deserves attention and is not changed.
     pub(super) notes: Vec<String>,
+    /// Clients that are there as somebody else made them: they get nothing.
+    pub(super) kept: BTreeSet<String>,
 }
 
 impl Plan {

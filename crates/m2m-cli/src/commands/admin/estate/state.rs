@@ -18,7 +18,7 @@ pub(in crate::commands::admin) struct State {
     /// Of the clients that were asked about, the oldest first.
     pub(super) credentials: BTreeMap<String, Vec<Members>>,
     /// The API and the client that administer: never withdrawn by themselves.
-    pub(super) own: (String, String),
+    pub(in crate::commands::admin) own: (String, String),
     /// When this was, in seconds since 1970.
     pub(super) now: u64,
 }

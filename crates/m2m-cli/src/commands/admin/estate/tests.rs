@@ -237,6 +237,29 @@ fn a_change_names_the_version_that_it_was_decided_on() {
     assert_eq!(step.consequence.as_deref(), Some("callers from other networks are refused"));
 }
 
+/// Ids meet by chance or by intent: who is there keeps what he has, and nobody else gets into his place.
+#[test]
+fn an_import_gives_no_credential_to_a_client_that_others_made() {
+    let mut there = small();
+    there.credentials.clear();
+    assert_eq!(
+        steps(&plan(&estate(SMALL), &there, Extent::Added)),
+        ["create credential c/k"],
+        "a repeat goes on"
+    );
+    there.clients.get_mut("c").unwrap().insert("owner".to_owned(), json!("somebody else"));
+    let made = plan(&estate(SMALL), &there, Extent::Added);
+    assert!(made.is_empty(), "{:?}", steps(&made));
+    assert!(made.notes[0].contains("stays as it is"), "{:?}", made.notes);
+
+    let mut there = small();
+    there.credentials.clear();
+    let grants = there.clients.get_mut("c").unwrap().get_mut("grants").unwrap().as_array_mut().unwrap();
+    grants.push(json!({"api": ADMIN, "scopes": ["m2m:write"]}));
+    let made = plan(&estate(SMALL), &there, Extent::Added);
+    assert!(made.is_empty() && made.notes[0].contains("administers"), "{:?}", made.notes);
+}
+
 #[test]
 fn an_exchange_that_was_allowed_by_hand_is_drift() {
     let mut there = small();

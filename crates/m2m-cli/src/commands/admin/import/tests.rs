@@ -40,6 +40,21 @@ fn lists_of_a_row_are_read_in_every_form_that_hydra_had() {
     }
 }
 
+/// Whoever can write into an export must not become who administers this server.
+#[test]
+fn nobody_administers_by_an_import() {
+    let admin = "https://as.example/admin/v1";
+    let row = hydra_row(&json!({"audience": ["x", admin], "scope": "r m2m:write"}));
+    let (estate, mut told) = drawn(hydra::draw, &[row], None);
+    assert_eq!(estate.apis.len(), 2);
+    let estate = super::without_admin(estate, admin, &mut told);
+    let apis: Vec<&str> = estate.apis.iter().map(|api| api.identifier.as_str()).collect();
+    assert_eq!(apis, ["x"]);
+    let grants = estate.clients[0].members["grants"].as_array().unwrap();
+    assert_eq!((grants.len(), &grants[0]["api"]), (1, &json!("x")));
+    assert_eq!(lost(&told).iter().filter(|text| text.contains("admin API")).count(), 2);
+}
+
 #[test]
 fn a_page_of_the_api_of_hydra_has_no_hashes_and_says_so() {
     let page =

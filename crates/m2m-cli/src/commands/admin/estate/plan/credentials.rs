@@ -35,6 +35,9 @@ pub(super) fn of_client(
     state: &State,
     (extent, overlap): (Extent, u64),
 ) -> Result<(), Failure> {
+    if plan.kept.contains(&client.id) {
+        return Ok(());
+    }
     let none = Vec::new();
     let there = state.credentials.get(&client.id).unwrap_or(&none);
     let revoked = state.clients.get(&client.id).is_some_and(|client| text(client, "status") == "revoked");

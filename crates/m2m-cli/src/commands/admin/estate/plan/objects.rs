@@ -115,6 +115,12 @@ pub(super) fn clients(
             plan.steps.push(Step { place: client.place.clone(), ..step });
             continue;
         };
+        if extent == Extent::Added && administers(current, &state.own.0) {
+            // Whoever wrote the export must not become who administers this server.
+            plan.kept.insert(client.id.clone());
+            plan.notes.push(format!("the client {} administers this server, and stays as it is", client.id));
+            continue;
+        }
         match text(current, "status") {
             "active" | "" => {}
             status => plan.notes.push(format!("the client {} is {status}, and stays so", client.id)),
@@ -123,6 +129,7 @@ pub(super) fn clients(
         match (extent, differences.is_empty()) {
             (_, true) => {}
             (Extent::Added, false) => {
+                plan.kept.insert(client.id.clone());
                 let members: Vec<&str> = differences.iter().map(|one| one.member.as_str()).collect();
                 plan.notes.push(format!(
                     "the client {} is there with other {}, and stays as it is",
@@ -139,6 +146,12 @@ pub(super) fn clients(
         }
     }
     Ok(())
+}
+
+/// Whether a client is granted anything of the admin API.
+fn administers(client: &Members, admin: &str) -> bool {
+    let grants = client.get("grants").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    grants.iter().any(|grant| grant.get("api").and_then(Value::as_str) == Some(admin))
 }
 
 /// Which callers of a client are refused from now on.
