@@ -192,7 +192,8 @@ impl Admin {
     fn repeated(&self, id: CredentialId, ordered: &Credential) -> Result<CreatedCredential, Error> {
         let registry = self.registry()?;
         let known = registry.credential(&id).ok_or_else(|| unknown(&id))?;
-        if known.label != ordered.label || known.method() != ordered.method() {
+        let same = known.label == ordered.label && known.material.is_of_the_same_order(&ordered.material);
+        if !same {
             let text = "the idempotency key was used for another order";
             return Err(Error::new(ErrorKind::Conflict, text));
         }

@@ -234,6 +234,30 @@ pub enum Material {
     Federated(Arc<Federated>),
 }
 
+impl Material {
+    /// Whether one order can have made both. What a server makes is new each time; what it was given is the same.
+    pub(crate) fn is_of_the_same_order(&self, other: &Self) -> bool {
+        let public = |set: &JwkSet| JwkSet::encode(set.keys().iter().map(AsRef::as_ref));
+        match (self, other) {
+            (Self::SecretHash { accepted, .. }, Self::SecretHash { accepted: other, .. }) => {
+                accepted == other
+            }
+            (Self::SealedSecret { .. }, Self::SealedSecret { .. }) => true,
+            // A slow hash may have become a keyed one meanwhile, and says no more what it was made of.
+            (Self::ImportedSecret { hash, accepted }, Self::ImportedSecret { hash: of, accepted: other }) => {
+                let rehashed = matches!((hash, of), (ImportedHash::Keyed(_), ImportedHash::Slow(_)));
+                accepted == other && (hash == of || rehashed)
+            }
+            (Self::PublicKeys(set), Self::PublicKeys(other)) => public(set) == public(other),
+            (Self::JwksUri(uri), Self::JwksUri(other)) => uri == other,
+            (Self::CertificateSubject(name), Self::CertificateSubject(other)) => name == other,
+            (Self::Certificate(thumbprint), Self::Certificate(other)) => thumbprint == other,
+            (Self::Federated(mapping), Self::Federated(other)) => mapping == other,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -191,6 +191,9 @@ pub struct Verify {
     /// Scope that the token must carry; may be repeated
     #[arg(long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,
+    /// How its tokens look: auth0, okta, entra-v2, … [default: rfc9068]
+    #[arg(long, value_name = "NAME")]
+    pub token_profile: Option<String>,
     /// Where the issuer's keys are [default: as its metadata says]
     #[arg(long, value_name = "URL", conflicts_with = "jwks_file")]
     pub jwks_uri: Option<String>,

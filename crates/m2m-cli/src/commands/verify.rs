@@ -19,6 +19,7 @@ use crate::Surroundings;
 use crate::args::Verify;
 use crate::connect;
 use crate::exit::{Exit, Failure};
+use crate::gateway::stated::token_profile;
 use crate::output::{Reader, printable};
 use crate::settings::value::parse_time;
 
@@ -54,6 +55,12 @@ fn verifier(typed: &Verify, around: &Surroundings) -> Result<(Verifier, Arc<Reme
     let issuer =
         Issuer::parse(&typed.issuer).map_err(|error| Failure::usage(format!("--issuer: {error}")))?;
     let keys = keys(typed, &issuer)?;
+    let mut trusted = TrustedIssuer::new(issuer).audience(typed.audience.as_str());
+    if let Some(name) = &typed.token_profile {
+        let profile = token_profile(name);
+        trusted = trusted
+            .profile(profile.map_err(|problem| Failure::usage(format!("--token-profile: {problem}")))?);
+    }
     let timeout = typed.timeout.as_deref().map(parse_time).transpose();
     let timeout = timeout.map_err(|problem| Failure::usage(format!("--timeout: {problem}")))?;
     let mut http = ReqwestHttp::builder();
@@ -63,7 +70,7 @@ fn verifier(typed: &Verify, around: &Surroundings) -> Result<(Verifier, Arc<Reme
     let inner = http.build().map_err(|error| connect::http_failure(&error))?;
     let http = Arc::new(Remembering { inner, timeout, last: std::sync::Mutex::default() });
     let verifier = Verifier::builder()
-        .trust_with(TrustedIssuer::new(issuer).audience(typed.audience.as_str()).keys(keys))
+        .trust_with(trusted.keys(keys))
         .http(Arc::clone(&http) as Arc<dyn HttpClient>)
         .clock(Arc::clone(&around.clock))
         .build()
@@ -158,17 +165,20 @@ fn report(claims: &VerifiedClaims, around: &Surroundings) -> Result<(), Failure>
         let parsed: Value = serde_json::from_slice(&claims.claims().encode()).unwrap_or_default();
         return around.output.json(&json!({"valid": true, "claims": parsed}));
     }
-    let left = claims.expires_at().since(around.clock.wall()).as_secs();
+    let (now, end) = (around.clock.wall(), claims.expires_at());
+    let left = end.since(now).as_secs();
+    let life = match now.since(end).as_secs() {
+        0 => format!("expires in {}m{:02}s", left / 60, left % 60),
+        ago => format!("expired {ago}s ago, within the skew"),
+    };
     let bound = match claims.confirmation() {
         None => "no",
         Some(confirmation) if confirmation.jkt().is_some() => "to a DPoP key, not checked here",
         Some(_) => "to a certificate, not checked here",
     };
     around.output.result(&format!(
-        "ok  client {}   scope {}   expires in {}m{:02}s   bound: {bound}",
+        "ok  client {}   scope {}   {life}   bound: {bound}",
         printable(claims.client_id().unwrap_or("-")),
         claims.scope(),
-        left / 60,
-        left % 60,
     ))
 }

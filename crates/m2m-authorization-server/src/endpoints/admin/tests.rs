@@ -592,6 +592,16 @@ async fn one_idempotency_key_is_for_one_order() {
     assert_eq!(ask("a").await.status, StatusCode::CREATED);
     assert_eq!(ask("a").await.status, StatusCode::OK);
     problem(&ask("b").await, 409, "conflict");
+    // The same words about another secret are another order: whoever replaces a leaked one must not believe it done.
+    let given = |secret: &str| {
+        let order = json!({"label": "old", "method": "client_secret", "client_secret": secret});
+        let mut request = request(Method::POST, "/clients/app/credentials", Some(&office.token), Some(order));
+        request.headers_mut().insert("idempotency-key", "given".parse().unwrap());
+        office.harness.send(request)
+    };
+    assert_eq!(given("the-first-secret").await.status, StatusCode::CREATED);
+    assert_eq!(given("the-first-secret").await.status, StatusCode::OK);
+    problem(&given("the-second-secret").await, 409, "conflict");
 }
 
 #[tokio::test]
