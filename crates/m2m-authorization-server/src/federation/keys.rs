@@ -249,3 +249,25 @@ impl fmt::Debug for IssuerKeySets {
         f.debug_struct("IssuerKeySets").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use m2m_io::SystemClock;
+
+    use super::*;
+
+    /// A directory that was taken out of the settings gives nothing any more, whoever registered what before.
+    #[test]
+    fn files_are_asked_about_when_they_are_used() {
+        let keys = IssuerKeys::File("/run/issuers/jwks.json".into());
+        let named = Named::issuer("https://platform.example").unwrap();
+        let issuer = TrustedIssuer::new(IssuerId::parse("one").unwrap(), named, keys);
+        let opens = |files: Vec<PathBuf>| {
+            let source = KeySource { http: None, trusting: None, files, clock: Arc::new(SystemClock) };
+            source.open(&issuer).is_some()
+        };
+        assert!(opens(vec!["/run/issuers".into()]));
+        assert!(!opens(Vec::new()));
+        assert!(!opens(vec!["/run/others".into()]));
+    }
+}

@@ -604,6 +604,16 @@ async fn one_idempotency_key_is_for_one_order() {
     problem(&given("the-second-secret").await, 409, "conflict");
 }
 
+/// Whoever can change keys on their way can write assertions.
+#[tokio::test]
+async fn keys_of_a_client_do_not_come_in_the_clear() {
+    let office = office().await;
+    let order = json!({"label": "k", "method": "private_key_jwt", "jwks_uri": "http://app.example/jwks"});
+    let answer = office.call(Method::POST, "/clients/app/credentials", Some(order)).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text().contains("jwks_uri: "), "{}", answer.text());
+}
+
 #[tokio::test]
 async fn acts_are_for_the_version_that_they_name() {
     let office = office().await;

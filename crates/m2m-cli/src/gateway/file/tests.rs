@@ -103,3 +103,23 @@ fn every_key_is_read() {
         assert!(message.starts_with(&format!("/p/m2m.toml:2: gateway.{}: expected", key.name)), "{message}");
     }
 }
+
+/// The keys of one issuer must not speak for another one that is typed in its place.
+#[test]
+fn a_typed_issuer_takes_nothing_of_the_one_in_the_file() {
+    let file = || {
+        parse(
+            "[gateway]\nissuer = \"https://a.example\"\naudience = \"a\"\njwks_uri = \"https://a.example/keys\"",
+        )
+        .unwrap()
+    };
+    let typed = |issuer: &str| {
+        let typed = crate::args::Gateway { issuer: Some(issuer.to_owned()), ..Default::default() };
+        Stated::typed_over(&typed, file()).unwrap()
+    };
+    let other = typed("https://b.example");
+    assert_eq!((other.audience, other.checks), (None, stated::Checks::default()));
+    let same = typed("https://a.example");
+    assert_eq!(same.audience.as_deref(), Some("a"));
+    assert!(same.checks.jwks_uri.is_some());
+}
