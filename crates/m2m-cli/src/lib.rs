@@ -34,6 +34,7 @@ use exit::{Exit, Failure};
 use output::{Color, Output, Reader};
 use settings::env::Environment;
 
+pub use commands::completion::answer as complete;
 pub use usage::parse;
 
 /// What a command may touch besides its arguments.
@@ -95,5 +96,6 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Serve(typed) => commands::serve::run(&typed, around).await,
         Command::Gateway(typed) => commands::gateway::run(&typed, around).await,
         Command::Completion(typed) => commands::completion::run(&typed, around),
+        Command::Man(typed) => commands::man::run(&typed, around),
     }
 }

@@ -9,6 +9,9 @@ use m2m_cli::settings::env::Environment;
 fn main() -> ExitCode {
     m2m_cli::harden::process();
     let environment = Environment::process();
+    if let Some(exit) = m2m_cli::complete(std::env::args_os().collect(), &environment) {
+        return ExitCode::from(exit.code());
+    }
     let color = if environment.is_set("NO_COLOR") { Color::Never } else { Color::Auto };
     let exit = match m2m_cli::parse(std::env::args_os().collect(), color) {
         Ok(cli) => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -5,6 +5,7 @@ mod doctor;
 mod flags;
 mod gateway;
 mod keys;
+mod pages;
 mod profile;
 mod profile_export;
 mod serve;
@@ -19,6 +20,7 @@ pub use doctor::Doctor;
 pub use flags::ProfileFlags;
 pub use gateway::{Dialect, Gateway};
 pub use keys::{Keygen, KeygenKind};
+pub use pages::{Completion, Man};
 pub use profile::{
     Destination, Profile, ProfileAdd, ProfileCommand, ProfileImport, ProfileList, ProfileRemove, ProfileShow,
     ProfileTest, ProfileTrust,
@@ -115,8 +117,10 @@ pub enum Command {
     Serve(Serve),
     /// Check tokens in front of a program, or for the proxy before it
     Gateway(Gateway),
-    /// Print a completion script for a shell
+    /// Print what makes a shell complete commands and names
     Completion(Completion),
+    /// Print the manual page of a command
+    Man(Man),
 }
 
 /// `m2m demo`
@@ -146,14 +150,6 @@ pub struct Providers {
     pub json: bool,
 }
 
-/// `m2m completion`
-#[derive(Args, Clone, Debug)]
-pub struct Completion {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
-}
-
 impl Cli {
     /// Whether a program reads the failures of this run.
     pub fn wants_json(&self) -> bool {
@@ -172,7 +168,7 @@ impl Cli {
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Gateway(command) => command.json,
-                Command::Request(_) | Command::Completion(_) => false,
+                Command::Request(_) | Command::Completion(_) | Command::Man(_) => false,
             }
     }
 }

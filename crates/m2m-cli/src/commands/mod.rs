@@ -1,13 +1,14 @@
 //! One file for each command: settings in, role crate called, output written.
 
 pub(crate) mod admin;
-pub(crate) mod completion;
+pub mod completion;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod gateway;
 pub(crate) mod inspect;
 pub(crate) mod introspect;
 pub(crate) mod keygen;
+pub(crate) mod man;
 pub(crate) mod profile;
 pub(crate) mod providers;
 pub(crate) mod request;

@@ -78,6 +78,17 @@ pub fn text() -> String {
     page
 }
 
+/// The exit codes of the page: number, kind, and the first thing to look at.
+pub fn exits() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let ok = ("0", "ok", "what was asked is done");
+    let rows = HEAD.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.trim_end_matches('|').split(" | ").map(str::trim);
+        let code = cells.next().filter(|code| code.parse::<u8>().is_ok())?;
+        Some((code, cells.next()?, cells.next()?))
+    });
+    std::iter::once(ok).chain(rows)
+}
+
 /// A text that is nothing but what the run says.
 fn is_told_by_the_run(cause: &Cause) -> bool {
     cause.cause == "<problem>"
@@ -112,6 +123,16 @@ mod tests {
             std::fs::write(&path, text()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text(), "UPDATE_GOLDEN=1 writes the page anew");
+    }
+
+    #[test]
+    fn exit_codes_are_read_off_the_page() {
+        let rows: Vec<_> = exits().collect();
+        assert_eq!(rows.len(), 16);
+        assert_eq!(
+            rows[6],
+            ("7", "client refused", "client id, secret or key, and the authentication method")
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`transcript`] for its form.
 
 mod admin_server;
+mod completion;
 mod doctor;
 mod export;
 mod federation_page;
@@ -41,5 +42,5 @@ macro_rules! transcripts {
 transcripts! {
     token request introspect_and_revoke inspect_and_verify failures settings keygen usage serve gateway
     profile profile_secrets profile_export profile_trust profile_keyring profile_import profile_provider workload
-    admin admin_apply admin_assess admin_import admin_credentials admin_failures admin_init admin_issuers admin_stub
+    man admin admin_apply admin_assess admin_import admin_credentials admin_failures admin_init admin_issuers admin_stub
 }

@@ -129,6 +129,8 @@ fn every_short_help_fits_a_screen() {
         "serve",
         "gateway",
         "providers",
+        "completion",
+        "man",
         "profile",
         "profile add",
         "profile list",

@@ -19,6 +19,7 @@ mod issuer;
 mod key;
 mod material;
 mod moment;
+pub(crate) mod names;
 mod problem;
 mod shown;
 mod table;
