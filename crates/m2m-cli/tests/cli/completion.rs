@@ -137,6 +137,18 @@ fn what_cannot_be_asked_is_not_said() {
         assert!(bash(&place, line, &[]).is_empty(), "{line}");
     }
     assert!(!place.work().join("ran").exists());
+    // A file of somebody's repository may send a secret of ours to strangers: not before it is trusted.
+    let admin = format!(
+        "[profiles.admin]\nissuer = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ env = \"SECRET\" }}\n",
+        place.variables()["M2M_ISSUER"],
+        place.variables()["M2M_ADMIN_CLIENT_ID"]
+    );
+    std::fs::write(place.work().join("m2m.toml"), admin).unwrap();
+    let secret = [("SECRET", place.variables()["M2M_ADMIN_CLIENT_SECRET"].as_str())];
+    assert!(bash(&place, "m2m -p admin admin client show d", &secret).is_empty());
+    assert_eq!(bash(&place, "m2m --config m2m.toml admin client show d", &secret), ["demo "]);
+    assert_eq!(place.shell("m2m profile trust").0, 0);
+    assert_eq!(bash(&place, "m2m -p admin admin client show d", &secret), ["demo "]);
     std::fs::write(place.work().join("m2m.toml"), "broken = [").unwrap();
     assert!(bash(&place, "m2m token -p o", &[]).is_empty());
 }

@@ -1,7 +1,8 @@
 //! Candidates that an authorization server knows: asked for with the settings of `m2m admin`, if there are any.
 //!
 //! Enforces: a second at most, and what came until then counts; silence about whatever goes wrong; settings whose secret
-//! would need a program or a keyring are not used, because pressing Tab must start nothing and open no dialogue.
+//! would need a program or a keyring are not used, because pressing Tab must start nothing and open no dialogue, and
+//! neither are those of a file that was found and not trusted.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -59,7 +60,8 @@ fn found(kind: Kind, line: &Line) -> Vec<names::Name> {
     sink.into_inner()
 }
 
-/// Whether every secret of these settings can be read in silence.
+/// Whether every secret of these settings can be read in silence, and whoever wrote them is believed. A file that was
+/// only found may name a server of strangers and a secret of ours; that is said before it is used, and Tab says nothing.
 fn starts_nothing(settings: &Settings) -> bool {
     let asks = |value: &Value| {
         matches!(
@@ -67,5 +69,6 @@ fn starts_nothing(settings: &Settings) -> bool {
             Value::Secret(SecretReference::Command(_) | SecretReference::Keyring(_) | SecretReference::Stdin)
         )
     };
-    !settings.values().any(|(_, sourced)| asks(&sourced.value))
+    let believed = settings.file().is_none_or(|(_, trust)| trust.runs_commands());
+    believed && !settings.values().any(|(_, sourced)| asks(&sourced.value))
 }
