@@ -8,10 +8,12 @@ const HEAD: &str = "\
 <!-- Made of crates/m2m-cli/src/doctor/catalogue.rs by UPDATE_GOLDEN=1 cargo test -p m2m-cli troubleshooting -->
 # Troubleshooting
 
-    m2m doctor              looks at everything below, with the settings that m2m token would use
-    m2m doctor -p NAME      of this profile
-    m2m doctor --json       {\"checks\":[{\"id\",\"status\",\"evidence\",\"cause\",\"fix\"}],\"first\":\"ID\"}
-    m2m doctor --probe      also tries other methods and spellings of a refused secret
+```text
+m2m doctor              looks at everything below, with the settings that m2m token would use
+m2m doctor -p NAME      of this profile
+m2m doctor --json       {\"checks\":[{\"id\",\"status\",\"evidence\",\"cause\",\"fix\"}],\"first\":\"ID\"}
+m2m doctor --probe      also tries other methods and spellings of a refused secret
+```
 
 It asks for one token, as `m2m token` does, and keeps none. The checks run from causes to
 effects; start with the first that fails (`first`). `--probe` sends more logins, which

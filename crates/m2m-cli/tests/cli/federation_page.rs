@@ -14,19 +14,21 @@ fn blocks(language: &str) -> impl Iterator<Item = &'static str> + use<'_> {
     inside.filter(move |(of, _)| *of == language).map(|(_, block)| block)
 }
 
-/// Every command of the page, in its order, on a line of its own.
+/// Every command of the page, in its order: a line that is not indented begins one. What is asked of a server by name
+/// is not for this one.
 fn commands() -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
-    for line in blocks("console").flat_map(str::lines) {
-        match (line.strip_prefix("$ "), commands.last_mut()) {
-            (Some(command), _) => commands.push(command.to_owned()),
-            (None, Some(before)) => {
+    for line in blocks("sh,elsewhere").flat_map(str::lines) {
+        match (line.starts_with(' '), commands.last_mut()) {
+            (false, _) => commands.push(line.to_owned()),
+            (true, Some(before)) => {
                 before.push('\n');
                 before.push_str(line);
             }
-            (None, None) => panic!("{line} belongs to no command"),
+            (true, None) => panic!("{line} belongs to no command"),
         }
     }
+    commands.retain(|command| !command.contains(" request PATCH "));
     commands
 }
 

@@ -11,6 +11,8 @@ mod federation;
 #[cfg(unix)]
 mod gateway_opaque;
 mod gateway_peers;
+#[cfg(unix)]
+mod guide;
 #[cfg(feature = "roles")]
 mod hostile;
 mod io;
