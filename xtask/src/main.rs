@@ -2,6 +2,7 @@
 //! laptop and on a build machine.
 
 mod bench;
+mod book;
 mod check;
 mod deny;
 mod form;
@@ -26,9 +27,10 @@ usage: cargo xtask COMMAND
   bench [FILTER]              speed against its limits, one line a claim
   mutants [FILE]              changes what decides about access, and sees whether tests notice
   peers                       fetch the black-box peers into target/peers
+  book                        the guide as HTML in target/book; fetches mdBook first
   sbom                        write what the binary is made of to target/m2m.cdx.json (CycloneDX)
 
-  --long      also the tests that are marked as slow, and a minute of each fuzz target
+  --long      also the tests that are marked as slow, a minute of each fuzz target, and the book
   --install   install missing Debian packages (also when CI=true)
 ";
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["mutants"] => mutants::run(None),
         ["mutants", file] => mutants::run(Some(file)),
         ["peers"] => peers::fetch().map(drop),
+        ["book"] => book::build(),
         ["sbom"] => sbom::write(),
         _ => {
             eprint!("{USAGE}");

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test and doctest, the black-box peers included.
 
+use crate::book;
 use crate::fuzz;
 use crate::peers;
 use crate::run::{self, Stages};
@@ -15,6 +16,9 @@ const PACKAGES: &[(&[&str], &str)] = &[
     (peers::NGINX, "nginx"),                                        // asks the gateway, as does the next
     (peers::CADDY, "caddy"),
     (peers::POSTGRES, "postgresql"), // starts a cluster of its own, which no test uses
+    (&["curl", "--version"], "curl"), // pages of the guide use it, and the next
+    (&["jq", "--version"], "jq"),
+    (&["groff", "--version"], "groff"), // formats the manual pages
     (&["softhsm2-util", "--version"], "softhsm2"), // a security module for signing keys
 ];
 
@@ -54,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     });
     if options.slow {
         stages.run("fuzz", fuzz::run);
+        stages.run("book", book::build);
     }
     stages.finish()
 }

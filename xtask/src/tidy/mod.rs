@@ -2,6 +2,7 @@
 //! can hold. Also a test of this crate, so that `cargo xtask test` runs it.
 
 mod imports;
+pub(crate) mod links;
 mod manifests;
 mod names;
 mod pages;
@@ -41,6 +42,7 @@ fn findings() -> Result<Vec<Finding>> {
     let sources = source::read_all(&run::root())?;
     let mut findings = manifests::check()?;
     findings.extend(pages::check(&sources)?);
+    findings.extend(links::check()?);
     for source in &sources {
         findings.extend(shape::check(source));
         findings.extend(names::check(source));
