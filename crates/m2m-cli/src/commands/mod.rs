@@ -1,7 +1,7 @@
 //! One file for each command: settings in, role crate called, output written.
 
 pub(crate) mod admin;
-pub mod completion;
+pub(crate) mod completion;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod gateway;

@@ -136,6 +136,10 @@ fn help(page: &mut Page, argument: &Arg) {
         return;
     }
     page.indented_paragraph();
+    if values.iter().all(|value| value.get_help().is_none()) {
+        let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
+        return page.text(&format!("One of {}", names.join(", ")));
+    }
     page.text("One of");
     for value in values {
         page.indented_paragraph();

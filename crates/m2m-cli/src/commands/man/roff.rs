@@ -12,7 +12,11 @@ impl Page {
     pub(super) fn titled(name: &str, source: &str) -> Self {
         let mut page = Self::default();
         let name = escaped(&name.to_uppercase());
-        page.raw(&format!(".TH \"{name}\" 1 \"\" \"{}\" \"OAuth 2.0 for machines\"", escaped(source)));
+        let title = format!(".TH \"{name}\" 1 \"\" \"{}\" \"OAuth 2.0 for machines\"", escaped(source));
+        page.raw(&title);
+        // A flag that is hyphenated at the end of a line cannot be copied.
+        page.raw(".nh");
+        page.raw(".ad l");
         page
     }
 
