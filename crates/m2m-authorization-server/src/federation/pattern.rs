@@ -96,6 +96,30 @@ impl Pattern {
         }
     }
 
+    /// Whether there may be a text that both stand for.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let (mut one, mut other) = (self.0.as_str(), other.0.as_str());
+        loop {
+            let ((segment, rest), (opposite, behind)) = (split(one), split(other));
+            // Both stand for one character at least, and whatever is left of the other can be that.
+            if segment == "**" || opposite == "**" {
+                return !one.is_empty() && !other.is_empty();
+            }
+            let fits = match (segment, opposite) {
+                ("*", text) | (text, "*") => !text.is_empty(),
+                (one, other) => one == other,
+            };
+            match (rest.chars().next(), behind.chars().next()) {
+                _ if !fits => return false,
+                (None, None) => return true,
+                (Some(one), Some(other)) if one == other => {}
+                _ => return false,
+            }
+            (one, other) = (after_first(rest), after_first(behind));
+        }
+    }
+
     /// The pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

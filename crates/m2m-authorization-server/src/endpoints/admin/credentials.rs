@@ -1,5 +1,6 @@
 //! `/clients/{id}/credentials` and `/credentials`: how each instance of a client proves who it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Path;
@@ -25,10 +26,10 @@ use super::wire::{WireEffective, named, text};
 use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
 use crate::admin::{Removal, Rotation};
-use crate::federation::Pattern;
+use crate::federation::{Pattern, overlap};
 use crate::registry::{
     AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
-    Federated, IssuerId, Material, Proof, Registry, SecretUse,
+    Federated, IssuerId, Material, Proof, Registration, Registry, SecretUse,
 };
 use crate::store::Usage;
 
@@ -37,6 +38,8 @@ const OVERLAP: u64 = 24 * 60 * 60;
 /// Ten years: longer is "until revoked", which is the default.
 const MAX_SPAN: u64 = 10 * 366 * 24 * 60 * 60;
 const MAX_LABEL: usize = 256;
+/// The most credentials that are told to stand for the same workloads.
+const MAX_OVERLAPS: usize = 16;
 /// Bytes of a certificate in PEM.
 const MAX_PEM: usize = 64 * 1024;
 
@@ -138,6 +141,24 @@ struct Shown {
     material: ShownMaterial,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective: Option<WireEffective>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overlaps: Vec<Overlap>,
+}
+
+/// Another credential that may stand for the same workloads.
+#[derive(Serialize)]
+struct Overlap {
+    client_id: String,
+    credential_id: String,
+}
+
+/// Those of a credential, at most [`MAX_OVERLAPS`].
+fn overlaps(registry: &Registry, credential: &Credential, now: UnixTime) -> Vec<Overlap> {
+    let shown = |(registration, other): (&Arc<Registration>, &Arc<Credential>)| Overlap {
+        client_id: registration.client().id.as_str().to_owned(),
+        credential_id: other.id.as_str().to_owned(),
+    };
+    overlap::with(credential, registry, now).map(shown).take(MAX_OVERLAPS).collect()
 }
 
 /// The name of a method here: a secret is one credential for two methods.
@@ -203,6 +224,7 @@ impl Shown {
             version: credential.version,
             material: ShownMaterial::of(credential),
             effective: None,
+            overlaps: Vec::new(),
         }
     }
 
@@ -238,7 +260,9 @@ fn shown_with(admin: &Admin, state: &Served, id: &CredentialId, usage: &Usage) -
     let credential = registry.credential(id).ok_or_else(unknown)?;
     let registration = registry.registration(&credential.client_id).ok_or_else(unknown)?;
     let life = longest_life(registration.client(), &registry);
-    Ok(Shown::of(&registry, credential, usage, life, state.clock.wall()))
+    let now = state.clock.wall();
+    let overlaps = overlaps(&registry, credential, now);
+    Ok(Shown { overlaps, ..Shown::of(&registry, credential, usage, life, now) })
 }
 
 pub(super) async fn list(
