@@ -4,9 +4,12 @@
 //! asks who is calling; [`Admin::acting`] says on whose behalf, and the audit remembers it.
 
 mod credentials;
+mod effect;
 mod issuers;
 
 pub use credentials::{Removal, Rotation};
+pub use effect::Effective;
+pub(crate) use effect::longest_life;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,17 +43,6 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What the issuer's admin API is named as, behind the issuer: the audience of its tokens.
 pub const ADMIN_PATH: &str = "/admin/v1";
-
-/// Until when a withdrawal is known, at worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Effective {
-    /// By introspection, at every node that reaches the database; a node that is cut off answers 503 after
-    /// [`Store::max_staleness`](crate::store::Store::max_staleness).
-    pub introspection: Duration,
-    /// By verifiers that fetch status lists and the revocation feed, and refuse expired ones.
-    pub offline: Duration,
-}
 
 /// A signing key as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,7 +264,7 @@ impl Admin {
         };
         let known = issued.is_some();
         let expires_at = issued.as_ref().and_then(|record| record.expires_at);
-        let expires_at = expires_at.unwrap_or_else(|| longest_life(now));
+        let expires_at = expires_at.unwrap_or_else(|| longest_end(now));
         self.state.store.revoke(&TokenRef::new(jti, expires_at), now).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         let (client_id, credential) =
@@ -378,15 +370,6 @@ impl Admin {
         Ok(self.keys())
     }
 
-    /// How soon a withdrawal is known, at worst: computed from the settings.
-    #[must_use]
-    pub fn effective(&self) -> Effective {
-        let store = &self.state.store;
-        // A node that is cut off signs lists for `max_staleness` more; a list lives twice its `ttl`.
-        let offline = store.max_staleness() + 2 * self.state.status_ttl;
-        Effective { introspection: store.propagation().max(Duration::from_secs(1)), offline }
-    }
-
     /// How long verifiers may go on trusting a signing key that was withdrawn in an emergency.
     #[must_use]
     pub fn key_withdrawal(&self) -> Duration {
@@ -407,7 +390,7 @@ fn gone(name: &str) -> Error {
     Error::new(ErrorKind::Unknown, format!("{name} is not registered any more"))
 }
 
-fn longest_life(now: UnixTime) -> UnixTime {
+fn longest_end(now: UnixTime) -> UnixTime {
     now.saturating_add(MAX_LIFETIME).saturating_add(Duration::from_secs(60))
 }
 

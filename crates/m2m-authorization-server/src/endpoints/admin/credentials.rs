@@ -25,10 +25,10 @@ use super::problem::Problem;
 use super::wire::{WireEffective, named, text};
 use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
-use crate::admin::{Removal, Rotation};
+use crate::admin::{Removal, Rotation, longest_life};
 use crate::federation::{Pattern, overlap};
 use crate::registry::{
-    AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
+    AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
     Federated, IssuerId, Material, Proof, Registration, Registry, SecretUse,
 };
 use crate::store::Usage;
@@ -234,13 +234,6 @@ impl Shown {
     }
 }
 
-/// The longest that a token of this client lives.
-fn longest_life(client: &Client, registry: &Registry) -> Duration {
-    let lives = client.grants.apis().filter_map(|api| registry.api(api.as_str())).map(|api| api.lifetime);
-    let longest = lives.max().unwrap_or(Duration::ZERO);
-    client.lifetime_cap.map_or(longest, |cap| cap.min(longest))
-}
-
 async fn shown(admin: &Admin, state: &Served, id: &CredentialId) -> Result<Shown, Problem> {
     let client = admin.registry()?.credential(id).map(|credential| credential.client_id.clone());
     let client = client.ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
@@ -341,9 +334,9 @@ pub(super) async fn revoke(
         let found = found.ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
         check_match(&headers, id.as_str(), found)?;
     }
-    admin.revoke_credential(&id).await?;
+    let client = admin.revoke_credential(&id).await?.client_id.clone();
     let mut credential = after_change(&admin, &state, &id)?;
-    credential.effective = Some(admin.effective().into());
+    credential.effective = Some(admin.effective_with_exchange(Some(&client))?.into());
     versioned(StatusCode::OK, &credential, credential.version)
 }
 
