@@ -370,6 +370,27 @@ impl Admin {
         Ok(self.keys())
     }
 
+    /// Whether clients may administer and none of them has a credential that the security profile lets in: what was
+    /// registered before the profile was set.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot vouch for what is registered.
+    pub fn is_locked_out(&self) -> Result<bool, Error> {
+        let (registry, now) = (self.registry()?, self.now());
+        let own = own_identifier(&self.state)?;
+        let administer = |registration: &&Arc<Registration>| {
+            let client = registration.client();
+            let scopes = client.grants.get(own.as_str()).map(|grant| &grant.scopes);
+            client.status == Status::Active && scopes.is_some_and(|scopes| scopes.contains(SCOPE_WRITE))
+        };
+        let enters = |registration: &Arc<Registration>| {
+            let mut usable = registration.credentials().iter().filter(|credential| credential.usable(now));
+            usable.any(|credential| profile::serves(self.state.profile, credential))
+        };
+        let mut administrators = registry.registrations().filter(administer).peekable();
+        Ok(administrators.peek().is_some() && !administrators.any(enters))
+    }
+
     /// How long verifiers may go on trusting a signing key that was withdrawn in an emergency.
     #[must_use]
     pub fn key_withdrawal(&self) -> Duration {
