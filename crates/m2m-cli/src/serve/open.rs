@@ -183,8 +183,7 @@ impl Opened {
             tracing::warn!(
                 profile = self.profile.name(),
                 "nobody can administer this server: whoever may has no credential that the security profile lets in; \
-                 start it once without security_profile and give the client a key (m2m keygen, m2m admin credential \
-                 create --public-key-file), or make another client with m2m admin init"
+                 stop it and make a key on the database itself, with m2m admin init --with-key"
             );
         }
     }

@@ -1,6 +1,5 @@
 //! `/clients/{id}/credentials` and `/credentials`: how each instance of a client proves who it is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Path;
@@ -20,16 +19,17 @@ use super::caller::{Json, Reader, Writer};
 use super::clients;
 use super::issuers::{self, WireCondition};
 use super::material::{GivenSecret, ShownMaterial, imported};
+use super::overlap::Overlap;
 use super::page::{Asked, Page};
 use super::problem::Problem;
 use super::wire::{WireEffective, named, text};
 use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
 use crate::admin::{Removal, Rotation, longest_life};
-use crate::federation::{Pattern, overlap};
+use crate::federation::Pattern;
 use crate::registry::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
-    Federated, IssuerId, Material, Proof, Registration, Registry, SecretUse,
+    Federated, IssuerId, Material, Proof, Registry, SecretUse,
 };
 use crate::store::Usage;
 
@@ -38,8 +38,6 @@ const OVERLAP: u64 = 24 * 60 * 60;
 /// Ten years: longer is "until revoked", which is the default.
 const MAX_SPAN: u64 = 10 * 366 * 24 * 60 * 60;
 const MAX_LABEL: usize = 256;
-/// The most credentials that are told to stand for the same workloads.
-const MAX_OVERLAPS: usize = 16;
 /// Bytes of a certificate in PEM.
 const MAX_PEM: usize = 64 * 1024;
 
@@ -145,22 +143,6 @@ struct Shown {
     overlaps: Vec<Overlap>,
 }
 
-/// Another credential that may stand for the same workloads.
-#[derive(Serialize)]
-struct Overlap {
-    client_id: String,
-    credential_id: String,
-}
-
-/// Those of a credential, at most [`MAX_OVERLAPS`].
-fn overlaps(registry: &Registry, credential: &Credential, now: UnixTime) -> Vec<Overlap> {
-    let shown = |(registration, other): (&Arc<Registration>, &Arc<Credential>)| Overlap {
-        client_id: registration.client().id.as_str().to_owned(),
-        credential_id: other.id.as_str().to_owned(),
-    };
-    overlap::with(credential, registry, now).map(shown).take(MAX_OVERLAPS).collect()
-}
-
 /// The name of a method here: a secret is one credential for two methods.
 fn method(credential: &Credential) -> &'static str {
     match credential.material {
@@ -254,7 +236,7 @@ fn shown_with(admin: &Admin, state: &Served, id: &CredentialId, usage: &Usage) -
     let registration = registry.registration(&credential.client_id).ok_or_else(unknown)?;
     let life = longest_life(registration.client(), &registry);
     let now = state.clock.wall();
-    let overlaps = overlaps(&registry, credential, now);
+    let overlaps = Overlap::of(&registry, credential, now);
     Ok(Shown { overlaps, ..Shown::of(&registry, credential, usage, life, now) })
 }
 
