@@ -1,10 +1,12 @@
 //! One function per parser: bytes from a stranger, and an invariant that holds
 //! whatever they are. A function panics when its invariant is broken.
 
+mod federation;
 mod proofs;
 
 use std::sync::LazyLock;
 
+pub use federation::{spiffe, workload_token};
 pub use proofs::{certificate, client_assertion, dpop_proof, introspection, other_metadata};
 
 use bytes::Bytes;
@@ -54,6 +56,8 @@ pub const TARGETS: &[Target] = &[
     ("certificate", certificate),
     ("introspection", introspection),
     ("other_metadata", other_metadata),
+    ("workload_token", workload_token),
+    ("spiffe", spiffe),
 ];
 
 /// What the targets sign and seal with.

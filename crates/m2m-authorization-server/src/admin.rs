@@ -4,9 +4,12 @@
 //! asks who is calling; [`Admin::acting`] says on whose behalf, and the audit remembers it.
 
 mod credentials;
+mod effect;
 mod issuers;
 
 pub use credentials::{Removal, Rotation};
+pub use effect::Effective;
+pub(crate) use effect::longest_life;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,17 +43,6 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What the issuer's admin API is named as, behind the issuer: the audience of its tokens.
 pub const ADMIN_PATH: &str = "/admin/v1";
-
-/// Until when a withdrawal is known, at worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Effective {
-    /// By introspection, at every node that reaches the database; a node that is cut off answers 503 after
-    /// [`Store::max_staleness`](crate::store::Store::max_staleness).
-    pub introspection: Duration,
-    /// By verifiers that fetch status lists and the revocation feed, and refuse expired ones.
-    pub offline: Duration,
-}
 
 /// A signing key as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,7 +264,7 @@ impl Admin {
         };
         let known = issued.is_some();
         let expires_at = issued.as_ref().and_then(|record| record.expires_at);
-        let expires_at = expires_at.unwrap_or_else(|| longest_life(now));
+        let expires_at = expires_at.unwrap_or_else(|| longest_end(now));
         self.state.store.revoke(&TokenRef::new(jti, expires_at), now).await?;
         observe::count_by(observe::REVOCATIONS, "what", "token");
         let (client_id, credential) =
@@ -378,13 +370,25 @@ impl Admin {
         Ok(self.keys())
     }
 
-    /// How soon a withdrawal is known, at worst: computed from the settings.
-    #[must_use]
-    pub fn effective(&self) -> Effective {
-        let store = &self.state.store;
-        // A node that is cut off signs lists for `max_staleness` more; a list lives twice its `ttl`.
-        let offline = store.max_staleness() + 2 * self.state.status_ttl;
-        Effective { introspection: store.propagation().max(Duration::from_secs(1)), offline }
+    /// Whether clients may administer and none of them has a credential that the security profile lets in: what was
+    /// registered before the profile was set.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store cannot vouch for what is registered.
+    pub fn is_locked_out(&self) -> Result<bool, Error> {
+        let (registry, now) = (self.registry()?, self.now());
+        let own = own_identifier(&self.state)?;
+        let administer = |registration: &&Arc<Registration>| {
+            let client = registration.client();
+            let scopes = client.grants.get(own.as_str()).map(|grant| &grant.scopes);
+            client.status == Status::Active && scopes.is_some_and(|scopes| scopes.contains(SCOPE_WRITE))
+        };
+        let enters = |registration: &Arc<Registration>| {
+            let mut usable = registration.credentials().iter().filter(|credential| credential.usable(now));
+            usable.any(|credential| profile::serves(self.state.profile, credential))
+        };
+        let mut administrators = registry.registrations().filter(administer).peekable();
+        Ok(administrators.peek().is_some() && !administrators.any(enters))
     }
 
     /// How long verifiers may go on trusting a signing key that was withdrawn in an emergency.
@@ -407,7 +411,7 @@ fn gone(name: &str) -> Error {
     Error::new(ErrorKind::Unknown, format!("{name} is not registered any more"))
 }
 
-fn longest_life(now: UnixTime) -> UnixTime {
+fn longest_end(now: UnixTime) -> UnixTime {
     now.saturating_add(MAX_LIFETIME).saturating_add(Duration::from_secs(60))
 }
 

@@ -263,4 +263,33 @@ mod tests {
         assert_eq!(known.seen.len(), SEEN);
         assert!(!known.current.contains_key(&hash(5)) && !known.previous.contains_key(&hash(5)));
     }
+
+    /// Marks that share no place do not take each other's, and a generation holds more than one token.
+    #[test]
+    fn tokens_that_come_in_turns_are_all_kept() {
+        let (recent, claims) = (Recent::default(), crate::fixture::verified_claims());
+        let hash = |number: u8| [number; 32];
+        for number in (1..=4).chain(1..=4) {
+            recent.put(hash(number), &Arc::new(OwnToken::new(claims.clone(), None)));
+        }
+        for number in 1..=4 {
+            assert!(recent.get(&hash(number)).is_some(), "{number}");
+        }
+    }
+
+    /// As for a token that is read for the first time: one that is gone is not found again because it was remembered.
+    #[tokio::test]
+    async fn a_remembered_token_is_one_until_an_api_may_no_longer_accept_it() {
+        let harness = crate::endpoints::tests::Harness::new().await;
+        let secret = harness.secret("app").await;
+        let token = harness.token("app", &secret).await;
+        let state = crate::endpoints::tests::state_of(&harness.server);
+        let is_known = |now| verify(&state, &token, &state.store.registry().unwrap(), now).is_some();
+        let end =
+            harness.now().saturating_add(std::time::Duration::from_secs(600)).saturating_add(SKEW.get());
+        assert!(is_known(harness.now()) && is_known(harness.now()));
+        assert!(state.recent.get(&sha256(token.as_bytes())).is_some());
+        assert!(is_known(end.saturating_sub(std::time::Duration::from_millis(1))));
+        assert!(!is_known(end), "the very moment");
+    }
 }

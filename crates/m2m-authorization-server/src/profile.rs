@@ -19,7 +19,7 @@ use m2m_proto::uri::Issuer;
 use crate::authenticate::AuthenticatedClient;
 use crate::config::ServerBuilder;
 use crate::policy::{Denied, Grant};
-use crate::registry::{AcceptedAudience, Api, CredentialSpec, Proof, TokenFormat};
+use crate::registry::{AcceptedAudience, Api, Credential, CredentialSpec, Material, Proof, TokenFormat};
 
 /// Judges what a request presents by itself: nothing that is said depends on what is registered.
 // spec: FAPI-AS1, FAPI-AS2, FAPI-X1, OIDF-AS9, OIDF-AS12
@@ -86,6 +86,22 @@ pub(crate) fn credential(profile: SecurityProfile, spec: &CredentialSpec) -> Res
         Proof::Federated(_) | Proof::JwksUri(_) | Proof::CertificateSubject(_) | Proof::Certificate(_) => {
             Ok(())
         }
+    }
+}
+
+/// Whether what is registered could authenticate anybody.
+pub(crate) fn serves(profile: SecurityProfile, credential: &Credential) -> bool {
+    if !profile.restricts() {
+        return true;
+    }
+    match &credential.material {
+        Material::PublicKeys(set) => set
+            .keys()
+            .iter()
+            .flat_map(|key| key.algorithms())
+            .any(|algorithm| profile.algorithm(algorithm).is_ok()),
+        Material::Federated(_) => false,
+        _ => profile.method(credential.method()).is_ok(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod advice;
 mod fault;
+mod ground;
 mod hint;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use m2m_proto::error::ErrorCode;
 
 pub(crate) use advice::{Advice, Asked, Passes, Shows};
 pub(crate) use fault::Fault;
+pub(crate) use ground::{Ground, unsigned};
 
 /// Who has to act. The command line has one exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

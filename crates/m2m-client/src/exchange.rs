@@ -27,7 +27,7 @@ use crate::config::{AssertionAudienceRule, Endpoints, Tuning};
 use crate::credentials::{Credentials, Outgoing, Proof, ProofInput, Transport, Which};
 use crate::dialect::{DpopWithoutProof, Required};
 use crate::dpop::{DpopSigner, Role};
-use crate::error::{Advice, Asked, Error, Fault, Shows};
+use crate::error::{Advice, Asked, Error, Fault, Ground, Shows};
 use crate::grant::{Grant, GrantProof};
 use crate::observe;
 use crate::provider::{Hint, Situation};
@@ -176,14 +176,37 @@ impl Exchange {
         }
         (message.decode)(&response).map_err(|error| {
             let hints = &self.tuning.dialect.hints;
-            let advice = advice(hints, &error).or_else(|| match (&error, message.spec) {
-                (ResponseError::Refused { error, .. }, Some(spec)) => {
-                    Advice::by_code(hints, &error.error, self.known_of(spec))
+            let advice = advice(hints, &error).or_else(|| match &error {
+                ResponseError::Refused { error, .. } => {
+                    self.meant(&error.error, (message.target, message.spec))
                 }
                 _ => None,
             });
             response_error(error, self.clock.wall()).scrubbed(|text| shown.scrub(text)).advised(advice)
         })
+    }
+
+    /// What a code means for this client and this request, where no hint of the service knows the error.
+    fn meant(&self, code: &ErrorCode, (target, spec): (Target, Option<&TokenSpec>)) -> Option<Advice> {
+        let asked = spec.map(|spec| self.known_of(spec));
+        let by_code = || Advice::by_code(&self.tuning.dialect.hints, code, asked?);
+        let of_parameters =
+            matches!(code, ErrorCode::InvalidRequest | ErrorCode::InvalidScope | ErrorCode::InvalidTarget);
+        if of_parameters && asked.is_some_and(|asked| asked.lacks.is_some()) {
+            return by_code();
+        }
+        self.ground(target).advice(code).or_else(by_code)
+    }
+
+    fn ground(&self, target: Target) -> Ground {
+        let is_grant = target == Target::Token;
+        match (is_grant && self.grant.is_exchange(), self.credentials.is_foreign()) {
+            (true, true) => Ground::WorkloadExchange,
+            (true, false) => Ground::Exchange,
+            (false, true) => Ground::Workload,
+            (false, false) if is_grant && self.grant.is_foreign() => Ground::Workload,
+            (false, false) => Ground::Own,
+        }
     }
 
     fn known_of(&self, spec: &TokenSpec) -> Asked {

@@ -153,6 +153,11 @@ impl Grant {
         matches!(self.0, Source::Signed(_) | Source::SelfSigned(_))
     }
 
+    /// Whether it is a token for a token.
+    pub(crate) fn is_exchange(&self) -> bool {
+        matches!(self.0, Source::Exchange(_))
+    }
+
     /// Whether what is shown was made by somebody else, about whomever it says.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self.0, Source::Assertion(_) | Source::Exchange(_))

@@ -18,7 +18,7 @@ use m2m_proto::token::{AccessToken, Parameters};
 use m2m_proto::uri::Issuer;
 
 use crate::client::Client;
-use crate::error::{Error, Fault};
+use crate::error::{Error, ErrorKind, Fault, unsigned};
 use crate::exchange::{Message, Target, discovery_error};
 
 /// Who signs, and with which keys.
@@ -53,7 +53,7 @@ impl Client {
             decode: &SignedIntrospection::read,
         };
         let exchange = self.exchange();
-        let answer = exchange.send(&message).await?;
+        let answer = exchange.send(&message).await.map_err(unbelieved)?;
         let key = signer.keys.find(answer.key_hint(), answer.algorithm()).await.map_err(no_key)?;
         let expect = Expect {
             issuer: &signer.issuer,
@@ -68,7 +68,13 @@ impl Client {
 
 /// An answer that anybody on the way may have made.
 fn refused(what: String) -> Error {
-    Error::of(Fault::Malformed { status: 200, what })
+    Error::of(Fault::Malformed { status: 200, what }).advised(Some(unsigned()))
+}
+
+/// An answer that is none, because it is not signed, or not as it should be.
+fn unbelieved(error: Error) -> Error {
+    let is_answer = error.kind() == ErrorKind::PeerMisbehaved && error.status() == Some(200);
+    error.advised(is_answer.then(unsigned))
 }
 
 fn no_key(error: KeysError) -> Error {

@@ -2,7 +2,7 @@
 //!
 //! Enforces: the document's `issuer` equals the expected one by code point (in `ServerMetadata::decode`); it is asked
 //! for at the issuer's own origin only.
-//! Does not enforce: where the endpoints in the document lead: fetch them with [`Reach::Discovered`].
+//! Does not enforce: where the endpoints in the document lead: fetch them with [`RemoteMetadata::reach`].
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::{BoxFuture, Clock, HttpClient, HttpError, Limits, Reach};
 #[derive(Clone, Debug)]
 pub struct RemoteMetadata {
     issuer: Issuer,
+    reach: Reach,
     remote: Remote<ServerMetadata>,
 }
 
@@ -37,9 +38,9 @@ impl RemoteMetadata {
         http: Arc<dyn HttpClient>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let limits = Limits { timeout: knobs.timeout, reach, ..Limits::default() };
+        let limits = Limits { timeout: knobs.timeout, reach: reach.clone(), ..Limits::default() };
         let fetch = Box::new(Discovery { issuer: issuer.clone(), http, limits, held: Arc::default() });
-        Self { issuer, remote: Remote::new("server metadata", knobs, clock, fetch) }
+        Self { issuer, reach, remote: Remote::new("server metadata", knobs, clock, fetch) }
     }
 
     /// Whose metadata this is.
@@ -48,10 +49,15 @@ impl RemoteMetadata {
         &self.issuer
     }
 
-    /// What a URL found in this metadata may reach.
+    /// What a URL found in this metadata may reach. Only an issuer that the operator configured may point at its own
+    /// origin wherever that is: one that somebody registered could name a public address at the first request, and a
+    /// private one by the second.
     #[must_use]
     pub fn reach(&self) -> Reach {
-        Reach::Discovered { origin: self.issuer.origin().clone() }
+        match &self.reach {
+            Reach::Configured => Reach::Discovered { origin: self.issuer.origin().clone() },
+            followed => followed.clone(),
+        }
     }
 
     /// The metadata.

@@ -218,3 +218,45 @@ impl fmt::Display for VerifiedAccessToken {
         write!(f, "token of {}", self.client_id().unwrap_or("unknown"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use m2m_proto::jose::SigningKey;
+
+    use super::*;
+    use crate::fixture::{checked, key};
+
+    fn verifying(key: &SigningKey) -> VerifyingKey {
+        key.verifying_key().as_ref().clone()
+    }
+
+    #[test]
+    fn the_key_id_is_that_of_the_header_and_copied_only_where_it_differs() {
+        let named = verifying(&key(Algorithm::Es256, "k1"));
+        let nameless = verifying(&SigningKey::generate(Algorithm::Es256).unwrap());
+        let check = |kid: Option<&str>, key: &VerifyingKey, copied: bool| {
+            let kept = HeaderKid::of(kid, key);
+            assert_eq!(kept.get(key), kid);
+            assert_eq!(matches!(kept, HeaderKid::Other(_)), copied, "{kid:?}");
+        };
+        check(None, &named, false);
+        check(Some("k1"), &named, false);
+        check(Some("k2"), &named, true);
+        check(Some("k1"), &nameless, true);
+    }
+
+    /// The same key may have been read again, another one may have taken its name.
+    #[tokio::test]
+    async fn a_key_is_told_by_what_it_is() {
+        let signing = key(Algorithm::Es256, "k1");
+        let own = checked(&signing);
+        assert!(own.has_its_key().await.unwrap(), "read twice");
+        let held = own.trust.keys.find(Some("k1"), Algorithm::Es256).await.unwrap();
+        assert!(!Arc::ptr_eq(&held, &own.key) && held.thumbprint() == own.key.thumbprint());
+        let same = Checked { key: held, ..checked(&signing) };
+        assert!(same.has_its_key().await.unwrap(), "read again and the same");
+        let replaced =
+            Checked { key: Arc::new(verifying(&key(Algorithm::Es256, "k1"))), ..checked(&signing) };
+        assert!(!replaced.has_its_key().await.unwrap());
+    }
+}

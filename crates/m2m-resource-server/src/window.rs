@@ -12,6 +12,7 @@
 //! | a single token, where the feed is read | 305, the same |
 //! | any of them, where the server is asked about every token | for how long an answer is used, 0, and 10 for the question itself |
 //! | any of them, otherwise | until the token expires |
+//! | a token or a credential from which another token was made by exchange (RFC 8693), for that other one | until it expires, or as long as the server's answer is used, where it is asked about every token |
 //!
 //! [`StatusCheck::Follow`](crate::StatusCheck::Follow) promises nothing: a token that names no place is not covered.
 //! Status lists speak of credentials and the feed of tokens, so one says nothing of what the other is for.

@@ -31,7 +31,7 @@ const WORKERS: usize = 2;
 /// Requests that are checked or wait for it.
 pub(crate) const PLACES: usize = 64;
 /// Of those, for one client.
-const OF_ONE_CLIENT: usize = 32;
+pub(crate) const OF_ONE_CLIENT: usize = 32;
 
 /// The bound on slow hashes.
 #[derive(Debug)]

@@ -323,7 +323,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_path_is_written_as_it_is_read(text in "[a-z./~01]{0,24}") {
+        fn a_path_is_written_as_it_is_read(text in "[a-z./~01]{0,24}|(?s).{0,40}") {
             if let Ok(path) = ClaimPath::parse(&text) {
                 proptest::prop_assert_eq!(ClaimPath::parse(&path.to_string()), Ok(path));
             }

@@ -187,6 +187,9 @@ pub(crate) fn of_token(facts: &Facts<'_>) -> Explanation {
         .filter_map(|(registration, credential)| mapping(facts, registration, credential))
         .collect();
     mappings.sort_by_key(MappingVerdict::failures);
+    if mappings.is_empty() {
+        checks.push(nobody(facts));
+    }
     let subject = token.claims().sub.as_deref().map(shortened);
     concluded(Explanation {
         issuer: Some(issuer.id.clone()),
@@ -195,6 +198,22 @@ pub(crate) fn of_token(facts: &Facts<'_>) -> Explanation {
         mappings,
         ..Explanation::default()
     })
+}
+
+/// Why there is nothing to judge: the client that is asked about is none, or nothing maps to the issuer.
+fn nobody(facts: &Facts<'_>) -> Check {
+    let id = &facts.issuer.id;
+    match facts.client {
+        Some(client) if facts.registry.registration(client).is_none() => {
+            Check::new("client", Outcome::Failed).expected("a registered client").found(client.as_str())
+        }
+        Some(client) => Check::new("mapping", Outcome::Failed)
+            .expected(format!("a credential of {} that maps to {id}", client.as_str()))
+            .found("none"),
+        None => Check::new("mapping", Outcome::Failed)
+            .expected(format!("a credential that maps to {id}"))
+            .found("none"),
+    }
 }
 
 fn concluded(mut explanation: Explanation) -> Explanation {
@@ -211,7 +230,8 @@ fn concluded(mut explanation: Explanation) -> Explanation {
         (1, _) => {}
         (0, Some(nearest)) if explanation.failed.is_empty() => explanation.failed = failed(&nearest.checks),
         (0, Some(_)) => {}
-        (0, None) => explanation.failed.push("mapping".to_owned()),
+        // A check of its own says so.
+        (0, None) => {}
         _ => explanation.failed.push("ambiguous_mapping".to_owned()),
     }
     explanation.mappings.truncate(MAX_TOLD);

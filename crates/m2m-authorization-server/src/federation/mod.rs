@@ -6,11 +6,12 @@
 //! the JWT authorization grant; what it returns is evidence that only it can make. [`explain`] tells of the same
 //! checks, one by one, to an administrator.
 //!
-//! [`conditions`] and [`pattern`] are pure: what claims must be. `keys` has the keys of the issuers.
+//! [`conditions`] and [`pattern`] are pure: what claims must be; [`overlap`] sees where two mappings may mean one workload. `keys` has the keys of the issuers.
 
 pub mod conditions;
 pub mod explain;
 mod keys;
+pub mod overlap;
 pub mod pattern;
 pub(crate) mod verify;
 

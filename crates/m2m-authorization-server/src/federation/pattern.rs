@@ -96,6 +96,30 @@ impl Pattern {
         }
     }
 
+    /// Whether there may be a text that both stand for.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let (mut one, mut other) = (self.0.as_str(), other.0.as_str());
+        loop {
+            let ((segment, rest), (opposite, behind)) = (split(one), split(other));
+            // Both stand for one character at least, and whatever is left of the other can be that.
+            if segment == "**" || opposite == "**" {
+                return !one.is_empty() && !other.is_empty();
+            }
+            let fits = match (segment, opposite) {
+                ("*", text) | (text, "*") => !text.is_empty(),
+                (one, other) => one == other,
+            };
+            match (rest.chars().next(), behind.chars().next()) {
+                _ if !fits => return false,
+                (None, None) => return true,
+                (Some(one), Some(other)) if one == other => {}
+                _ => return false,
+            }
+            (one, other) = (after_first(rest), after_first(behind));
+        }
+    }
+
     /// The pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -121,6 +145,8 @@ impl fmt::Display for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, prop_assert_eq};
+
     use super::*;
 
     #[test]
@@ -170,8 +196,18 @@ mod tests {
         #[test]
         fn a_literal_matches_itself_and_nothing_else(text in "[a-z/:]{1,12}", other in "[a-z/:]{0,12}") {
             if let Ok(pattern) = Pattern::parse(&text) {
-                proptest::prop_assert!(pattern.matches(&text));
-                proptest::prop_assert_eq!(pattern.matches(&other), text == other);
+                prop_assert!(pattern.matches(&text));
+                prop_assert_eq!(pattern.matches(&other), text == other);
+            }
+        }
+
+        /// Whatever is typed is read or refused, and nothing that is read cuts a segment.
+        #[test]
+        fn any_text_is_a_pattern_or_none(text in "(?s).{0,40}|[a*/:]{0,24}") {
+            if let Ok(pattern) = Pattern::parse(&text) {
+                prop_assert_eq!(pattern.as_str(), &text);
+                prop_assert!(text.split(is_delimiter).all(|part| !part.contains('*') || ["*", "**"].contains(&part)));
+                prop_assert!(pattern.meets(&pattern));
             }
         }
 
@@ -179,7 +215,7 @@ mod tests {
         fn a_wildcard_never_crosses_a_delimiter(found in "[a-z/:]{0,8}") {
             let pattern = Pattern::parse("x/*/y").unwrap();
             let whole = !found.is_empty() && !found.contains(is_delimiter);
-            proptest::prop_assert_eq!(pattern.matches(&format!("x/{found}/y")), whole);
+            prop_assert_eq!(pattern.matches(&format!("x/{found}/y")), whole);
         }
     }
 }

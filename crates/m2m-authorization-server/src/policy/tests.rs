@@ -1,3 +1,5 @@
+use m2m_proto::jose::{Algorithm, SigningKey};
+
 use super::*;
 use crate::fixture::{NOW, api, authenticated, client_id, credential, identifier};
 use crate::registry::Change;
@@ -174,4 +176,39 @@ fn a_demanded_binding_must_be_there() {
     }
     let unbound = constrained(Free, Free, &with_certificate).unwrap();
     assert_eq!(unbound.certificate(), None, "a certificate binds only where that is registered");
+}
+
+/// A profile that lets no token be bound to nothing takes whatever was proved, and refuses where nothing was.
+// spec-test: FAPI-AS1
+#[test]
+fn under_a_profile_that_binds_a_token_is_bound_to_something() {
+    use SenderConstraint::None as Free;
+    let certificate = CertificateThumbprint::of(b"certificate");
+    let jkt = SigningKey::generate(Algorithm::Es256).unwrap().thumbprint().clone();
+    let check = |jkt: Option<&JwkThumbprint>, shown: Option<CertificateThumbprint>, expect| {
+        let held = Held { jkt: jkt.cloned(), certificate: shown, must_bind: false };
+        let bound = |grant: Grant| (grant.jkt().cloned(), grant.certificate());
+        let free = constrained(Free, Free, &held).map(bound);
+        assert_eq!(free, Ok((jkt.cloned(), None)), "nothing is demanded");
+        let decided = constrained(Free, Free, &held.under(SecurityProfile::Fapi2)).map(bound);
+        assert_eq!(decided, expect, "{jkt:?} {shown:?}");
+    };
+    check(None, None, Err(Denied::Unbound));
+    check(None, Some(certificate), Ok((None, Some(certificate))));
+    check(Some(&jkt), None, Ok((Some(jkt.clone()), None)));
+    check(Some(&jkt), Some(certificate), Ok((Some(jkt.clone()), None)));
+}
+
+#[test]
+fn roles_and_permissions_are_those_of_the_grant() {
+    let mut client = registry().registration(&client_id("two")).unwrap().client().clone();
+    for (api, grant) in client.grants.iter_mut() {
+        let name = if api.as_str() == ORDERS { "orders" } else { "bills" };
+        grant.roles = vec![format!("{name}-clerk")];
+        grant.permissions = vec![format!("{name}:see"), format!("{name}:print")];
+    }
+    let caller = authenticated(client, credential("cred"));
+    let grant = decide(&caller, &ask(None, &[BILLS], &[]), &Held::default(), &registry(), NOW).unwrap();
+    assert_eq!(grant.roles(), ["bills-clerk"]);
+    assert_eq!(grant.permissions(), ["bills:see", "bills:print"]);
 }

@@ -1,10 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
+use axum::body::Body;
+use http::{HeaderMap, Request};
 use m2m_proto::form::Form;
 use m2m_proto::jose::{Algorithm, JwkSet, SigningKey};
-use m2m_proto::names::media_type;
+use m2m_proto::names::{grant_type, media_type};
+use m2m_proto::scope::Scope;
+use m2m_proto::spiffe::TrustDomain;
 use m2m_proto::time::Skew;
 use m2m_proto::uri::EndpointUri;
 
@@ -12,7 +15,7 @@ use super::*;
 use crate::config::MutualTls;
 use crate::endpoints::tests::{Harness, issuer};
 use crate::fixture::{FixedClock, client_id, identifier};
-use crate::registry::SecretUse;
+use crate::registry::{Client, IssuerId, IssuerKeys, Named, SecretUse, TrustedIssuer};
 use crate::{ErrorKind, Server};
 
 const FAPI2: SecurityProfile = SecurityProfile::Fapi2;
@@ -108,4 +111,49 @@ async fn keys_of_another_algorithm_that_are_there_are_not_published() {
     assert!(
         after.state_for_test().keys.list().iter().all(|(_, algorithm, _)| *algorithm != Algorithm::Es384)
     );
+}
+
+/// An SVID is signed by somebody else, whatever is registered.
+// spec-test: FAPI-AS1
+#[tokio::test]
+async fn a_trust_domain_adds_no_method_to_the_metadata() {
+    let offered = async |profile: SecurityProfile| {
+        let harness = Harness::with(|settings| settings.security_profile(profile)).await;
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let keys = IssuerKeys::Set(Arc::new(JwkSet::from_keys([key.public_jwk().unwrap()])));
+        let named = Named::TrustDomain(TrustDomain::parse("prod.example").unwrap());
+        let issuer = TrustedIssuer::new(IssuerId::parse("spire").unwrap(), named, keys);
+        harness.server.admin().create_issuer(issuer).await.unwrap();
+        let path = "/.well-known/oauth-authorization-server";
+        let metadata = harness.send(Request::get(path).body(Body::empty()).unwrap()).await.json();
+        let methods = metadata["token_endpoint_auth_methods_supported"].as_array().unwrap().clone();
+        let grants = metadata["grant_types_supported"].as_array().unwrap().clone();
+        (methods.contains(&"spiffe_jwt".into()), grants.iter().any(|grant| grant == grant_type::JWT_BEARER))
+    };
+    assert!(offered(SecurityProfile::Baseline).await.0);
+    assert_eq!(offered(FAPI2).await, (false, false));
+}
+
+#[tokio::test]
+async fn whoever_administers_by_a_secret_alone_is_locked_out() {
+    let clock = FixedClock::new();
+    let open = crate::endpoints::tests::settings(&clock).build().unwrap();
+    open.prepare().await.unwrap();
+    let shut = || {
+        let builder = crate::endpoints::tests::settings(&clock).store(Arc::clone(open.store()));
+        builder.security_profile(FAPI2).build().unwrap()
+    };
+    assert!(!shut().admin().is_locked_out().unwrap(), "nobody administers, so nobody is locked out");
+    let api = open.admin_api().unwrap();
+    let client = Client::new(client_id("app")).grant(api, Scope::parse("m2m:read m2m:write").unwrap());
+    open.admin().create_client(client).await.unwrap();
+    open.admin().create_credential(order(Proof::ClientSecret(SecretUse::Post))).await.unwrap();
+    assert!(shut().admin().is_locked_out().unwrap());
+    assert!(!open.admin().is_locked_out().unwrap(), "without a profile a secret will do");
+    open.admin().create_credential(order(keys(Algorithm::Es384))).await.unwrap();
+    assert!(shut().admin().is_locked_out().unwrap(), "a key that may not sign there");
+    let made = open.admin().create_credential(order(keys(Algorithm::Es256))).await.unwrap();
+    assert!(!shut().admin().is_locked_out().unwrap());
+    open.admin().revoke_credential(&made.id).await.unwrap();
+    assert!(shut().admin().is_locked_out().unwrap());
 }

@@ -1,10 +1,13 @@
 //! Administrative acts as values, and what each does to the registry. Pure.
 //!
 //! Enforces: names are taken once; versions match where the act names one; grants stay within their
-//! APIs; what was revoked stays revoked; one signing key per algorithm at a time.
+//! APIs; what was revoked stays revoked. Rules about one sort of thing are in the modules below; clients are here.
 //! Does not enforce: who may order the act (the admin API), nor that it is kept (the store).
 
+mod apis;
+mod credentials;
 mod issuers;
+mod keys;
 mod rehash;
 
 use std::sync::Arc;
@@ -13,7 +16,6 @@ use std::time::Duration;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::time::UnixTime;
 
-use super::api::MAX_LIFETIME;
 use super::{
     Api, ApiIdentifier, Client, Credential, CredentialId, IssuerId, KeyRecord, MAX_CREDENTIALS, Registration,
     Registry, Status, TrustedIssuer,
@@ -213,66 +215,11 @@ fn check_version(name: &str, found: u64, expected: IfVersion) -> Result<(), Conf
     }
 }
 
-fn check_api(api: &Api) -> Result<(), Conflict> {
-    let name = || api.identifier.as_str().to_owned();
-    if api.lifetime.as_secs() == 0 || api.lifetime > MAX_LIFETIME {
-        return Err(Conflict::Lifetime(name()));
-    }
-    if api.algorithm.is_symmetric() {
-        return Err(Conflict::SymmetricAlgorithm(name()));
-    }
-    Ok(())
-}
-
 impl Applied {
     fn touch(&mut self, entity: Entity) {
         if !self.touched.contains(&entity) {
             self.touched.push(entity);
         }
-    }
-
-    fn create_api(&mut self, api: Api) -> Result<(), Conflict> {
-        if self.registry.apis.contains_key(&api.identifier) {
-            return Err(Conflict::Exists(api.identifier.as_str().to_owned()));
-        }
-        check_api(&api)?;
-        self.put_api(Api { version: 1, ..api });
-        Ok(())
-    }
-
-    fn put_api(&mut self, api: Api) {
-        self.touch(Entity::Api(api.identifier.clone()));
-        self.registry.apis.insert(api.identifier.clone(), Arc::new(api));
-    }
-
-    fn update_api(&mut self, api: Api, expected: IfVersion) -> Result<(), Conflict> {
-        let name = api.identifier.as_str();
-        let known = self.registry.api(name).ok_or_else(|| Conflict::Unknown(name.to_owned()))?;
-        check_version(name, known.version, expected)?;
-        check_api(&api)?;
-        // A grant that names what its API no longer has would go on giving it away.
-        for registration in self.registry.registrations() {
-            let grant = registration.client().grants.get(name);
-            if let Some(lost) = grant.and_then(|grant| grant.scopes.iter().find(|scope| !api.has(scope))) {
-                return Err(in_use(&format!("the scope {} of {name}", lost.as_str()), registration));
-            }
-        }
-        let (version, created_at) = (known.version + 1, known.created_at);
-        self.put_api(Api { version, created_at, ..api });
-        Ok(())
-    }
-
-    fn delete_api(&mut self, identifier: &ApiIdentifier, expected: IfVersion) -> Result<(), Conflict> {
-        let name = identifier.as_str();
-        let known = self.registry.api(name).ok_or_else(|| Conflict::Unknown(name.to_owned()))?;
-        check_version(name, known.version, expected)?;
-        let granted = |one: &&Arc<Registration>| one.client().grants.contains(name);
-        if let Some(registration) = self.registry.registrations().find(granted) {
-            return Err(in_use(name, registration));
-        }
-        self.registry.apis.remove(identifier);
-        self.touch(Entity::Api(identifier.clone()));
-        Ok(())
     }
 
     fn check_client(&self, client: &Client) -> Result<(), Conflict> {
@@ -336,156 +283,6 @@ impl Applied {
         }
         self.touch(Entity::Client(id.clone()));
         Ok(())
-    }
-
-    fn create_credential(&mut self, credential: Credential) -> Result<(), Conflict> {
-        let registration = self.registration(&credential.client_id)?;
-        // One copy of the name for all that carry it.
-        let (id, client_id) = (credential.id.clone(), registration.client.id.clone());
-        if registration.client.status == Status::Revoked {
-            return Err(Conflict::RevokedForGood(client_id.as_str().to_owned()));
-        }
-        if self.registry.credentials.get(&id).is_some() {
-            return Err(Conflict::Exists(id.as_str().to_owned()));
-        }
-        let same =
-            |own: &&Arc<Credential>| own.idempotency.is_some() && own.idempotency == credential.idempotency;
-        if let Some(known) = registration.credentials.iter().find(same) {
-            return Err(Conflict::Repeated(known.id.clone()));
-        }
-        self.check_mapping(&credential)?;
-        if registration.credentials.len() >= MAX_CREDENTIALS {
-            self.forget_ended_credential(&client_id, credential.created_at)?;
-        }
-        let status_index = self.registry.status_indexes;
-        self.registry.status_indexes += 1;
-        self.touch(Entity::StatusIndexes);
-        self.touch(Entity::Credential(id.clone()));
-        let credential = Credential { status_index, version: 1, client_id: client_id.clone(), ..credential };
-        self.registry.map(&credential);
-        let registration = self.registry.registration_mut(&client_id).ok_or_else(|| unknown(&client_id))?;
-        registration.credentials.reserve_exact(1); // one or two, for nearly every client
-        registration.credentials.push(Arc::new(credential));
-        self.registry.credentials.insert(id, client_id);
-        Ok(())
-    }
-
-    /// Makes room: a credential that is revoked or expired has no active token, so nothing is lost
-    /// with it but its line in the list.
-    fn forget_ended_credential(&mut self, client_id: &ClientId, now: UnixTime) -> Result<(), Conflict> {
-        let full = || Conflict::TooManyCredentials(client_id.as_str().to_owned());
-        let registration = self.registry.registration_mut(client_id).ok_or_else(|| unknown(client_id))?;
-        let ended = |credential: &Arc<Credential>| {
-            credential.status == Status::Revoked || credential.expires_at.is_some_and(|end| end <= now)
-        };
-        let place = registration.credentials.iter().position(ended).ok_or_else(full)?;
-        let gone = registration.credentials.remove(place);
-        self.registry.unmap(&gone);
-        self.registry.credentials.remove(&gone.id);
-        self.touch(Entity::Credential(gone.id.clone()));
-        Ok(())
-    }
-
-    fn rotate_credential(
-        &mut self,
-        credential: Credential,
-        old: &CredentialId,
-        end: UnixTime,
-    ) -> Result<(), Conflict> {
-        let before = self.registry.credential(old).ok_or_else(|| unknown(old))?;
-        if before.status == Status::Revoked {
-            return Err(Conflict::RevokedForGood(old.as_str().to_owned()));
-        }
-        let in_use = |id: &CredentialId| {
-            self.registry.credential(id).is_some_and(|next| next.status != Status::Revoked)
-        };
-        if let Some(next) = before.replaced_by.as_ref().filter(|next| in_use(next)) {
-            return Err(Conflict::Rotated(old.as_str().to_owned(), next.as_str().to_owned()));
-        }
-        let (new, client_id) = (credential.id.clone(), credential.client_id.clone());
-        if client_id != before.client_id {
-            return Err(unknown(old));
-        }
-        self.create_credential(Credential { replaces: Some(old.clone()), ..credential })?;
-        self.change_credential(old, |before| {
-            before.replaced_by = Some(new);
-            before.expires_at = Some(before.expires_at.map_or(end, |own| own.min(end)));
-            Ok(())
-        })
-    }
-
-    fn set_credential_status(&mut self, id: &CredentialId, status: Status) -> Result<(), Conflict> {
-        self.change_credential(id, |credential| {
-            credential.status = changed(credential.status, status, id.as_str())?;
-            Ok(())
-        })
-    }
-
-    fn change_credential(
-        &mut self,
-        id: &CredentialId,
-        change: impl FnOnce(&mut Credential) -> Result<(), Conflict>,
-    ) -> Result<(), Conflict> {
-        let client_id = self.registry.credentials.get(id).cloned().ok_or_else(|| unknown(id))?;
-        let registration = self.registry.registration_mut(&client_id).ok_or_else(|| unknown(id))?;
-        let own = registration.credentials.iter_mut().find(|own| own.id == *id).ok_or_else(|| unknown(id))?;
-        let credential = Arc::make_mut(own);
-        change(credential)?;
-        credential.version += 1;
-        self.touch(Entity::Credential(id.clone()));
-        Ok(())
-    }
-
-    fn create_key(&mut self, key: KeyRecord) -> Result<(), Conflict> {
-        let overlaps = |other: &&Arc<KeyRecord>| {
-            other.algorithm == key.algorithm && other.dates.retires_at() > key.dates.activates_at()
-        };
-        if self.registry.keys.values().any(|other| other.kid == key.kid || overlaps(&other)) {
-            return Err(Conflict::KeyExists(key.algorithm.name().to_owned()));
-        }
-        self.put_key(key);
-        Ok(())
-    }
-
-    fn put_key(&mut self, key: KeyRecord) {
-        self.touch(Entity::Key(key.kid.clone()));
-        self.registry.keys.insert(key.kid.clone(), Arc::new(key));
-    }
-
-    fn roll_key(&mut self, key: KeyRecord, retain: Duration) {
-        let takes_over = key.dates.activates_at();
-        let others: Vec<Arc<KeyRecord>> =
-            self.registry.keys.values().filter(|other| other.algorithm == key.algorithm).cloned().collect();
-        for other in others {
-            if other.dates.activates_at() >= takes_over {
-                // It was announced and never signs.
-                self.remove_key(&other.kid);
-            } else if other.dates.retires_at() > takes_over {
-                let dates = other.dates.retiring_at(takes_over, retain);
-                self.put_key(KeyRecord { dates, ..KeyRecord::clone(&other) });
-            }
-        }
-        self.put_key(key);
-    }
-
-    fn roll_key_now(&mut self, key: KeyRecord) {
-        let same = |other: &&Arc<KeyRecord>| other.algorithm == key.algorithm;
-        let others: Vec<String> =
-            self.registry.keys.values().filter(same).map(|other| other.kid.clone()).collect();
-        others.iter().for_each(|kid| self.remove_key(kid));
-        self.put_key(key);
-    }
-
-    fn forget_keys(&mut self, now: UnixTime) {
-        let retired = |key: &&Arc<KeyRecord>| key.dates.leaves_at() <= now;
-        let gone: Vec<String> =
-            self.registry.keys.values().filter(retired).map(|key| key.kid.clone()).collect();
-        gone.iter().for_each(|kid| self.remove_key(kid));
-    }
-
-    fn remove_key(&mut self, kid: &str) {
-        self.registry.keys.remove(kid);
-        self.touch(Entity::Key(kid.to_owned()));
     }
 
     fn registration(&self, id: &ClientId) -> Result<&Arc<Registration>, Conflict> {

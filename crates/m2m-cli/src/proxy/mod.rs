@@ -8,6 +8,7 @@ pub(crate) mod forward_auth;
 mod hop;
 pub(crate) mod identity;
 pub(crate) mod inbound;
+mod method;
 mod observe;
 mod path;
 pub(crate) mod reverse;

@@ -1,6 +1,6 @@
 //! Which scope a request needs: rules by method and path.
 //!
-//! A rule is one line: `METHOD PATH SCOPE…`, such as `GET /orders/** orders:read`. METHOD is one, several with commas, or
+//! A rule is one line: `METHOD PATH SCOPE…`, such as `GET /orders/** orders:read`. METHOD is one that is registered, several with commas, or
 //! `*`; GET holds for HEAD too. In PATH `*` is one segment, and `**` at the end is any number of them. A public
 //! entry is a rule without scopes that asks for no token.
 //!
@@ -15,6 +15,7 @@ use http::Method;
 use m2m_proto::scope::Scope;
 use m2m_resource_server::Required;
 
+use super::method;
 use super::path::{Ambiguous, Path};
 
 /// The most rules.
@@ -156,9 +157,7 @@ fn methods_of(text: &str) -> Result<Vec<Method>, String> {
     }
     let mut methods = Vec::new();
     for name in text.split(',') {
-        let is_known = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-        let method = Method::from_bytes(name.as_bytes()).ok().filter(|_| is_known);
-        methods.push(method.ok_or_else(|| format!("{name:?} is no method; {EXPECTED}"))?);
+        methods.push(method::parse(name).map_err(|problem| format!("{problem}; {EXPECTED}"))?);
     }
     if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
         methods.push(Method::HEAD);
@@ -360,6 +359,7 @@ mod tests {
         check("GET", "expected METHOD PATH");
         check("/orders GET", "is no method");
         check("get /orders", "is no method");
+        check("GETT /orders", "did you mean GET");
         check("GET orders read", "does not begin with a slash");
         check("GET /a//b read", "empty segment");
         check("GET /a/../b read", "dot segment");

@@ -166,6 +166,7 @@ impl Opened {
     /// may administer.
     pub(crate) async fn prepare(&self, log: LogFormat, around: &Surroundings) -> Result<(), Failure> {
         self.server.prepare().await.map_err(|error| failure(&error))?;
+        self.warn_if_locked_out();
         let Some(places) = &self.founds else { return Ok(()) };
         let id = founding::admin_id()?;
         if self.found(places, &id, around).await? {
@@ -174,6 +175,17 @@ impl Opened {
             founding::tell(&format!("try: m2m --config {path} admin client list"), log, around);
         }
         Ok(())
+    }
+
+    /// A database that was made without the profile may have nobody in it whom the profile lets in.
+    fn warn_if_locked_out(&self) {
+        if self.profile.restricts() && matches!(self.server.admin().is_locked_out(), Ok(true)) {
+            tracing::warn!(
+                profile = self.profile.name(),
+                "nobody can administer this server: whoever may has no credential that the security profile lets in; \
+                 stop it and make a key on the database itself, with m2m admin init --with-key"
+            );
+        }
     }
 
     /// Makes the administrator, where there is none, and writes how he shows who he is.

@@ -353,3 +353,29 @@ fn a_server_under_the_profile_is_administered_with_a_key() {
     assert!(code == 3 && said.contains("fapi2: tokens are bound"), "{code} {said}");
     done(run(&[ask.as_slice(), &["--dpop"]].concat()));
 }
+
+/// The profile came later than the database, so the secret of its administrator opens nothing any more.
+#[test]
+fn a_profile_that_locks_everybody_out_is_warned_of() {
+    let place = tempfile::tempdir().unwrap();
+    let (file, database) = (place.path().join("m2m-server.toml"), place.path().join("m2m.db"));
+    let warned = |profile: &str| {
+        std::fs::write(
+            &file,
+            format!("issuer = \"http://127.0.0.1:9\"\ndatabase = \"sqlite:{}\"\n{profile}", text(&database)),
+        )
+        .unwrap();
+        let (exit, log) = Serving::start(&["--config", text(&file)]).stop();
+        assert_eq!(exit, 0);
+        let mut messages = log.iter().map(|line| line["message"].as_str().unwrap().to_owned());
+        messages.any(|message| message.starts_with("nobody can administer this server"))
+    };
+    assert!(!warned(""));
+    assert!(warned("security_profile = \"fapi2\"\n"));
+    assert!(!warned(""), "a secret will do without");
+    std::fs::remove_file(&database).unwrap();
+    for left in ["m2m.db.admin.toml", "m2m.db.admin.secret"] {
+        std::fs::remove_file(place.path().join(left)).unwrap();
+    }
+    assert!(!warned("security_profile = \"fapi2\"\n"), "a new one gets an administrator with a key");
+}

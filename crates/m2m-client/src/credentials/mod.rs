@@ -161,6 +161,11 @@ impl Credentials {
         }
     }
 
+    /// Whether it is what somebody else signed.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.material, Material::Assertion { .. })
+    }
+
     /// The method; `None` where the client does not authenticate.
     #[must_use]
     pub fn method(&self) -> Option<ClientAuthMethod> {

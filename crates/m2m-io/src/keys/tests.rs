@@ -248,6 +248,21 @@ async fn a_set_named_by_metadata_is_a_discovered_url() {
     assert_eq!(keys.set().await.unwrap().keys().len(), 1);
 }
 
+/// Its name may lead to another address at each request, so the second is held to the rule of the first.
+// spec-test: JWT-V5
+#[tokio::test]
+async fn the_keys_of_a_registered_issuer_may_not_lead_anywhere_either() {
+    let (http, clock) = (Arc::new(ScriptedHttp::default()), Arc::new(StillClock::new()));
+    let (issuer, knobs) = (Issuer::parse("https://as.example").unwrap(), Knobs::default());
+    let metadata = RemoteMetadata::with_knobs(issuer, Reach::Registered, knobs, http.clone(), clock.clone());
+    let keys = RemoteKeys::new(KeysLocation::Metadata(metadata), http.clone(), clock);
+    http.answer(200, r#"{"issuer":"https://as.example","jwks_uri":"https://as.example/jwks"}"#);
+    http.answer(200, set(&[ED]));
+    keys.find(Some("ed"), Algorithm::EdDsa).await.unwrap();
+    assert_eq!(http.last_limits().reach, Reach::Registered);
+    assert_eq!(http.asked().last().unwrap(), "https://as.example/jwks");
+}
+
 #[tokio::test]
 async fn metadata_without_a_key_set_is_told() {
     let (http, clock) = (Arc::new(ScriptedHttp::default()), Arc::new(StillClock::new()));

@@ -168,7 +168,9 @@ async fn set_status(
     check_match(headers, name, found(admin, name)?.client().version)?;
     let registration = admin.set_client_status(&known(name)?, status).await?;
     let mut client = ShownClient::of(registration.client(), state.clock.wall());
-    client.effective = (status != Status::Active).then(|| admin.effective().into());
+    if status != Status::Active {
+        client.effective = Some(admin.effective_with_exchange(Some(&registration.client().id))?.into());
+    }
     shown(StatusCode::OK, &client)
 }
 

@@ -19,15 +19,16 @@ use super::caller::{Json, Reader, Writer};
 use super::clients;
 use super::issuers::{self, WireCondition};
 use super::material::{GivenSecret, ShownMaterial, imported};
+use super::overlap::Overlap;
 use super::page::{Asked, Page};
 use super::problem::Problem;
 use super::wire::{WireEffective, named, text};
 use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
-use crate::admin::{Removal, Rotation};
+use crate::admin::{Removal, Rotation, longest_life};
 use crate::federation::Pattern;
 use crate::registry::{
-    AcceptedAudience, Client, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
+    AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
     Federated, IssuerId, Material, Proof, Registry, SecretUse,
 };
 use crate::store::Usage;
@@ -138,6 +139,8 @@ struct Shown {
     material: ShownMaterial,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective: Option<WireEffective>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overlaps: Vec<Overlap>,
 }
 
 /// The name of a method here: a secret is one credential for two methods.
@@ -203,6 +206,7 @@ impl Shown {
             version: credential.version,
             material: ShownMaterial::of(credential),
             effective: None,
+            overlaps: Vec::new(),
         }
     }
 
@@ -210,13 +214,6 @@ impl Shown {
         self.client_secret = secret.map(|secret| secret.expose().clone());
         self
     }
-}
-
-/// The longest that a token of this client lives.
-fn longest_life(client: &Client, registry: &Registry) -> Duration {
-    let lives = client.grants.apis().filter_map(|api| registry.api(api.as_str())).map(|api| api.lifetime);
-    let longest = lives.max().unwrap_or(Duration::ZERO);
-    client.lifetime_cap.map_or(longest, |cap| cap.min(longest))
 }
 
 async fn shown(admin: &Admin, state: &Served, id: &CredentialId) -> Result<Shown, Problem> {
@@ -238,7 +235,9 @@ fn shown_with(admin: &Admin, state: &Served, id: &CredentialId, usage: &Usage) -
     let credential = registry.credential(id).ok_or_else(unknown)?;
     let registration = registry.registration(&credential.client_id).ok_or_else(unknown)?;
     let life = longest_life(registration.client(), &registry);
-    Ok(Shown::of(&registry, credential, usage, life, state.clock.wall()))
+    let now = state.clock.wall();
+    let overlaps = Overlap::of(&registry, credential, now);
+    Ok(Shown { overlaps, ..Shown::of(&registry, credential, usage, life, now) })
 }
 
 pub(super) async fn list(
@@ -317,9 +316,9 @@ pub(super) async fn revoke(
         let found = found.ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
         check_match(&headers, id.as_str(), found)?;
     }
-    admin.revoke_credential(&id).await?;
+    let client = admin.revoke_credential(&id).await?.client_id.clone();
     let mut credential = after_change(&admin, &state, &id)?;
-    credential.effective = Some(admin.effective().into());
+    credential.effective = Some(admin.effective_with_exchange(Some(&client))?.into());
     versioned(StatusCode::OK, &credential, credential.version)
 }
 

@@ -14,6 +14,7 @@ mod credentials;
 mod issuers;
 mod keys;
 mod material;
+mod overlap;
 mod page;
 mod problem;
 mod tokens;

@@ -370,6 +370,31 @@ async fn one_instance_is_revoked_and_the_other_goes_on() {
     office.harness.token("app", &second_secret).await;
 }
 
+/// An offline verifier sees of a token that was exchanged neither the token before it nor its credential.
+#[tokio::test]
+async fn what_was_exchanged_lives_on_offline_and_that_is_said() {
+    let office = office().await;
+    let offline = async |path: &str| {
+        office.post(path, json!({}), 200).await["effective"]["offline_seconds"].as_u64().unwrap()
+    };
+    let credential = async || {
+        let order = json!({"label": "1", "method": "client_secret"});
+        let made = office.post("/clients/app/credentials", order, 201).await;
+        format!("/credentials/{}/revoke", made["id"].as_str().unwrap())
+    };
+    assert_eq!(offline(&credential().await).await, 60, "nobody exchanges tokens");
+    office.post("/clients", json!({"id": "gateway", "token_exchange": true}), 201).await;
+    // The life of a token of the API, and the skew of whoever checks it.
+    assert_eq!(offline(&credential().await).await, 630);
+    assert_eq!(offline("/tokens/some-jti/revoke").await, 630);
+    let cap = json!({"lifetime_cap": 60});
+    office.call(Method::PATCH, "/clients/app", Some(cap)).await;
+    assert_eq!(offline(&credential().await).await, 90, "tokens of this client live shorter");
+    assert_eq!(offline("/clients/app/disable").await, 90);
+    office.post("/clients/gateway/revoke", json!({}), 200).await;
+    assert_eq!(offline(&credential().await).await, 60);
+}
+
 #[tokio::test]
 async fn a_client_is_switched_off_and_on_and_away() {
     let office = office().await;

@@ -21,6 +21,8 @@ struct Shown {
     credential_id: Option<String>,
     api: String,
     scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made_from: Option<String>,
     issued_at: u64,
     expires_at: u64,
     revoked: bool,
@@ -50,6 +52,7 @@ fn shown(entry: Entry) -> Option<Shown> {
         credential_id: record.credential.map(|id| id.as_str().to_owned()),
         api: record.api?.to_string(),
         scope: record.scope.as_ref().map(ToString::to_string).unwrap_or_default(),
+        made_from: record.subject,
         issued_at: record.at.seconds(),
         expires_at: record.expires_at?.seconds(),
         revoked: false,
@@ -61,6 +64,6 @@ pub(super) async fn revoke(Writer(admin): Writer, Path(jti): Segment) -> Answer 
         return Err(Problem::unknown("token", "of that name"));
     }
     let issued = admin.revoke_token(&jti).await?;
-    let effective: WireEffective = admin.effective().into();
+    let effective: WireEffective = admin.effective_with_exchange(None)?.into();
     answer(StatusCode::OK, &json!({"jti": jti, "revoked": true, "issued": issued, "effective": effective}))
 }

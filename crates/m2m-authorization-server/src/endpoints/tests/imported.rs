@@ -4,7 +4,7 @@ use m2m_proto::secret::Secret;
 
 use super::*;
 use crate::audit::{Batch, Entry, Event};
-use crate::authenticate::imported::{MAX_SLOW, PLACES};
+use crate::authenticate::imported::{MAX_SLOW, OF_ONE_CLIENT, PLACES};
 use crate::limits::FailureBudget;
 use crate::registry::{Change, ImportedHash, Material, Registry, SlowHash};
 use crate::replay::ReplayKey;
@@ -249,6 +249,34 @@ async fn when_too_many_are_checked_the_next_one_comes_back_later() {
     harness.post(TOKEN, Ask::token().basic("other", "wrong")).await.not_believed();
     drop(all);
     harness.post(TOKEN, Ask::token().basic("app", SECRET)).await.access_token();
+}
+
+/// A client whose secret is guessed, or whose instances are many, leaves places for the others.
+#[tokio::test]
+async fn one_client_takes_no_more_than_its_part_of_the_places() {
+    use std::future::{Future, poll_fn};
+    use std::task::Poll;
+    let budget = FailureBudget::default().per_client_and_address(1000).per_address(1000);
+    let harness = Harness::with(|settings| settings.failure_budget(budget)).await;
+    harness.create_client("other").await;
+    for client in ["app", "other"] {
+        harness.credential(client, hashed(HASHES[0])).await;
+    }
+    let state = state_of(&harness.server);
+    let [_, workers] = state.authenticator.slow_checks.bounds();
+    let all = Arc::clone(workers).acquire_many_owned(2).await.unwrap();
+    let ask = |client| Box::pin(harness.post(TOKEN, Ask::token().basic(client, SECRET)));
+    let mut waiting: Vec<_> = (0..OF_ONE_CLIENT).map(|_| ask("app")).chain([ask("other")]).collect();
+    for request in &mut waiting {
+        let polled = poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx).is_ready()));
+        assert!(!polled.await, "it waits for a worker");
+    }
+    ask("app").await.refused(503, "temporarily_unavailable");
+    drop(all);
+    for request in waiting {
+        request.await.access_token();
+    }
+    ask("app").await.access_token();
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub struct Apply {
     /// Only say what would be done
     #[arg(long)]
     pub plan: bool,
-    /// Withdraw what the file does not name: clients, credentials, APIs
+    /// Withdraw what the file does not name: clients, credentials, APIs, issuers
     #[arg(long)]
     pub prune: bool,
     /// Where secrets go whose place the file does not name

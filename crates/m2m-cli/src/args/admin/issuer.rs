@@ -26,6 +26,8 @@ pub enum IssuerCommand {
     List,
     /// Show one trusted issuer
     Show(Named),
+    /// Change what is trusted of an issuer, but for what it calls itself
+    Update(Box<IssuerUpdate>),
     /// Refuse its tokens; what was issued for them is inactive until it is enabled again
     Disable(Confirmed),
     /// Accept its tokens again
@@ -80,6 +82,14 @@ pub struct IssuerCreate {
     /// A SPIFFE trust domain, for JWT-SVIDs
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<String>,
+    /// All that can be changed later.
+    #[command(flatten)]
+    pub fields: IssuerFields,
+}
+
+/// What is registered of an issuer, besides its names.
+#[derive(Args, Clone, Debug, Default)]
+pub struct IssuerFields {
     /// A JWK set, or the bundle of a trust domain
     #[arg(long, value_name = "URL", help_heading = KEYS, group = "keys")]
     pub jwks_url: Option<String>,
@@ -104,12 +114,36 @@ pub struct IssuerCreate {
     /// The longest life of its tokens, at most 24h [server's default: 1h]
     #[arg(long, value_name = "TIME")]
     pub max_lifetime: Option<String>,
-    /// A token is good once, by its jti
-    #[arg(long)]
-    pub single_use: bool,
+    /// A token is good once, by its jti [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub single_use: Option<bool>,
     /// What all its tokens must fulfil; may be repeated
     #[arg(long, value_name = "CONDITION")]
     pub condition: Vec<String>,
+}
+
+/// `m2m admin issuer update`
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "\
+Example:
+  m2m admin issuer update github --condition repository_owner=acme \\
+      --condition environment=production
+
+What is not named stays as it is. --condition and --audience replace all that
+there are. Another place for the keys takes that of the one before. '' in place of
+a value goes back to the default: --jwks-url '' to what the metadata says.
+What it calls itself stays, for credentials map to it.")]
+pub struct IssuerUpdate {
+    /// The issuer
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// What changes.
+    #[command(flatten)]
+    pub fields: IssuerFields,
+    /// Only if it is still this version, as show tells it
+    #[arg(long, value_name = "N")]
+    pub if_version: Option<String>,
 }
 
 /// `m2m admin issuer explain`

@@ -18,7 +18,7 @@ pub use credential::{
     CredentialRotate, CredentialSecretUse, MaterialFlags, WorkloadFlags,
 };
 pub use estate::{Apply, Import, ImportSource, Imported};
-pub use issuer::{AdminIssuer, IssuerCommand, IssuerCreate, IssuerExplain};
+pub use issuer::{AdminIssuer, IssuerCommand, IssuerCreate, IssuerExplain, IssuerFields, IssuerUpdate};
 pub use operate::{
     AdminInit, AdminKey, AdminToken, Audit, KeyCommand, KeyRoll, TokenCommand, TokenList, TokenRevoke,
 };

@@ -29,6 +29,10 @@ pub enum TokenCommand {
 
 /// `m2m admin token list`
 #[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "\
+FROM is the jti of the token that it was exchanged for, or the workload that it
+stands for. When the token before an exchange is withdrawn, introspection refuses
+both at once; verifiers that work offline take the exchanged one until it EXPIRES.")]
 pub struct TokenList {
     /// Tokens of this client
     #[arg(long, value_name = "ID")]

@@ -16,23 +16,30 @@ pub(super) fn all(typed: &[String]) -> Result<Value, Failure> {
 }
 
 fn parse(typed: &str) -> Result<Value, Failure> {
-    let wrong = |why: &str| {
+    read(typed).map_err(|why| {
         Failure::usage(format!("--condition {typed:?}: {why}"))
             .hint("for example --condition repository=acme/app, or ref~=refs/heads/*, or 'environment:=[\"a\",\"b\"]'")
-    };
+    })
+}
+
+/// One condition, as the admin API takes it.
+///
+/// # Errors
+/// What it should have been.
+pub(super) fn read(typed: &str) -> Result<Value, &'static str> {
     let (before, value) =
-        typed.split_once('=').ok_or_else(|| wrong("expected CLAIM=TEXT, CLAIM~=PATTERN or CLAIM:=JSON"))?;
+        typed.split_once('=').ok_or("expected CLAIM=TEXT, CLAIM~=PATTERN or CLAIM:=JSON")?;
     let (claim, test, value) = if let Some(claim) = before.strip_suffix('~') {
         (claim, "matches", Value::from(value))
     } else if let Some(claim) = before.strip_suffix(':') {
         let value = parse_value(value.as_bytes(), &JsonLimits::CLAIMS)
-            .map_err(|_| wrong("what stands after := is no JSON"))?;
+            .map_err(|_| "what stands after := is no JSON")?;
         (claim, if value.is_array() { "one_of" } else { "equals" }, value)
     } else {
         (before, "equals", Value::from(value))
     };
     if claim.is_empty() {
-        return Err(wrong("it names no claim"));
+        return Err("it names no claim");
     }
     let mut condition = Map::new();
     condition.insert("claim".to_owned(), Value::from(claim));

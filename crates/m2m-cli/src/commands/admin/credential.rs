@@ -4,6 +4,8 @@
 //! ours; on a pipe it stands alone on its line, so that `> FILE` keeps just that. A repeat under the same idempotency
 //! key has no secret to print, and that is a failure on a pipe: an empty file would look like one.
 
+pub(super) mod overlap;
+
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -34,6 +36,7 @@ const ORDER: &[&str] = &[
     "issuer",
     "external_subject",
     "conditions",
+    "overlaps",
     "status",
     "not_before",
     "expires_at",
@@ -105,6 +108,7 @@ async fn rotate(typed: &CredentialRotate, around: &Surroundings) -> Result<(), F
 
 /// Prints a credential that was just made, its secret once.
 fn made(answer: &Answer, around: &Surroundings) -> Result<(), Failure> {
+    overlap::warn(&answer.object, around);
     let (object, output) = (&answer.object, &around.output);
     if output.reader() == Reader::Program {
         return output.json(&Value::Object(object.clone()));

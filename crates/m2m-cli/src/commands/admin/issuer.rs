@@ -1,30 +1,26 @@
 //! `m2m admin issuer …`: platforms whose tokens stand for clients, and why such a token is accepted or not.
 //!
-//! Enforces: a token that is explained comes from a file or standard input, and is in no note and no error; of keys
-//! only public ones leave this machine. What an issuer may be, the server judges.
+//! Enforces: a token that is explained comes from a file or standard input, and is in no note and no error.
+//! What is ordered of an issuer is in [`order`].
 
-use std::path::Path;
+pub(super) mod order;
 
 use http::Method;
-use m2m_proto::json::{JsonLimits, parse_object};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::api::deleted;
+use super::api::{check_something, deleted};
 use super::http::{Call, Caller, object_path};
 use super::shown::{self, text};
 use super::table::{NOTHING, Table};
 use super::typed::Members;
-use super::{condition, confirm, moment};
+use super::{condition, confirm};
 use crate::Surroundings;
-use crate::args::admin::{IssuerCommand, IssuerCreate, IssuerExplain};
+use crate::args::admin::{IssuerCommand, IssuerExplain, IssuerUpdate};
 use crate::commands::typed_token;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
 
 const COLLECTION: &str = "issuers";
-
-/// The largest file of keys that is read.
-const MAX_BYTES: u64 = 256 * 1024;
 
 /// The order in which a person wants the members.
 const ORDER: &[&str] = &[
@@ -50,7 +46,7 @@ const ORDER: &[&str] = &[
 pub(super) async fn run(command: &IssuerCommand, around: &Surroundings) -> Result<Exit, Failure> {
     match command {
         IssuerCommand::Create(typed) => {
-            let body = Value::Object(ordered(typed)?);
+            let body = Value::Object(order::created(typed)?);
             let answer = Caller::open(around).await?.send(Call::post(format!("/{COLLECTION}"), body)).await?;
             shown::object(&answer.object, ORDER, around)?;
         }
@@ -59,6 +55,7 @@ pub(super) async fn run(command: &IssuerCommand, around: &Surroundings) -> Resul
             let path = object_path(COLLECTION, &typed.id, "")?;
             shown::object(&Caller::open(around).await?.get(path).await?, ORDER, around)?;
         }
+        IssuerCommand::Update(typed) => update(typed, around).await?,
         IssuerCommand::Disable(typed) => {
             let question = format!("disable {}? whoever comes with its tokens is refused", typed.id);
             confirm::ask(typed.confirmation, &question, around)?;
@@ -75,6 +72,15 @@ pub(super) async fn run(command: &IssuerCommand, around: &Surroundings) -> Resul
         IssuerCommand::Explain(typed) => return explain(typed, around).await,
     }
     Ok(Exit::Ok)
+}
+
+async fn update(typed: &IssuerUpdate, around: &Surroundings) -> Result<(), Failure> {
+    let path = object_path(COLLECTION, &typed.id, "")?;
+    let members = order::changed(&typed.fields)?;
+    check_something(&members)?;
+    let call = Call::patch(path, Value::Object(members), typed.if_version.clone());
+    let answer = Caller::open(around).await?.send(call).await?;
+    shown::object(&answer.object, ORDER, around)
 }
 
 async fn act(id: &str, (below, is): (&str, &str), around: &Surroundings) -> Result<(), Failure> {
@@ -114,61 +120,6 @@ fn place(issuer: &Map<String, Value>) -> &str {
         ("", file, _) => file,
         (url, ..) => url,
     }
-}
-
-/// The body of a new issuer.
-fn ordered(typed: &IssuerCreate) -> Result<Members, Failure> {
-    let mut members = Members::new();
-    members.insert("id".to_owned(), Value::from(typed.id.as_str()));
-    for (name, text) in [
-        ("issuer", &typed.iss),
-        ("trust_domain", &typed.trust_domain),
-        ("jwks_url", &typed.jwks_url),
-        ("jwks_file", &typed.jwks_file),
-        ("ca_file", &typed.ca_file),
-        ("bearer_file", &typed.bearer_file),
-        ("name", &typed.name),
-    ] {
-        if let Some(text) = text {
-            members.insert(name.to_owned(), Value::from(text.as_str()));
-        }
-    }
-    if let Some(path) = &typed.keys_file {
-        members.insert("jwks".to_owned(), keys(path)?);
-    }
-    if !typed.audience.is_empty() {
-        members.insert("audiences".to_owned(), json!(typed.audience));
-    }
-    if let Some(span) = &typed.max_lifetime {
-        let seconds = moment::seconds("--max-lifetime", span, "1h")?;
-        members.insert("max_lifetime".to_owned(), Value::from(seconds));
-    }
-    if typed.single_use {
-        members.insert("single_use".to_owned(), Value::Bool(true));
-    }
-    if !typed.condition.is_empty() {
-        members.insert("conditions".to_owned(), condition::all(&typed.condition)?);
-    }
-    Ok(members)
-}
-
-/// A key set or a bundle as it is, if nothing in it is private.
-fn keys(path: &Path) -> Result<Value, Failure> {
-    let wrong =
-        |why: &dyn std::fmt::Display| Failure::usage(format!("--keys-file {}: {why}", path.display()));
-    let bytes = m2m_io::file::read_file(path, MAX_BYTES).map_err(|error| wrong(&error))?;
-    let object = parse_object(&bytes, &JsonLimits::DOCUMENT).map_err(|error| wrong(&error))?;
-    let Some(Value::Array(keys)) = object.get("keys") else {
-        return Err(wrong(&"expected a JWK set").hint("an object with the member keys"));
-    };
-    let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-    if keys.iter().any(|key| private.iter().any(|member| key.get(*member).is_some())) {
-        return Err(wrong(
-            &"it holds a private key, which must not leave its machine; the public half is wanted",
-        ));
-    }
-    // What else stands in a bundle is of no use here, and the server refuses what it does not know.
-    Ok(json!({"keys": keys}))
 }
 
 async fn explain(typed: &IssuerExplain, around: &Surroundings) -> Result<Exit, Failure> {
@@ -237,61 +188,5 @@ fn push(table: &mut Table<4>, of: &Map<String, Value>) {
             cell("expected"),
             cell("found"),
         ]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn create(change: impl FnOnce(&mut IssuerCreate)) -> Result<Value, Failure> {
-        let mut typed = IssuerCreate { id: "one".to_owned(), ..IssuerCreate::default() };
-        change(&mut typed);
-        ordered(&typed).map(Value::Object)
-    }
-
-    #[test]
-    fn an_order_says_what_was_typed_and_nothing_else() {
-        let iss = "https://token.actions.githubusercontent.com".to_owned();
-        let body = create(|typed| typed.iss = Some(iss.clone())).unwrap();
-        assert_eq!(body, json!({"id": "one", "issuer": iss}));
-        let body = create(|typed| {
-            typed.trust_domain = Some("prod.example".to_owned());
-            typed.jwks_url = Some("https://spire.example/bundle".to_owned());
-            typed.audience = vec!["a".to_owned()];
-            typed.max_lifetime = Some("10m".to_owned());
-            typed.single_use = true;
-            typed.condition = vec!["/kubernetes.io/namespace=prod".to_owned()];
-        });
-        assert_eq!(
-            body.unwrap(),
-            json!({
-                "id": "one", "trust_domain": "prod.example", "jwks_url": "https://spire.example/bundle",
-                "audiences": ["a"], "max_lifetime": 600, "single_use": true,
-                "conditions": [{"claim": "/kubernetes.io/namespace", "equals": "prod"}],
-            })
-        );
-        assert_eq!(
-            create(|typed| typed.max_lifetime = Some("0".to_owned())).unwrap_err().exit(),
-            Exit::Usage
-        );
-    }
-
-    #[test]
-    fn only_public_keys_leave_this_machine() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("keys.json");
-        let check = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            keys(&path)
-        };
-        let bundle = r#"{"keys":[{"kty":"EC","use":"jwt-svid"}],"spiffe_refresh_hint":60}"#;
-        assert_eq!(check(bundle).unwrap(), json!({"keys": [{"kty": "EC", "use": "jwt-svid"}]}));
-        for bad in
-            [r#"{"keys":[{"kty":"EC","d":"canary"}]}"#, r#"{"keys":[{"kty":"oct","k":"canary"}]}"#, "{}", ""]
-        {
-            let failure = check(bad).unwrap_err();
-            assert!(!failure.message().contains("canary"), "{failure:?}");
-        }
     }
 }

@@ -59,6 +59,7 @@ fn words(name: &str, value: &Value, now: UnixTime) -> Vec<String> {
         ("grants", Value::Array(list)) => several(list, grant),
         ("unused_scopes", Value::Array(list)) => several(list, grant),
         ("conditions", Value::Array(list)) => several(list, condition::written),
+        ("overlaps", Value::Array(list)) => several(list, overlap),
         (_, Value::Array(list)) => one(joined(list)),
         (_, Value::Bool(yes)) => one((if *yes { "yes" } else { "no" }).to_owned()),
         (_, Value::String(text)) => one(text.clone()),
@@ -70,6 +71,12 @@ fn words(name: &str, value: &Value, now: UnixTime) -> Vec<String> {
         }),
         (_, other) => one(other.to_string()),
     }
+}
+
+/// Another credential that may stand for the same workloads.
+fn overlap(value: &Value) -> String {
+    let of = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    format!("{} of {}", of("credential_id"), of("client_id"))
 }
 
 fn is_moment(name: &str) -> bool {

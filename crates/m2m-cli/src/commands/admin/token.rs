@@ -41,7 +41,7 @@ async fn list(typed: &TokenList, around: &Surroundings) -> Result<(), Failure> {
         return around.output.json(&Value::Array(tokens));
     }
     let mut table =
-        Table::of(["JTI", "CLIENT", "CREDENTIAL", "API", "SCOPE", "ISSUED", "EXPIRES", "REVOKED"]);
+        Table::of(["JTI", "CLIENT", "CREDENTIAL", "API", "SCOPE", "FROM", "ISSUED", "EXPIRES", "REVOKED"]);
     for token in tokens.iter().filter_map(Value::as_object) {
         let revoked = token.get("revoked") == Some(&Value::Bool(true));
         table.rows.push([
@@ -50,6 +50,7 @@ async fn list(typed: &TokenList, around: &Surroundings) -> Result<(), Failure> {
             text(token, "credential_id").to_owned(),
             text(token, "api").to_owned(),
             text(token, "scope").to_owned(),
+            text(token, "made_from").to_owned(),
             when(token, "issued_at"),
             when(token, "expires_at"),
             if revoked { "yes".to_owned() } else { String::new() },

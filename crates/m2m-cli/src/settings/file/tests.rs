@@ -218,3 +218,40 @@ fn a_variable_has_a_name_that_a_shell_takes() {
         );
     }
 }
+
+/// Whatever stands there is a document, or an error that names the file: cut, doubled, and with signs that mean something.
+#[test]
+fn no_text_makes_the_reader_stumble() {
+    let seeds = [
+        "default = \"a\"\n[profiles.a]\nissuer = \"https://login.example\"\nclient_id = \"c\"\ntimeout = \"3s\"\n",
+        "[profiles.b]\nclient_secret = { file = \"s\" }\nresource = [\"https://a.example\"]\nparams = { a = \"b\" }\n",
+        "[egress]\nallow = [\"https://a.example\", \"10.0.0.0/8\"]\n[profiles.\"c d\"]\nworkload_token = { spiffe = \"/t\" }\n",
+        "[gateway]\nupstream = \"http://127.0.0.1:9\"\naudience = \"a\"\nrules = [\"GET /a/** r\"]\n",
+    ];
+    let signs =
+        ['{', '}', '[', ']', '"', '\'', '=', '.', ',', '#', '\n', '-', '0', 'e', 'ä', '\u{1f}', '\u{2028}'];
+    let mut dice = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut below = |limit: usize| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        usize::try_from(dice % limit.max(1) as u64).unwrap()
+    };
+    for round in 0..20_000 {
+        let mut text: Vec<char> = seeds[round % seeds.len()].chars().collect();
+        for _ in 0..=below(6) {
+            let at = below(text.len() + 1);
+            match below(5) {
+                0 => text.insert(at, signs[below(signs.len())]),
+                1 if at < text.len() => text[at] = signs[below(signs.len())],
+                2 if at < text.len() => drop(text.remove(at)),
+                3 => text.truncate(at),
+                _ => text.extend_from_within(at..(at + below(32)).min(text.len())),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(message) = parse(&text) {
+            assert!(message.starts_with("/p/m2m.toml:"), "{text:?} gave {message}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use m2m_io::Random as _;
 use m2m_proto::client_auth::assertion::{Expect, TypRule, verify};
 use m2m_proto::client_auth::{BasicEncoding, ClientAuthMethod};
 use m2m_proto::client_id::ClientId;
+use m2m_proto::grant::token_exchange::TokenTypeUri;
 use m2m_proto::jose::{Algorithm, SigningKey, VerifyingKey};
 use m2m_proto::scope::Scope;
 use m2m_proto::secret::SecretBytes;
@@ -321,4 +322,34 @@ async fn nobody_signs_in_the_name_of_nobody() {
     let client = without(Grant::named("urn:example:where-i-am")).unwrap();
     client.token(&TokenSpec::default()).await.unwrap();
     assert_eq!(server.form(0).get("client_id"), None);
+}
+
+/// Nothing of ours is a secret there, so a hint that sends people to look for one leads nowhere.
+#[tokio::test]
+async fn a_refusal_is_explained_by_what_was_shown() {
+    let check = async |credentials: Credentials, grant: Option<Grant>, code: &'static str, expect: &str| {
+        let server = FakeServer::new(move |_, _| Ok(oauth_error(400, code)));
+        let mut builder = builder(&server, &TestClock::new()).credentials(credentials);
+        if let Some(grant) = grant {
+            builder = builder.grant(grant);
+        }
+        let error = builder.build().unwrap().token(&TokenSpec::default()).await.unwrap_err();
+        let hint = error.hint();
+        assert!(hint.contains(expect) && !hint.contains("secret"), "{code}: {hint}");
+    };
+    let jwt = || Credentials::assertion(secret("a.b.c"));
+    let of_secret = || Credentials::secret(secret("s"), None, ClientAuthMethod::ClientSecretBasic);
+    let exchange = || Some(Grant::token_exchange(secret("a.b.c"), TokenTypeUri::Jwt, None));
+    check(jwt(), None, "invalid_client", "the platform's token").await;
+    check(
+        Credentials::none(),
+        Some(Grant::assertion(secret("a.b.c"))),
+        "invalid_grant",
+        "the platform's token",
+    )
+    .await;
+    check(of_secret(), exchange(), "invalid_request", "the subject token").await;
+    check(of_secret(), exchange(), "unauthorized_client", "may not exchange").await;
+    check(jwt(), exchange(), "invalid_client", "the platform's token").await;
+    check(jwt(), exchange(), "invalid_target", "the subject token").await;
 }

@@ -78,6 +78,7 @@ async fn only_what_the_issuer_signed_for_this_client_now_is_believed() {
     ] {
         let error = told(&own, bad).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PeerMisbehaved, "{what}: {error}");
+        assert!(error.hint().contains("signed for this client"), "{what}: {}", error.hint());
     }
 }
 

@@ -42,6 +42,19 @@ async fn keys_can_be_had_before_the_first_token() {
 }
 
 #[tokio::test]
+async fn whether_there_are_keys_is_told_without_a_fetch() {
+    let key = key(Algorithm::Es256, "k1");
+    let documents = Documents::of(&[&key]);
+    let (verifier, clock) = verifier(&documents);
+    assert!(!verifier.holds_any_keys());
+    assert_eq!(documents.fetched(), 0);
+    verifier.prepare().await.unwrap();
+    assert!(verifier.holds_any_keys());
+    clock.advance(100_000);
+    assert!(!verifier.holds_any_keys(), "too old to be used");
+}
+
+#[tokio::test]
 async fn implausible_tokens_cause_no_fetch() {
     let key = key(Algorithm::Es256, "k1");
     let documents = Documents::of(&[&key]);

@@ -153,6 +153,17 @@ async fn a_token_is_explained_check_by_check() {
         assert!(!answer.text().contains(token), "the token is not repeated");
         answer.json()
     };
+    let of = async |client: &str| {
+        let question = json!({"token": token("acme", "prod"), "client_id": client});
+        office.call(Method::POST, "/issuers/explain", Some(question)).await.json()
+    };
+    for (client, check) in [("nobody", "client"), ("admin", "mapping")] {
+        let told = of(client).await;
+        assert_eq!((&told["failed"], &told["mappings"]), (&json!([check]), &json!([])), "{told}");
+        let row = told["checks"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&row["check"], &row["verdict"]), (&json!(check), &json!("failed")));
+        assert!(row["expected"].is_string() && row["found"].is_string(), "{row}");
+    }
     let good = explain(&token("acme", "prod")).await;
     assert_eq!((&good["accepted"], &good["client_id"]), (&json!(true), &json!("app")), "{good}");
     assert_eq!((&good["credential_id"], &good["failed"]), (&credential["id"], &json!([])));
@@ -165,4 +176,30 @@ async fn a_token_is_explained_check_by_check() {
     assert_eq!(explain("hunter2").await["failed"], json!(["shape"]));
     let used = office.get("/clients/app/credentials").await;
     assert_eq!(used["items"][0]["last_used_at"], Value::Null, "a dry run is no use");
+}
+
+/// Whoever makes the second mapping is told: the workload that both mean stands for nobody.
+#[tokio::test]
+async fn mappings_that_may_mean_the_same_workload_are_told() {
+    let office = office().await;
+    office.post("/issuers", order(&key()), 201).await;
+    office.post("/clients", json!({"id": "other"}), 201).await;
+    let made = async |client: &str, subject: &str, environment: &str| {
+        let mapping = json!({"label": subject, "method": "federated", "issuer": "github", "external_subject": subject,
+            "conditions": [{"claim": "environment", "equals": environment}]});
+        office.post(&format!("/clients/{client}/credentials"), mapping, 201).await
+    };
+    let first = made("app", "repo:acme/app:**", "prod").await;
+    assert!(first.get("overlaps").is_none(), "{first}");
+    assert!(made("other", "repo:acme/app:x", "dev").await.get("overlaps").is_none(), "another environment");
+    assert!(made("other", "repo:acme/web:**", "prod").await.get("overlaps").is_none(), "another repository");
+    let second = made("other", "repo:acme/*:x", "prod").await;
+    let told = second["overlaps"].as_array().unwrap();
+    assert_eq!(told.len(), 2, "{second}");
+    assert!(told.contains(&json!({"client_id": "app", "credential_id": first["id"]})), "{second}");
+    let show = |credential: &Value| format!("/credentials/{}", credential["id"].as_str().unwrap());
+    let seen = office.get(&show(&first)).await;
+    assert_eq!(seen["overlaps"], json!([{"client_id": "other", "credential_id": second["id"]}]), "{seen}");
+    office.post(&format!("{}/revoke", show(&second)), json!({}), 200).await;
+    assert!(office.get(&show(&first)).await.get("overlaps").is_none(), "what has ended stands for nobody");
 }

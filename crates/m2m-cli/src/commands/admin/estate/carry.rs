@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::plan::{Extent, Kind, Plan, Step};
+use super::Members;
+use super::plan::{Action, Extent, Kind, Plan, Step};
 use crate::Surroundings;
 use crate::commands::admin::api::version;
+use crate::commands::admin::credential::overlap;
 use crate::commands::admin::http::{Call, Caller};
 use crate::exit::{Exit, Failure};
 
@@ -58,8 +60,9 @@ pub(in crate::commands::admin) async fn out(
     for step in &plan.steps {
         let known = versions.get(step.path.as_str()).cloned();
         match one(step, known.unwrap_or_else(|| step.version.clone()), (caller, around)).await {
-            Ok(now) => {
-                versions.insert(&step.path, now);
+            Ok(answer) => {
+                versions.insert(&step.path, version(&answer));
+                overlap::warn(&remaining(answer, plan), around);
                 done.steps += 1;
             }
             Err(failure) if extent == Extent::Added && is_refused(&failure, step) => {
@@ -93,7 +96,7 @@ async fn one(
     step: &Step,
     version_now: Option<String>,
     (caller, around): (&Caller, &Surroundings),
-) -> Result<Option<String>, Failure> {
+) -> Result<Members, Failure> {
     let mut body = step.body.clone();
     if let (Some((member, secret)), Some(Value::Object(body))) = (&step.given, &mut body) {
         body.insert((*member).to_owned(), Value::from(secret.expose().as_str()));
@@ -105,7 +108,7 @@ async fn one(
         ..Call::of(step.method.clone(), step.path.clone())
     };
     let Some(file) = &step.secret_file else {
-        return Ok(version(&caller.send(call).await?.object));
+        return Ok(caller.send(call).await?.object);
     };
     keep(file, b"", around)?;
     let answer = match caller.send(call).await {
@@ -120,7 +123,21 @@ async fn one(
         Some(secret) => keep(file, secret.as_bytes(), around)?,
         None => return Err(Failure::internal("the server made no secret")),
     }
-    Ok(version(&answer.object))
+    Ok(answer.object)
+}
+
+/// The answer without the overlaps that the plan ends: what takes the place of a mapping may mean the same workload.
+fn remaining(mut answer: Members, plan: &Plan) -> Members {
+    let ends = |other: &Value| {
+        let id = other.get("credential_id").and_then(Value::as_str).unwrap_or_default();
+        plan.steps
+            .iter()
+            .any(|step| step.action == Action::Revoke && step.path == format!("/credentials/{id}/revoke"))
+    };
+    if let Some(Value::Array(others)) = answer.get_mut("overlaps") {
+        others.retain(|other| !ends(other));
+    }
+    answer
 }
 
 fn keep(file: &Path, bytes: &[u8], around: &Surroundings) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 //! Limits: 4 MiB; 1,000 entries of a list.
 
 mod clients;
+mod issuers;
 mod reader;
 
 use std::path::Path;
@@ -42,7 +43,7 @@ pub(super) fn parse(path: &Path, text: &str, secrets: Option<&Path>) -> Result<E
 }
 
 fn estate(reader: &Reader<'_>, table: &Table) -> Result<Estate, Failure> {
-    table.only(reader, "", &[SECRETS, "api", "client"])?;
+    table.only(reader, "", &[SECRETS, "api", "issuer", "client"])?;
     let directory = table.get(SECRETS).map(|entry| reader.path_of(entry, SECRETS)).transpose()?;
     let secrets = reader.secrets.map(Path::to_owned).or(directory);
     let mut estate = Estate::default();
@@ -52,6 +53,13 @@ fn estate(reader: &Reader<'_>, table: &Table) -> Result<Estate, Failure> {
             return Err(reader.error(entry.at, "api.identifier", "the API is there twice"));
         }
         estate.apis.push(api);
+    }
+    for entry in reader.tables(table, "issuer")? {
+        let issuer = issuers::issuer(reader, entry)?;
+        if estate.issuers.iter().any(|one| one.id == issuer.id) {
+            return Err(reader.error(entry.at, "issuer.id", "the issuer is there twice"));
+        }
+        estate.issuers.push(issuer);
     }
     for entry in reader.tables(table, "client")? {
         let client = clients::client(reader, entry, secrets.as_deref())?;

@@ -1,4 +1,4 @@
-//! An estate: APIs, clients and credentials as they shall be, compared with what a server has, and made so.
+//! An estate: APIs, trusted issuers, clients and credentials as they shall be, compared with what a server has, and made so.
 //!
 //! `file` reads one from TOML or JSON, [`super::import`] makes one of another product's export; `plan` compares, purely;
 //! `state` asks the server, `carry` tells it, `shown` tells the person.
@@ -16,6 +16,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+use m2m_authorization_server::federation::ClaimPath;
 use m2m_proto::client_auth::mutual_tls::CertificateThumbprint;
 use m2m_proto::secret::SecretString;
 use serde_json::{Map, Value, json};
@@ -27,6 +28,7 @@ pub(super) type Members = Map<String, Value>;
 #[derive(Debug, Default)]
 pub(super) struct Estate {
     pub(super) apis: Vec<WantedApi>,
+    pub(super) issuers: Vec<WantedIssuer>,
     pub(super) clients: Vec<WantedClient>,
 }
 
@@ -34,6 +36,14 @@ pub(super) struct Estate {
 #[derive(Debug)]
 pub(super) struct WantedApi {
     pub(super) identifier: String,
+    pub(super) members: Members,
+    pub(super) place: Place,
+}
+
+/// A trusted issuer, by the members of the admin API; see [`issuer_defaults`].
+#[derive(Debug)]
+pub(super) struct WantedIssuer {
+    pub(super) id: String,
     pub(super) members: Members,
     pub(super) place: Place,
 }
@@ -88,6 +98,15 @@ pub(super) fn client_defaults(id: &str) -> Members {
     }))
 }
 
+/// What a trusted issuer has where nothing is said, but for what it calls itself.
+pub(super) fn issuer_defaults(id: &str) -> Members {
+    members(json!({
+        "name": id, "issuer": null, "trust_domain": null, "jwks_url": null, "jwks_file": null, "jwks": null,
+        "discovery": null, "ca_file": null, "bearer_file": null, "audiences": [], "max_lifetime": 3600,
+        "single_use": false, "conditions": [],
+    }))
+}
+
 fn members(object: Value) -> Members {
     match object {
         Value::Object(members) => members,
@@ -105,6 +124,7 @@ pub(super) fn canonical(name: &str, value: &Value) -> Value {
             sorted(keys.iter().map(public_members).collect())
         }
         ("allowed_networks", Value::Array(list)) => sorted(list.iter().map(network).collect()),
+        ("conditions", Value::Array(list)) => sorted(list.iter().map(condition).collect()),
         (_, Value::Array(list)) => sorted(list.clone()),
         _ => value.clone(),
     }
@@ -140,6 +160,20 @@ fn grant(value: &Value) -> Value {
         "api": value.get("api"), "scopes": list("scopes"), "default_scopes": defaults,
         "roles": list("roles"), "permissions": list("permissions"),
     })
+}
+
+/// A condition with its claim as the server writes it: `/a` is `a`. Of several values the order does not count.
+fn condition(value: &Value) -> Value {
+    let Value::Object(mut condition) = value.clone() else { return value.clone() };
+    if let Some(Value::String(claim)) = condition.get_mut("claim")
+        && let Ok(path) = ClaimPath::parse(claim)
+    {
+        *claim = path.to_string();
+    }
+    if let Some(Value::Array(values)) = condition.get_mut("one_of") {
+        values.sort_by_cached_key(ToString::to_string);
+    }
+    Value::Object(condition)
 }
 
 /// What makes a public key and what names it; `alg` and `use` may be left out by one side.

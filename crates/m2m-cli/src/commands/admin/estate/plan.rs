@@ -1,12 +1,16 @@
 //! What has to be done so that a server has what an estate says: pure.
 //!
-//! Enforces: an order in which every step can succeed (APIs grow before clients are granted, and shrink afterwards);
+//! Enforces: an order in which every step can succeed (APIs grow before clients are granted, and shrink afterwards; an
+//! issuer is trusted before credentials map to it, and goes when none does);
 //! an update names the version that it was decided on; what cuts callers off says so in the step; nothing is withdrawn
 //! unless asked for, and never what administers; what cannot be done is an error before anything is.
 //! Does not enforce: what may be registered; the server judges that.
 
 mod credentials;
+mod issuers;
+mod mappings;
 mod objects;
+mod scopes;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -57,6 +61,7 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::commands::admin) enum Kind {
     Api,
+    Issuer,
     Client,
     Credential,
 }
@@ -65,6 +70,7 @@ impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Api => "api",
+            Self::Issuer => "issuer",
             Self::Client => "client",
             Self::Credential => "credential",
         }
@@ -147,8 +153,10 @@ impl Plan {
         extent: Extent,
         overlap: u64,
     ) -> Result<Self, Failure> {
+        scopes::check(estate, state, extent)?;
         let mut plan = Self::default();
         let narrowed = objects::apis(&mut plan, estate, state, extent)?;
+        issuers::wanted(&mut plan, estate, state)?;
         objects::clients(&mut plan, estate, state, extent)?;
         for client in &estate.clients {
             credentials::of_client(&mut plan, client, state, (extent, overlap))?;
@@ -156,6 +164,7 @@ impl Plan {
         let gone = objects::unmanaged(&mut plan, estate, state, extent)?;
         plan.steps.extend(narrowed);
         plan.steps.extend(gone);
+        issuers::unmanaged(&mut plan, estate, state, extent)?;
         Ok(plan)
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::plan::{Action, Difference, Plan, Step};
 use super::{canonical, names};
+use crate::commands::admin::condition;
 use crate::output::printable;
 
 /// The lines, the sum last. Each is safe to show.
@@ -66,6 +67,7 @@ fn entries(member: &str, list: &Value) -> BTreeSet<String> {
     list.iter()
         .map(|entry| match member {
             "grants" => grant(entry),
+            "conditions" => condition::written(entry),
             "scopes" => {
                 let description = entry.get("description").and_then(Value::as_str).unwrap_or_default();
                 let scope = entry.get("scope").map(plain).unwrap_or_default();

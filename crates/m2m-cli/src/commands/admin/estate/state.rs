@@ -1,4 +1,4 @@
-//! What a server has of an estate: APIs, clients and the credentials of the clients that are asked about.
+//! What a server has of an estate: APIs, trusted issuers, clients and the credentials of the clients that are asked about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,7 @@ use crate::exit::Failure;
 #[derive(Debug, Default)]
 pub(in crate::commands::admin) struct State {
     pub(super) apis: BTreeMap<String, Members>,
+    pub(super) issuers: BTreeMap<String, Members>,
     pub(super) clients: BTreeMap<String, Members>,
     /// Of the clients that were asked about, the oldest first.
     pub(super) credentials: BTreeMap<String, Vec<Members>>,
@@ -24,7 +25,8 @@ pub(in crate::commands::admin) struct State {
 }
 
 impl State {
-    /// Asks for all APIs and clients, and for the credentials of those of `ids` that there are.
+    /// Asks for all APIs, issuers and clients, and for the credentials of those of `ids` that there are, and of the client
+    /// that administers.
     ///
     /// # Errors
     /// As [`Caller::send`].
@@ -36,10 +38,13 @@ impl State {
         let mut state = Self { own: caller.own(), now: now.seconds(), ..Self::default() };
         state.apis = by_name("identifier", caller.list("/apis", &[]).await?);
         state.clients = by_name("id", caller.list("/clients", &[]).await?);
-        for id in ids.iter().filter(|id| state.clients.contains_key(**id)) {
+        state.issuers = by_name("id", caller.list("/issuers", &[]).await?);
+        let own = state.own.1.clone();
+        let asked: BTreeSet<&str> = ids.iter().copied().chain([own.as_str()]).collect();
+        for id in asked.into_iter().filter(|id| state.clients.contains_key(*id)) {
             let path = object_path("clients", id, "/credentials")?;
             let list = caller.list(&path, &[]).await?.into_iter().filter_map(object).collect();
-            state.credentials.insert((*id).to_owned(), list);
+            state.credentials.insert(id.to_owned(), list);
         }
         Ok(state)
     }

@@ -7,6 +7,8 @@ use super::state::State;
 use super::*;
 use crate::exit::{Exit, Failure};
 
+mod federation;
+
 const ADMIN: &str = "https://as.example/admin/v1";
 
 fn read(text: &str) -> Result<Estate, Failure> {
@@ -150,11 +152,18 @@ fn no_value_makes_the_reader_stumble() {
         "public_key_file",
         "accept_untyped_assertion",
         "subject",
+        "issuer",
+        "external_subject",
+        "conditions",
+        "keys_file",
+        "single_use",
+        "trust_domain",
     ];
     for (key, value) in keys.iter().flat_map(|key| values.iter().map(move |value| (key, value))) {
         for before in [
             "",
             "[[api]]\n",
+            "[[issuer]]\n",
             "[[client]]\n",
             "[[client]]\nid = \"a\"\n[[client.grant]]\n",
             "[[client]]\nid = \"a\"\n[[client.credential]]\n",

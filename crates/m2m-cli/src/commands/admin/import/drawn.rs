@@ -95,7 +95,10 @@ impl Drawn {
 
     /// The estate, its APIs by name, and what was left out.
     pub(super) fn finish(self) -> (Estate, Told) {
-        (Estate { apis: self.apis.into_values().collect(), clients: self.clients }, self.told)
+        (
+            Estate { apis: self.apis.into_values().collect(), clients: self.clients, ..Estate::default() },
+            self.told,
+        )
     }
 
     pub(super) fn lost(&mut self, about: &str, text: impl Into<String>) {

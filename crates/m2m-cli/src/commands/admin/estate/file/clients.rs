@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::put;
 use super::reader::{Entry, Reader, Table};
+use super::{issuers, put};
 use crate::commands::admin::estate::{Members, WantedClient, WantedCredential, client_defaults};
 use crate::commands::admin::{material, moment};
 use crate::exit::Failure;
@@ -25,7 +25,7 @@ const CLIENT: [&str; 12] = [
     "credential",
 ];
 const GRANT: [&str; 5] = ["api", "scopes", "default_scopes", "roles", "permissions"];
-const CREDENTIAL: [&str; 16] = [
+const CREDENTIAL: [&str; 19] = [
     "label",
     "method",
     "public_key_file",
@@ -36,6 +36,9 @@ const CREDENTIAL: [&str; 16] = [
     "subject_uri",
     "subject_ip",
     "subject_email",
+    "issuer",
+    "external_subject",
+    "conditions",
     "secret_use",
     "secret_file",
     "expires_in",
@@ -131,9 +134,24 @@ fn credential(
     table.only(reader, "client.credential", &CREDENTIAL)?;
     let label = reader.required(table, entry, ("client.credential", "label"))?;
     let members = made_of(reader, table)?;
+    mapping(reader, (table, entry))?;
     let method = method(reader, (table, entry), &members)?;
     let secret_file = secret_file(reader, (table, entry), &method, (client, &label, secrets))?;
     Ok(WantedCredential { label, method, members, given: None, secret_file, place: reader.place(entry.at) })
+}
+
+/// The workload of a trusted issuer: its parts come together or not at all.
+fn mapping(reader: &Reader<'_>, (table, entry): (&Table, &Entry)) -> Result<(), Failure> {
+    let at = |name: &str| table.get(name);
+    for (part, of) in
+        [("issuer", "external_subject"), ("external_subject", "issuer"), ("conditions", "issuer")]
+    {
+        if at(part).is_some() && at(of).is_none() {
+            let path = format!("client.credential.{of}");
+            return Err(reader.error(entry.at, &path, &format!("is missing, and {part} is there")));
+        }
+    }
+    Ok(())
 }
 
 /// What an order for the credential has, besides label, method and secret.
@@ -161,6 +179,7 @@ fn made_of(reader: &Reader<'_>, table: &Table) -> Result<Members, Failure> {
                 let uses = ["basic_or_post", "basic", "post"];
                 put(&mut members, key, reader.one_of(value, &path, &uses)?);
             }
+            "conditions" => put(&mut members, key, issuers::conditions(reader, value, &path)?),
             "accept_token_endpoint_audience" | "accept_untyped_assertion" => {
                 if reader.switch(value, &path)? {
                     put(&mut members, key, Value::Bool(true));
@@ -194,6 +213,7 @@ fn method(
     let led_to = members.keys().find_map(|member| match member.as_str() {
         "jwks" | "jwks_uri" => Some("private_key_jwt"),
         "certificate" => Some("self_signed_tls_client_auth"),
+        "issuer" => Some("federated"),
         name if name.starts_with("subject") => Some("tls_client_auth"),
         _ => None,
     });

@@ -1,13 +1,14 @@
 //! Credentials of one client: one of each label that is in use.
 //!
 //! Material cannot be changed in place: another key or certificate follows the one that is there, and both work for a
-//! while. A method cannot follow another one, nor a rule for assertions; that takes another label.
+//! while. A method cannot follow another one, nor a rule for assertions; that takes another label. Mappings of workloads
+//! are another matter (`mappings`).
 
 use http::Method;
 use m2m_proto::jose::crypto::sha256;
 use serde_json::{Value, json};
 
-use super::{Action, Difference, Extent, Kind, Name, Plan, Step, differences};
+use super::{Action, Difference, Extent, Kind, Name, Plan, Step, differences, mappings};
 use crate::commands::admin::estate::state::State;
 use crate::commands::admin::estate::{Members, WantedClient, WantedCredential, shown_material};
 use crate::commands::admin::http::object_path;
@@ -47,7 +48,13 @@ pub(super) fn of_client(
             // Imported before, and perhaps revoked since: that must not come back.
             continue;
         }
-        match there.iter().filter(|one| in_use(one, state.now)).rfind(of_label) {
+        let used: Vec<&Members> =
+            there.iter().filter(|one| in_use(one, state.now)).filter(of_label).collect();
+        let mapped = used.iter().all(|one| text(one, "method") == "federated");
+        match used.last() {
+            Some(_) if mapped && wanted.method == "federated" => {
+                plan.steps.extend(mappings::changed(client, wanted, &used)?);
+            }
             Some(current) => plan.steps.extend(changed(client, wanted, (current, overlap))?),
             None if revoked => {
                 return Err(Failure::configuration(format!(
@@ -72,11 +79,11 @@ fn in_use(credential: &Members, now: u64) -> bool {
     text(credential, "status") == "active" && !expired && !replaced
 }
 
-fn name(client: &WantedClient, label: &str) -> Name {
+pub(super) fn name(client: &WantedClient, label: &str) -> Name {
     Name(Kind::Credential, format!("{}/{label}", client.id))
 }
 
-fn made(client: &WantedClient, wanted: &WantedCredential) -> Result<Step, Failure> {
+pub(super) fn made(client: &WantedClient, wanted: &WantedCredential) -> Result<Step, Failure> {
     let path = object_path("clients", &client.id, "/credentials")?;
     let mut body = wanted.members.clone();
     body.insert("label".to_owned(), Value::from(wanted.label.as_str()));
@@ -89,9 +96,13 @@ fn made(client: &WantedClient, wanted: &WantedCredential) -> Result<Step, Failur
         None => wanted.method.clone(),
     };
     let step = Step::of(Action::Create, name(client, &wanted.label), Method::POST, path);
+    let mapping = ["issuer", "external_subject", "conditions"].into_iter().filter_map(|member| {
+        let to = wanted.members.get(member).filter(|_| wanted.method == "federated")?.clone();
+        Some(Difference { member: member.to_owned(), from: Value::Null, to })
+    });
     Ok(Step {
         place: wanted.place.clone(),
-        differences: vec![of_method(&what)],
+        differences: [of_method(&what)].into_iter().chain(mapping).collect(),
         idempotency_key: wanted.given.as_ref().map(|_| repeatable(&client.id, &wanted.label)),
         given: wanted.given.clone(),
         secret_file: wanted.makes_secret().then(|| wanted.secret_file.clone()).flatten(),
@@ -179,8 +190,7 @@ fn others(
     let named = |one: &Members| client.credentials.iter().any(|wanted| wanted.label == text(one, "label"));
     for credential in there.iter().filter(|one| in_use(one, now) && !named(one)) {
         let name = name(client, text(credential, "label"));
-        // A file cannot say it yet, so that one that is silent does not mean that it shall go.
-        if extent == Extent::Named || text(credential, "method") == "federated" {
+        if extent == Extent::Named {
             plan.unmanaged.push(name);
             continue;
         }

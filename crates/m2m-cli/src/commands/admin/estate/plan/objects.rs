@@ -220,7 +220,7 @@ pub(super) fn unmanaged(
     Ok(gone)
 }
 
-fn created(kind: Kind, (key, id): (&str, &str), members: &Members, collection: &str) -> Step {
+pub(super) fn created(kind: Kind, (key, id): (&str, &str), members: &Members, collection: &str) -> Step {
     let name = Name(kind, id.to_owned());
     let mut body = members.clone();
     // A default need not be said, and says itself where the server's own is another one.
@@ -229,6 +229,7 @@ fn created(kind: Kind, (key, id): (&str, &str), members: &Members, collection: &
     let set = body.iter().filter(|(member, value)| {
         let defaults = match kind {
             Kind::Api => crate::commands::admin::estate::api_defaults(id),
+            Kind::Issuer => crate::commands::admin::estate::issuer_defaults(id),
             _ => crate::commands::admin::estate::client_defaults(id),
         };
         *member != key && defaults.get(*member) != Some(value)
@@ -240,15 +241,24 @@ fn created(kind: Kind, (key, id): (&str, &str), members: &Members, collection: &
     Step { differences, body: Some(Value::Object(body)), ..step }
 }
 
-fn updated(kind: Kind, id: &str, differences: Vec<Difference>, current: &Members) -> Result<Step, Failure> {
-    let collection = if kind == Kind::Api { "apis" } else { "clients" };
+pub(super) fn updated(
+    kind: Kind,
+    id: &str,
+    differences: Vec<Difference>,
+    current: &Members,
+) -> Result<Step, Failure> {
+    let collection = match kind {
+        Kind::Api => "apis",
+        Kind::Issuer => "issuers",
+        _ => "clients",
+    };
     let patch: Members = differences.iter().map(|one| (one.member.clone(), one.to.clone())).collect();
     let path = object_path(collection, id, "")?;
     let step = Step::of(Action::Update, Name(kind, id.to_owned()), Method::PATCH, path);
     Ok(Step { differences, body: Some(Value::Object(patch)), version: version(current), ..step })
 }
 
-fn deleted(name: Name, path: String, (current, consequence): (&Members, &str)) -> Step {
+pub(super) fn deleted(name: Name, path: String, (current, consequence): (&Members, &str)) -> Step {
     let step = Step::of(Action::Delete, name, Method::DELETE, path);
     Step { version: version(current), consequence: Some(consequence.to_owned()), ..step }
 }
