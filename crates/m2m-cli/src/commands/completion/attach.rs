@@ -79,6 +79,7 @@ pub(super) const TABLE: &[(&str, &str, With)] = &[
     ("admin credential rotate", "id", With::Names(Kind::Credential)),
     ("admin credential revoke", "id", With::Names(Kind::Credential)),
     ("admin issuer show", "id", With::Names(Kind::Issuer)),
+    ("admin issuer update", "id", With::Names(Kind::Issuer)),
     ("admin issuer disable", "id", With::Names(Kind::Issuer)),
     ("admin issuer enable", "id", With::Names(Kind::Issuer)),
     ("admin issuer delete", "id", With::Names(Kind::Issuer)),
