@@ -18,7 +18,7 @@ mod init;
 mod issuer;
 mod key;
 mod material;
-mod moment;
+pub(crate) mod moment;
 mod problem;
 mod shown;
 mod table;

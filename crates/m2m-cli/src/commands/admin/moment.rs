@@ -52,7 +52,7 @@ pub(super) fn at(flag: &str, typed: &str) -> Result<u64, Failure> {
 const YEAR_10000: u64 = 253_402_300_800;
 
 /// As RFC 3339 writes it, in UTC; `never` from the year 10000 on.
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     if seconds >= YEAR_10000 {
         return "never".to_owned();
     }
