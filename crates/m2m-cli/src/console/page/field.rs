@@ -47,7 +47,7 @@ impl Entry<'_> {
         let offers = (!self.offers.is_empty()).then(|| format!("{}-offers", self.name));
         html! {
             div.field {
-                label for=(self.name) { (self.label) @if !self.required { span.optional { " (optional)" } } }
+                label for=(self.name) { (self.label) @if !self.required && self.kind != "search" { span.optional { " (optional)" } } }
                 @if !self.help.is_empty() { p.help #(help) { (self.help) } }
                 @if self.kind == "area" {
                     textarea #(self.name) name=(self.name) rows="4" spellcheck="false" required[self.required]

@@ -1,0 +1,100 @@
+//! The server console in headless Chromium, as people use it: with the mouse, with the keyboard alone, and without
+//! JavaScript. Every page is looked at by axe (WCAG 2.2 AA) in both themes and at 320 px. Where the browser was not
+//! fetched, the tests say so and pass; `cargo xtask test` fetches and then requires it.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use m2m_testkit::binary::m2m;
+use m2m_testkit::peers;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The heaviest page.
+const MAX_BYTES: u64 = 100_000;
+
+/// `m2m serve --dev`. Killed on drop.
+struct Server {
+    process: Child,
+    place: TempDir,
+    browser: PathBuf,
+}
+
+impl Server {
+    #[expect(clippy::disallowed_methods, reason = "waits for another process, which has no clock to move")]
+    fn start() -> Option<Self> {
+        let browser = peers::fetched("browser", "node_modules/playwright-core/package.json")?;
+        peers::installed("chromium", &["chromium"])?;
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("dev.env");
+        let mut command = Command::new(m2m());
+        command.args(["serve", "--dev", "--listen", "127.0.0.1:0", "--env-file"]).arg(&file);
+        let process = command.env_clear().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { process, place, browser };
+        for _ in 0..500 {
+            if file.is_file() {
+                return Some(server);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("{} did not appear", file.display());
+    }
+
+    fn said(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.place.path().join("dev.env")).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        value.unwrap().trim_matches('\'').to_owned()
+    }
+
+    /// Walks through the console, and demands of every page what each must be.
+    fn walk(&self, name: &str) -> Value {
+        let secret = self.said("M2M_ADMIN_CLIENT_SECRET");
+        let admin = json!({"id": self.said("M2M_ADMIN_CLIENT_ID"), "secret": secret});
+        let task =
+            json!({"journey": name, "issuer": self.said("M2M_ISSUER"), "admin": admin, "canary": secret});
+        let mut command = Command::new("node");
+        command.arg("server.mjs").current_dir(&self.browser);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut process = command.spawn().expect("node starts");
+        write!(process.stdin.take().unwrap(), "{task}").unwrap();
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{name}: the journey ended early");
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["problems"], json!([]), "{name}: axe, WCAG 2.2 AA");
+        assert_eq!(found["complaints"], json!([]), "{name}: what the browser says");
+        assert_eq!(found["leaks"], json!([]), "{name}: answers with the administrator's secret");
+        for page in found["pages"].as_array().unwrap() {
+            assert_eq!(page["overflow"], 0, "{name}: at 320 px: {page}");
+            assert!(page["bytes"].as_u64().unwrap_or(0) < MAX_BYTES, "{name}: {page}");
+            assert_eq!(page["requests"].as_u64().unwrap_or(0), 0, "{name}: one answer is the page: {page}");
+        }
+        found
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+#[test]
+fn everything_is_done_with_the_mouse_and_no_secret_is_seen_twice() {
+    let Some(server) = Server::start() else { return };
+    let found = server.walk("mouse");
+    assert!(found["pages"].as_array().unwrap().len() >= 40, "{}", found["pages"]);
+    assert_eq!(found["typedBack"], "", "a secret that was typed is typed again");
+    assert!(found["ledBack"].as_str().unwrap().ends_with("/console/client?id=shop"), "{found}");
+    assert_eq!(found["rotated"], true);
+    assert!(
+        found["bound"].as_str().unwrap().contains("introspection: 1 s; offline verifiers: 60 s"),
+        "{found}"
+    );
+    assert!(found["explained"].as_str().unwrap().contains("It would be refused"), "{found}");
+    assert_eq!((&found["tokenBack"], &found["kept"]), (&json!(false), &json!(false)));
+    assert_eq!(found["leaksOfSecrets"], json!([]), "answers with a secret that was shown before");
+    assert_eq!(found["afterSignOut"], "Sign in");
+}
