@@ -8,7 +8,6 @@ pub mod args;
 pub mod certificate;
 pub mod commands;
 pub mod connect;
-#[expect(dead_code, reason = "its pages come with the consoles")]
 mod console;
 pub mod demo;
 pub mod doctor;

@@ -95,8 +95,10 @@ async function mouse({ page, look }) {
   const first = await addCredential(page, 'shop', 'eu-1', look);
   const leaks = watch(page, first);
   await page.click('text=Go on');
-  await addCredential(page, 'shop', 'eu-2');
+  const second = await addCredential(page, 'shop', 'eu-2');
   await page.click('text=Go on');
+  for (let call = 0; call < 120; call += 1) await token('shop', second);
+  await token('shop', 'wrong').catch(() => {});
   await look('client');
   await page.click('td >> text=eu-1');
   await look('credential');
@@ -173,5 +175,139 @@ function platformToken() {
   return `${part({ alg: 'RS256', kid: 'k', typ: 'JWT' })}.${part(claims)}.${Buffer.from('signature').toString('base64url')}`;
 }
 
-const journeys = { mouse };
+/** A token of a client, as a program asks for it. */
+async function token(client, secret) {
+  const headers = { authorization: `Basic ${btoa(`${client}:${secret}`)}`, 'content-type': 'application/x-www-form-urlencoded' };
+  const answer = await fetch(`${task.issuer}/oauth2/token`, { method: 'POST', headers, body: 'grant_type=client_credentials' });
+  if (!answer.ok) throw new Error(await answer.text());
+  return (await answer.json()).access_token;
+}
+
+/** By the keyboard alone: sign in, find a client, revoke one of its credentials. */
+async function keyboard({ page, look }) {
+  await page.goto(at(''));
+  const go = async (locator, key = 'Enter') => {
+    await tabTo(page, locator);
+    await page.keyboard.press(key);
+    if (key === 'Enter') await page.waitForLoadState();
+  };
+  await tabTo(page, page.locator('#client_id'));
+  await page.keyboard.type(task.admin.id);
+  await tabTo(page, page.locator('#client_secret'));
+  await page.keyboard.type(task.admin.secret);
+  await page.keyboard.press('Enter');
+  await page.waitForURL(at(''));
+  await go(page.locator('.skip'));
+  await tabTo(page, page.locator('nav a:has-text("Clients")'));
+  await page.keyboard.press('Enter');
+  await page.waitForURL(at('clients'));
+  await tabTo(page, page.locator('#find'));
+  await page.keyboard.type('dem');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/find=dem/);
+  await look('keyboard-found');
+  await go(page.locator('td a:has-text("demo")'));
+  await page.waitForURL(/client\?id=demo/);
+  await go(page.locator('td a:has-text("dev")'));
+  await page.waitForURL(/credential\?id=/);
+  await go(page.locator('.actions a:has-text("Revoke")'));
+  await page.waitForURL(/revoke/);
+  await tabTo(page, page.locator('#name'));
+  await page.keyboard.type('not it');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('[role=alert]');
+  const focused = await page.evaluate(() => document.activeElement.getAttribute('role'));
+  await tabTo(page, page.locator('#name'));
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('dev');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.notice.good');
+  return { focused, title: await title(page) };
+}
+
+/** Without JavaScript the same forms do the same. */
+async function plain({ page, look }) {
+  await signIn(page);
+  await addApi(page, 'https://plain.example', 'plain:read');
+  await addClient(page, 'plain', ['plain:read']);
+  await look('plain-client');
+  const secret = await addCredential(page, 'plain', 'one');
+  await look('plain-made');
+  await page.goto(at('client/credentials/add?id=plain'));
+  await page.fill('#label', 'two');
+  await page.check('input[value=private_key_jwt]');
+  await page.fill('#keys', 'not a key');
+  await page.click('main form button:has-text("Add")');
+  const wrong = await page.locator('#keys-wrong').innerText();
+  await page.goto(at('clients?find=plai&sort=id&down=1'));
+  await page.click('td >> text=plain');
+  await page.click('td >> text=one');
+  await page.click('.actions >> text=Revoke');
+  await confirm(page, 'one');
+  const done = await title(page);
+  await page.goto(at('client/delete?id=plain'));
+  await confirm(page, 'plain');
+  await page.goto(at('audit?client_id=plain'));
+  const audit = await page.locator('tbody').innerText();
+  await page.click('text=Sign out');
+  return { secret: secret.length > 40, wrong, done, audit, out: await page.locator('.notice').innerText() };
+}
+
+/** Two instances of a client call an API; one is withdrawn here, and its next call is refused. */
+async function instances({ page }) {
+  await signIn(page);
+  await addClient(page, 'shop', ['orders:read']);
+  const tokens = [];
+  for (const label of ['eu-1', 'eu-2']) tokens.push(await token('shop', await addCredential(page, 'shop', label)));
+  const call = async () => {
+    const answers = tokens.map((bearer) => fetch(`${task.gateway}/livez`, { headers: { authorization: `Bearer ${bearer}` } }));
+    return (await Promise.all(answers)).map((answer) => answer.status);
+  };
+  const before = await call();
+  await page.goto(at('client?id=shop'));
+  await page.click('td >> text=eu-1');
+  await page.click('.actions >> text=Revoke');
+  await page.fill('#name', 'eu-1');
+  await page.click('main form button');
+  await expectTitle(page, 'The credential eu-1 is revoked');
+  return { before, after: await call() };
+}
+
+const HOSTILE = '<script>document.title="taken"</script><img src=x onerror=alert(1)>\u202edekcah"\'&';
+
+/** Names that somebody chose to do harm are shown, and do none. */
+async function hostile({ page, look }) {
+  await signIn(page);
+  const long = 'W'.repeat(480);
+  const api = `https://long.example/${long}`;
+  await addApi(page, api, `${'s'.repeat(200)} ${HOSTILE}\nshort ${'d'.repeat(1000)}`);
+  await look('hostile-api');
+  const fields = { '#id': 'evil', '#name': HOSTILE, '#owner': 'W'.repeat(250), '#purpose': `${HOSTILE} ${'W'.repeat(800)}` };
+  await page.goto(at('clients/add'));
+  for (const [field, value] of Object.entries(fields)) await page.fill(field, value);
+  await page.getByLabel('short', { exact: true }).check();
+  await look('hostile-form');
+  await page.click('main form button:has-text("Add")');
+  await expectTitle(page, 'evil');
+  await addCredential(page, 'evil', HOSTILE, look);
+  await addCredential(page, 'evil', 'L'.repeat(250));
+  for (const name of ['client?id=evil', 'client/change?id=evil', 'clients', 'apis', 'audit', 'audit?client_id=' + encodeURIComponent(HOSTILE), 'nowhere?x=<script>']) {
+    await page.goto(at(name));
+    await look(`hostile-${name.replaceAll(/[^a-z]/g, '-').slice(0, 30)}`);
+  }
+  await page.goto(at('client?id=evil'));
+  await page.click('td a >> nth=0');
+  await look('hostile-credential');
+  await page.click('.actions >> text=Revoke');
+  await look('hostile-revoke');
+  await page.goto(at('clients/add'));
+  await page.fill('#id', 'x');
+  await page.fill('#purpose', 'x'.repeat(10_000));
+  await page.click('main form button:has-text("Add")');
+  await look('hostile-too-long');
+  const told = await page.locator('#purpose-wrong').innerText();
+  return { told, title: await page.title(), scripts: await page.locator('script').count(), images: await page.locator('img').count() };
+}
+
+const journeys = { mouse, keyboard, plain, instances, hostile };
 await journey(journeys[task.journey], { javaScript: task.journey !== 'plain' });

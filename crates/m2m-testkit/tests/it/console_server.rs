@@ -3,7 +3,7 @@
 //! fetched, the tests say so and pass; `cargo xtask test` fetches and then requires it.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -50,6 +50,11 @@ impl Server {
 
     /// Walks through the console, and demands of every page what each must be.
     fn walk(&self, name: &str) -> Value {
+        self.walk_beside(name, "")
+    }
+
+    /// The same, with a gateway that the journey calls.
+    fn walk_beside(&self, name: &str, gateway: &str) -> Value {
         let secret = self.said("M2M_ADMIN_CLIENT_SECRET");
         let admin = json!({"id": self.said("M2M_ADMIN_CLIENT_ID"), "secret": secret});
         let task =
@@ -97,4 +102,73 @@ fn everything_is_done_with_the_mouse_and_no_secret_is_seen_twice() {
     assert_eq!((&found["tokenBack"], &found["kept"]), (&json!(false), &json!(false)));
     assert_eq!(found["leaksOfSecrets"], json!([]), "answers with a secret that was shown before");
     assert_eq!(found["afterSignOut"], "Sign in");
+}
+
+#[test]
+fn a_credential_is_revoked_by_the_keyboard_alone() {
+    let Some(server) = Server::start() else { return };
+    let found = server.walk("keyboard");
+    assert_eq!(found["focused"], "alert", "what is wrong takes the focus");
+    assert_eq!(found["title"], "The credential dev is revoked");
+}
+
+#[test]
+fn without_javascript_the_same_forms_do_the_same() {
+    let Some(server) = Server::start() else { return };
+    let found = server.walk("plain");
+    assert_eq!((&found["secret"], &found["done"]), (&json!(true), &json!("The credential one is revoked")));
+    assert!(found["wrong"].as_str().unwrap().contains("JWK"), "{found}");
+    let audit = found["audit"].as_str().unwrap();
+    for event in ["client created", "credential created", "credential revoked", "client deleted"] {
+        assert!(audit.contains(event), "{event}: {audit}");
+    }
+    assert!(found["out"].as_str().unwrap().contains("Signed out"), "{found}");
+}
+
+#[test]
+fn names_that_somebody_chose_to_do_harm_do_none() {
+    let Some(server) = Server::start() else { return };
+    let found = server.walk("hostile");
+    assert!(found["told"].as_str().unwrap().contains("more than 1024 characters"), "{found}");
+    assert_eq!(found["title"], "Add a client – m2m server");
+    assert_eq!((&found["scripts"], &found["images"]), (&json!(1), &json!(0)));
+}
+
+/// `m2m gateway` before an API, which asks the server about each token: a withdrawal counts at the next call.
+struct Gateway(Child);
+
+impl Gateway {
+    fn start(server: &Server) -> (Self, String) {
+        let (place, issuer) = (server.place.path(), server.said("M2M_ISSUER"));
+        fs::write(place.join("demo.secret"), server.said("M2M_CLIENT_SECRET")).unwrap();
+        let settings = format!(
+            "[gateway]\nlisten = \"127.0.0.1:0\"\nupstream = \"{issuer}\"\nissuer = \"{issuer}\"\n\
+             audience = \"https://orders.example\"\nintrospect = \"jwt\"\nintrospect_profile = \"demo\"\n\
+             rules = [\"GET /livez orders:read\"]\n\n[profiles.demo]\nissuer = \"{issuer}\"\nclient_id = \"demo\"\n\
+             client_secret = {{ file = \"demo.secret\" }}\n"
+        );
+        fs::write(place.join("m2m.toml"), settings).unwrap();
+        let mut command = Command::new(m2m());
+        command.args(["gateway", "--config", "m2m.toml"]).current_dir(place).env_clear().env("HOME", place);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let ready = lines.find_map(|line| line.strip_prefix("ready ").map(str::to_owned));
+        (Self(process), ready.expect("it ended before it was ready"))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn one_instance_is_revoked_and_its_next_call_refused_while_the_other_goes_on() {
+    let Some(server) = Server::start() else { return };
+    let (_gateway, url) = Gateway::start(&server);
+    let found = server.walk_beside("instances", &url);
+    assert_eq!(found["before"], json!([200, 200]));
+    assert_eq!(found["after"], json!([401, 200]));
 }

@@ -31,7 +31,7 @@ pub(super) async fn search(visit: &Visit<'_>) -> Shown {
     if !wrong.is_empty() {
         return found(visit, &html! {}, &wrong);
     }
-    match listed::page(visit, "/audit", &query).await {
+    match listed::rows(visit, "/audit", &query, listed::FEW).await {
         Ok(listed) => {
             let rows = listed.items.iter().map(|record| row(visit, record)).collect();
             let table = Table { label: "records", columns: &COLUMNS, rows, empty: nothing() };
@@ -116,7 +116,7 @@ fn row(visit: &Visit<'_>, record: &Value) -> Vec<Cell> {
     vec![
         Cell::moment(number(record, "at"), ""),
         Cell::of(what, format!("{event} {}", text(record, "error"))),
-        Cell::link(client, &visit.of("client", client)),
+        if client.is_empty() { Cell::text("") } else { Cell::link(client, &visit.of("client", client)) },
         Cell::of(about(visit, record), text(record, "jti")),
         Cell::text(text(record, "reason")),
         Cell::of(from, format!("{by} {address}")),

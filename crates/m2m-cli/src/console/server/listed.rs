@@ -10,7 +10,10 @@ use super::members::{items, text};
 use super::visit::Visit;
 use crate::console::page::{Tone, notice};
 
+/// Rows of a page.
 const ROWS: usize = 100;
+/// Rows of a page where each has much to tell, so that a page stays below 100 kB.
+pub(super) const FEW: usize = 60;
 const SEARCHED_PAGES: usize = 5;
 /// What an address may carry of the way back.
 const MAX_TRAIL: usize = 1500;
@@ -23,10 +26,15 @@ pub(super) struct Listed {
 
 /// One page of what `path` lists; `query` begins with `&` where there is more to say.
 pub(super) async fn page(visit: &Visit<'_>, path: &str, query: &str) -> Result<Listed, Refusal> {
+    rows(visit, path, query, ROWS).await
+}
+
+/// The same, with so many rows at most.
+pub(super) async fn rows(visit: &Visit<'_>, path: &str, query: &str, most: usize) -> Result<Listed, Refusal> {
     let cursor = visit.query.text("cursor");
     let at =
         if is_cursor(cursor) && !cursor.is_empty() { format!("&cursor={cursor}") } else { String::new() };
-    let mut answer = visit.get(&format!("{path}?limit={ROWS}{at}{query}")).await?;
+    let mut answer = visit.get(&format!("{path}?limit={most}{at}{query}")).await?;
     let turn = turn(visit, text(&answer, "next"));
     Ok(Listed { items: taken(&mut answer), turn })
 }

@@ -5,6 +5,7 @@
 //! Limits: lists are shown a hundred rows at a time.
 
 mod act;
+mod activity;
 mod api_form;
 mod apis;
 mod audit;

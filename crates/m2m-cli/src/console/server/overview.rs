@@ -9,7 +9,7 @@ use super::calls::Refusal;
 use super::client;
 use super::members::{is, items, number, text};
 use super::visit::Visit;
-use super::{Shown, listed};
+use super::{Shown, activity, listed};
 use crate::console::page::{Tone, isolated, moment, notice};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -32,6 +32,7 @@ pub(super) async fn page(visit: &Visit<'_>) -> Shown {
         (counted(visit, &counts))
         h2 { "What needs somebody" }
         (attention(visit, &clients, &keys).await?)
+        (activity::section(visit).await?)
     };
     visit.show("Overview", html! {}, &main)
 }

@@ -23,7 +23,7 @@ const COLUMNS: [Column; 8] = [
 pub(super) async fn list(visit: &Visit<'_>) -> Shown {
     let client = visit.query.text("client_id");
     let query = if client.is_empty() { String::new() } else { format!("&client_id={}", segment(client)) };
-    let listed = listed::page(visit, "/tokens", &query).await?;
+    let listed = listed::rows(visit, "/tokens", &query, listed::FEW).await?;
     let rows = listed.items.iter().map(|token| row(visit, token)).collect();
     let nothing = empty(
         "No token is alive.",
