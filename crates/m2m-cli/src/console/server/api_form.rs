@@ -110,7 +110,7 @@ fn page(visit: &Visit<'_>, id: &str, api: &Value, wrong: &[Problem]) -> Shown {
     let fields = html! {
         @if !is_fresh { input type="hidden" name="version" value=(version(api)); }
         (fields(api, id, wrong))
-        div.row { button { (if is_fresh { "Add" } else { "Save" }) } a.button.second href=(back) { "Do not" } }
+        div.row { button { (if is_fresh { "Add" } else { "Save" }) } a.button.second href=(back) { "Cancel" } }
     };
     let query = [("id", id)];
     let to = visit.to(&visit.path, if is_fresh { &[] } else { &query });

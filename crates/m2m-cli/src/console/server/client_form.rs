@@ -141,7 +141,7 @@ async fn page(visit: &Visit<'_>, id: &str, client: &Value, wrong: &[Problem]) ->
         (granted(visit, client, wrong).await?)
         h2 { "Limits" }
         (limits(client, wrong))
-        div.row { button { (if is_fresh { "Add" } else { "Save" }) } a.button.second href=(back) { "Do not" } }
+        div.row { button { (if is_fresh { "Add" } else { "Save" }) } a.button.second href=(back) { "Cancel" } }
     };
     let query = [("id", id)];
     let to = visit.to(&visit.path, if is_fresh { &[] } else { &query });

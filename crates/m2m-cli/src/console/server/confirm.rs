@@ -79,7 +79,7 @@ fn ask(visit: &Visit<'_>, step: &Step<'_>, wrong: &[Problem]) -> Shown {
         }
         div.row {
             button class=[(!step.typed.is_empty()).then_some("danger")] { (step.label) }
-            a.button.second href=(step.back) { "Do not" }
+            a.button.second href=(step.back) { "Cancel" }
         }
     };
     let tone = if step.typed.is_empty() { Tone::Plain } else { Tone::Careful };

@@ -131,7 +131,7 @@ async fn page(visit: &Visit<'_>, owner: &Value, form: &Sent, wrong: &[Problem]) 
         (parts(form, &issuers, wrong))
         (entry("expires_in", "Expires after", "Such as 90d; without it, it works until it is revoked.").markup(wrong))
         div data-when="method=client_secret_jwt|private_key_jwt" { (audience.markup(wrong)) }
-        div.row { button { "Add" } a.button.second href=(visit.of("client", id)) { "Do not" } }
+        div.row { button { "Add" } a.button.second href=(visit.of("client", id)) { "Cancel" } }
     };
     let main = html! {
         (problems(wrong))
@@ -303,7 +303,7 @@ fn rotate_page(visit: &Visit<'_>, before: &Value, form: &Sent, wrong: &[Problem]
         (parts_of(text(before, "method"), form, wrong))
         (Entry { required: true, ..entry("overlap", "Both work for", "Such as 24h. Then the present one ends by itself.", overlap) }.markup(wrong))
         (expires.markup(wrong))
-        div.row { button { "Rotate" } a.button.second href=(visit.of("credential", id)) { "Do not" } }
+        div.row { button { "Rotate" } a.button.second href=(visit.of("credential", id)) { "Cancel" } }
     };
     let secret = text(before, "method").starts_with("client_secret");
     let main = html! {

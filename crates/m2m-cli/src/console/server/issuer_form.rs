@@ -139,7 +139,7 @@ fn page(visit: &Visit<'_>, id: &str, issuer: &Value, wrong: &[Problem]) -> Shown
         (Entry { name: "name", label: "Name", help: "For people.", value: text(issuer, "name"), ..Entry::default() }.markup(wrong))
         (keys(issuer, wrong))
         (rules(issuer, wrong))
-        div.row { button { (if is_fresh { "Trust" } else { "Save" }) } a.button.second href=(back) { "Do not" } }
+        div.row { button { (if is_fresh { "Trust" } else { "Save" }) } a.button.second href=(back) { "Cancel" } }
     };
     let query = [("id", id)];
     let to = visit.to(&visit.path, if is_fresh { &[] } else { &query });

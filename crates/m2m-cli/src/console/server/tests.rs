@@ -53,6 +53,11 @@ impl Got {
 }
 
 async fn office() -> Office {
+    office_at(Arc::new(SystemClock)).await
+}
+
+/// The same with another clock for the pages.
+async fn office_at(clock: Arc<dyn Clock>) -> Office {
     let server = Server::builder(Issuer::parse(ISSUER).unwrap()).build().unwrap();
     server.prepare().await.unwrap();
     let own = server.admin_api().unwrap();
@@ -69,7 +74,7 @@ async fn office() -> Office {
     let api = Api::new(identifier).scope(ScopeToken::parse("orders:read").unwrap(), HOSTILE);
     server.admin().create_api(api).await.unwrap();
     let issuer = Issuer::parse(ISSUER).unwrap();
-    let console = Console::new(server.router(), &issuer, Arc::new(SystemClock), Arc::new(OsRandom));
+    let console = Console::new(server.router(), &issuer, clock, Arc::new(OsRandom));
     let writer = secrets.pop().unwrap();
     Office { pages: console.routes(), reader: secrets.pop().unwrap(), writer }
 }
@@ -379,4 +384,75 @@ async fn a_refusal_stands_at_its_field_and_what_was_typed_stays() {
     let got = office.submit("apis/add", &session, &fields).await;
     assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(got.text.contains("href=\"#alg\"") && got.text.contains("value=\"kept\""), "{}", got.text);
+}
+
+/// A clock that is ahead by a number of seconds.
+#[derive(Debug)]
+struct Ahead(u64);
+
+impl Clock for Ahead {
+    fn wall(&self) -> m2m_proto::time::UnixTime {
+        SystemClock.wall().saturating_add(std::time::Duration::from_secs(self.0))
+    }
+
+    fn monotonic(&self) -> std::time::Duration {
+        SystemClock.monotonic()
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
+
+#[tokio::test]
+async fn what_needs_somebody_is_on_the_first_page() {
+    const DAY: u64 = 24 * 60 * 60;
+    let office = office_at(Arc::new(Ahead(40 * DAY))).await;
+    let session = office.writer().await;
+    let calm = office.get("", &session).await;
+    assert!(!calm.text.contains("expire within"), "{}", calm.text);
+    office.submit("clients/add", &session, &[("id", "late"), ("review_by", "2020-01-01")]).await;
+    for (label, life) in [("ends-soon", "60d"), ("ends-later", "90d"), ("ended", "30d")] {
+        let fields = [("label", label), ("method", "client_secret"), ("expires_in", life)];
+        let made = office.submit("client/credentials/add?id=late", &session, &fields).await;
+        assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    }
+    let page = office.get("", &session).await.text;
+    let card = |title: &str| page.split_once(title).map(|(_, rest)| rest.split_once("</section>").unwrap().0);
+    let expiring = card("expire within 30 days</h2>").unwrap();
+    assert!(
+        expiring.contains("ends-soon") && !expiring.contains("ends-later") && !expiring.contains("ended")
+    );
+    let unused = card("nobody used for 30 days</h2>").unwrap();
+    assert!(unused.contains("ends-later") && unused.contains("one"), "{unused}");
+    assert!(card("Reviews that are overdue</h2>").unwrap().contains("late"));
+    assert!(page.contains("Tokens issued: <strong>"), "the charts are there");
+}
+
+#[tokio::test]
+async fn pages_of_a_list_lead_there_and_back() {
+    let office = office().await;
+    let session = office.writer().await;
+    for number in 0..205 {
+        office.submit("clients/add", &session, &[("id", &format!("c{number:03}"))]).await;
+    }
+    let hrefs = |got: &Got, rel: &str| {
+        let tag = got.text.split("<a ").find(|tag| tag.contains(&format!("rel=\"{rel}\"")))?;
+        let address = tag.split_once("href=\"/t1/console/").unwrap().1.split_once('"').unwrap().0;
+        Some(address.replace("&amp;", "&"))
+    };
+    let first = office.get("clients", &session).await;
+    assert!(
+        first.text.contains(">c000<") && !first.text.contains(">c100<") && hrefs(&first, "prev").is_none()
+    );
+    let second = office.get(&hrefs(&first, "next").unwrap(), &session).await;
+    assert!(second.text.contains(">c150<"));
+    let third = office.get(&hrefs(&second, "next").unwrap(), &session).await;
+    assert!(third.text.contains(">c204<") && hrefs(&third, "next").is_none());
+    let back = office.get(&hrefs(&third, "prev").unwrap(), &session).await;
+    assert!(back.text.contains(">c150<") && !back.text.contains(">c204<"));
+    assert!(office.get(&hrefs(&back, "prev").unwrap(), &session).await.text.contains(">c000<"));
+    let found = office.get("clients?find=C204", &session).await;
+    assert!(found.text.contains(">c204<") && !found.text.contains(">c000<"), "on whatever page it is");
+    assert!([&first, &second].iter().all(|page| page.text.len() < 100_000), "{}", first.text.len());
 }

@@ -8,12 +8,11 @@ use super::visit::Visit;
 use super::{Shown, listed};
 use crate::console::page::{Cell, Column, Entry, Table, View, empty, isolated};
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 7] = [
     Column { name: "jti", label: "Token", number: false },
     Column { name: "client", label: "Client", number: false },
     Column { name: "credential", label: "Credential", number: false },
-    Column { name: "api", label: "API", number: false },
-    Column { name: "scope", label: "Scope", number: false },
+    Column { name: "api", label: "For", number: false },
     Column { name: "issued", label: "Issued", number: true },
     Column { name: "ends", label: "Ends", number: true },
     Column { name: "state", label: "State", number: false },
@@ -74,7 +73,7 @@ fn search(visit: &Visit<'_>, client: &str) -> Markup {
 fn row(visit: &Visit<'_>, token: &Value) -> Vec<Cell> {
     let (jti, client, credential) =
         (text(token, "jti"), text(token, "client_id"), text(token, "credential_id"));
-    let api = text(token, "api");
+    let (api, scope) = (text(token, "api"), text(token, "scope"));
     let revoked = is(token, "revoked");
     let state = html! {
         @if revoked { span.word.bad { "revoked" } }
@@ -83,14 +82,16 @@ fn row(visit: &Visit<'_>, token: &Value) -> Vec<Cell> {
     };
     let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
     vec![
-        Cell::of(html! { a href=(visit.to("audit", &[("jti", jti)])) { code { (jti) } } }, jti),
+        Cell::of(html! { a href=(visit.to("audit", &[("jti", jti)])) { code.whole { (jti) } } }, jti),
         Cell::link(client, &visit.of("client", client)),
         Cell::of(
             html! { @if !credential.is_empty() { a href=(visit.of("credential", credential)) { code { (short(credential)) } } } },
             credential,
         ),
-        Cell::of(html! { a href=(visit.of("api", api)) { (isolated(api)) } }, api),
-        Cell::of(html! { code { (text(token, "scope")) } }, text(token, "scope")),
+        Cell::of(
+            html! { a href=(visit.of("api", api)) { (isolated(api)) } div { code { (scope) } } },
+            format!("{api} {scope}"),
+        ),
         Cell::moment(number(token, "issued_at"), ""),
         Cell::moment(number(token, "expires_at"), ""),
         Cell::of(state, if revoked { "revoked" } else { "alive" }),
