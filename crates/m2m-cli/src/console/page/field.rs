@@ -23,6 +23,8 @@ pub(crate) struct Entry<'a> {
     /// `text`, `url`, `search`, `password`, `date`, `number`; `area` for several lines. Empty is `text`.
     pub(crate) kind: &'a str,
     pub(crate) required: bool,
+    /// One of several ways, of which none is needed by itself: nothing is said of its being optional.
+    pub(crate) alternative: bool,
     /// An address that checks a value when the field is left: `?name=…&value=…` answers with a sentence or nothing.
     pub(crate) check: Option<&'a str>,
     /// Words with spaces between, which the script shows as chips.
@@ -47,7 +49,7 @@ impl Entry<'_> {
         let offers = (!self.offers.is_empty()).then(|| format!("{}-offers", self.name));
         html! {
             div.field {
-                label for=(self.name) { (self.label) @if !self.required && self.kind != "search" { span.optional { " (optional)" } } }
+                label for=(self.name) { (self.label) @if !(self.required || self.alternative || self.kind == "search") { span.optional { " (optional)" } } }
                 @if !self.help.is_empty() { p.help #(help) { (self.help) } }
                 @if self.kind == "area" {
                     textarea #(self.name) name=(self.name) rows="4" spellcheck="false" required[self.required]

@@ -26,7 +26,12 @@ pub(crate) struct Cell {
 impl Cell {
     /// A text that somebody chose.
     pub(crate) fn text(text: &str) -> Self {
-        Self { shown: super::isolated(text), text: text.to_owned(), number: 0 }
+        let shown = if text.is_empty() {
+            html! {}
+        } else {
+            super::isolated(text)
+        };
+        Self { shown, text: text.to_owned(), number: 0 }
     }
 
     /// A text that leads somewhere.

@@ -97,7 +97,7 @@ fn read(form: &Sent, problems: &mut Vec<Problem>) -> Value {
         "scopes": lines.map(scope).collect::<Vec<_>>(),
         "format": form.text("format"),
         "alg": form.text("alg"),
-        "lifetime": wrong::span(form, "lifetime", problems),
+        "lifetime": wrong::kept(form, "lifetime", wrong::span(form, "lifetime", problems)),
         "sender_constraint": form.text("sender_constraint"),
         "resource_servers": wrong::words(form, "resource_servers"),
     })

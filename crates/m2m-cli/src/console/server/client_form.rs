@@ -91,9 +91,9 @@ fn read(form: &Sent, problems: &mut Vec<Problem>) -> Value {
         "purpose": told("purpose"),
         "review_by": told("review_by"),
         "grants": grants(form),
-        "lifetime_cap": wrong::span(form, "lifetime_cap", problems),
+        "lifetime_cap": wrong::kept(form, "lifetime_cap", wrong::span(form, "lifetime_cap", problems)),
         "sender_constraint": told("sender_constraint").unwrap_or("none"),
-        "mint_quota": wrong::count(form, "mint_quota", problems),
+        "mint_quota": wrong::kept(form, "mint_quota", wrong::count(form, "mint_quota", problems)),
         "allowed_networks": wrong::words(form, "allowed_networks"),
         "token_exchange": form.text("token_exchange") == "on",
     })

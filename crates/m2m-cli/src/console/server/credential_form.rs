@@ -98,11 +98,15 @@ fn public_keys(text: &str) -> Result<Value, String> {
     key_set(text.as_bytes())
 }
 
+/// Whether a text holds what no page may repeat: a private key, or a symmetric one.
+pub(super) fn is_private(text: &str) -> bool {
+    ["PRIVATE KEY", "\"d\"", "\"k\""].iter().any(|mark| text.contains(mark))
+}
+
 /// What was pasted is shown back unless it is secret.
 fn shown_back<'a>(form: &'a Sent, name: &str) -> &'a str {
     let text = form.text(name);
-    let is_private = text.contains("PRIVATE KEY") || text.contains("\"d\"") || text.contains("\"k\"");
-    if is_private { "" } else { text }
+    if is_private(text) { "" } else { text }
 }
 
 async fn page(visit: &Visit<'_>, owner: &Value, form: &Sent, wrong: &[Problem]) -> Shown {
@@ -195,8 +199,8 @@ fn parts(form: &Sent, issuers: &[Value], wrong: &[Problem]) -> Markup {
     let known: Vec<String> = issuers.iter().map(|issuer| text(issuer, "id").to_owned()).collect();
     html! {
         div data-when="method=private_key_jwt" {
-            (Entry { kind: "area", ..entry("keys", "Public key", "PEM, JWK or JWK set. m2m keygen --out NAME makes NAME.pub.pem where the instance runs.") }.markup(wrong))
-            (Entry { kind: "url", ..entry("jwks_uri", "or where the keys are", "An https URL of a JWK set that the instance publishes.") }.markup(wrong))
+            (Entry { kind: "area", alternative: true, ..entry("keys", "Public key", "PEM, JWK or JWK set. m2m keygen --out NAME makes NAME.pub.pem where the instance runs.") }.markup(wrong))
+            (Entry { kind: "url", alternative: true, ..entry("jwks_uri", "or where the keys are", "An https URL of a JWK set that the instance publishes.") }.markup(wrong))
         }
         div data-when="method=tls_client_auth" {
             (entry("subject", "Subject", "The distinguished name, such as CN=eu-1,O=Example.").markup(wrong))
@@ -322,8 +326,8 @@ fn parts_of(method: &str, form: &Sent, wrong: &[Problem]) -> Markup {
         |name, label, help| Entry { name, label, help, value: shown_back(form, name), ..Entry::default() };
     match method {
         "private_key_jwt" => html! {
-            (Entry { kind: "area", ..entry("keys", "Next public key", "PEM, JWK or JWK set.") }.markup(wrong))
-            (Entry { kind: "url", ..entry("jwks_uri", "or where the keys are", "An https URL of a JWK set.") }.markup(wrong))
+            (Entry { kind: "area", alternative: true, ..entry("keys", "Next public key", "PEM, JWK or JWK set.") }.markup(wrong))
+            (Entry { kind: "url", alternative: true, ..entry("jwks_uri", "or where the keys are", "An https URL of a JWK set.") }.markup(wrong))
         },
         "tls_client_auth" => html! {
             (Entry { required: true, ..entry("subject", "Next subject", "The distinguished name of the next certificate.") }.markup(wrong))

@@ -260,6 +260,7 @@ fn fields(client: &str, wrong: &[Problem]) -> Markup {
         label: "Client",
         help: "A client that may administer. The first one is admin.",
         value: client,
+        alternative: true,
         autocomplete: "username",
         ..Entry::default()
     };
@@ -269,6 +270,7 @@ fn fields(client: &str, wrong: &[Problem]) -> Markup {
         help: "On a new SQLite database it is in the file that ends with .admin.secret; m2m serve --dev --env-file F \
                writes it to F as M2M_ADMIN_CLIENT_SECRET.",
         kind: "password",
+        alternative: true,
         autocomplete: "current-password",
         ..Entry::default()
     };
@@ -277,6 +279,7 @@ fn fields(client: &str, wrong: &[Problem]) -> Markup {
         label: "Access token",
         help: "For a client with a key: the line that m2m token -p admin -o bare prints.",
         kind: "password",
+        alternative: true,
         ..Entry::default()
     };
     html! {

@@ -12,8 +12,9 @@ use super::issuers::path;
 use super::members::{digits, is, items, text, texts};
 use super::outdated::{self, Thing};
 use super::visit::Visit;
-use super::{Shown, wrong};
+use super::{Shown, credential_form, wrong};
 use crate::commands::admin::condition;
+use crate::commands::admin::material::PRIVATE;
 use crate::console::door::Sent;
 use crate::console::page::{Choice, Entry, Problem, problems};
 
@@ -91,14 +92,7 @@ pub(super) async fn change(visit: &Visit<'_>) -> Shown {
 fn read(form: &Sent, problems: &mut Vec<Problem>) -> Value {
     let told = |name| (!form.text(name).is_empty()).then(|| form.text(name));
     let place = form.text("keys");
-    let jwks =
-        (place == "jwks").then(|| match parse_value(form.text("jwks").as_bytes(), &JsonLimits::DOCUMENT) {
-            Ok(keys) => keys,
-            Err(_) => {
-                problems.push(wrong::at("jwks", "this is no JWK set"));
-                Value::Null
-            }
-        });
+    let jwks = (place == "jwks").then(|| keys_of(form.text("jwks"), problems));
     json!({
         "name": told("name"),
         "discovery": (place == "discovery").then_some(true),
@@ -108,9 +102,21 @@ fn read(form: &Sent, problems: &mut Vec<Problem>) -> Value {
         "ca_file": told("ca_file"),
         "bearer_file": told("bearer_file"),
         "audiences": wrong::words(form, "audiences"),
-        "max_lifetime": wrong::span(form, "max_lifetime", problems),
+        "max_lifetime": wrong::kept(form, "max_lifetime", wrong::span(form, "max_lifetime", problems)),
         "single_use": form.text("single_use") == "on",
         "conditions": conditions(form, problems),
+    })
+}
+
+/// A key set that was pasted; a private one goes no further and is not shown back.
+fn keys_of(text: &str, problems: &mut Vec<Problem>) -> Value {
+    if credential_form::is_private(text) {
+        problems.push(wrong::at("jwks", PRIVATE));
+        return Value::Null;
+    }
+    parse_value(text.as_bytes(), &JsonLimits::DOCUMENT).unwrap_or_else(|_| {
+        problems.push(wrong::at("jwks", "this is no JWK set"));
+        Value::from(text)
     })
 }
 
@@ -120,10 +126,11 @@ fn conditions(form: &Sent, problems: &mut Vec<Problem>) -> Vec<Value> {
     for line in lines {
         match condition::parse(line) {
             Ok(condition) => conditions.push(condition),
-            Err(_) => problems.push(wrong::at(
-                "conditions",
-                format!("{line:?} is no condition such as repository=acme/app, ref~=refs/heads/* or env:=[\"a\",\"b\"]"),
-            )),
+            Err(_) => {
+                let example = "repository=acme/app, ref~=refs/heads/* or env:=[\"a\",\"b\"]";
+                problems.push(wrong::at("conditions", format!("{line:?} is no condition such as {example}")));
+                conditions.push(Value::from(line));
+            }
         }
     }
     conditions
@@ -172,7 +179,7 @@ fn names(issuer: &Value, wrong: &[Problem]) -> Markup {
 }
 
 fn keys(issuer: &Value, wrong: &[Problem]) -> Markup {
-    let given = issuer.get("jwks").filter(|keys| !keys.is_null()).map(Value::to_string).unwrap_or_default();
+    let given = issuer.get("jwks").filter(|keys| !keys.is_null()).map(typed).unwrap_or_default();
     let chosen = match (text(issuer, "jwks_url"), text(issuer, "jwks_file"), given.as_str()) {
         ("", "", "") => "discovery",
         ("", "", _) => "jwks",
@@ -206,9 +213,19 @@ fn keys(issuer: &Value, wrong: &[Problem]) -> Markup {
     }
 }
 
+/// A text that was typed as it was, anything else as JSON.
+fn typed(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A condition as it is typed, right or wrong.
+fn line(condition: &Value) -> String {
+    condition.as_str().map_or_else(|| condition::written(condition), str::to_owned)
+}
+
 fn rules(issuer: &Value, wrong: &[Problem]) -> Markup {
     let audiences = texts(issuer, "audiences").join(" ");
-    let lines: Vec<String> = items(issuer, "conditions").iter().map(condition::written).collect();
+    let lines: Vec<String> = items(issuer, "conditions").iter().map(line).collect();
     let (lines, lifetime) = (lines.join("\n"), digits(issuer, "max_lifetime"));
     let entry = |name, label, help, value| Entry { name, label, help, value, ..Entry::default() };
     let on = if is(issuer, "single_use") { vec!["on".to_owned()] } else { Vec::new() };

@@ -182,6 +182,7 @@ fn asked(visit: &Visit<'_>, client: &str, answer: &Markup, wrong: &[Problem]) ->
     let main = html! {
         (problems(wrong))
         (answer)
+        @if !answer.0.is_empty() { h2 { "Another token" } }
         (visit.form_to(&visit.to("issuers/explain", &[]), &fields))
     };
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };

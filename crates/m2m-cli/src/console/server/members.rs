@@ -12,9 +12,9 @@ pub(super) fn number(object: &Value, name: &str) -> Option<u64> {
     object.get(name).and_then(Value::as_u64)
 }
 
-/// The same as a text; empty where there is none.
+/// The same as a text, or the text that was typed in its place; empty where there is none.
 pub(super) fn digits(object: &Value, name: &str) -> String {
-    number(object, name).map(|number| number.to_string()).unwrap_or_default()
+    number(object, name).map_or_else(|| text(object, name).to_owned(), |number| number.to_string())
 }
 
 /// Whether the member is `true`.

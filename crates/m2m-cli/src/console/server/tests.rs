@@ -383,6 +383,26 @@ async fn a_refusal_stands_at_its_field_and_what_was_typed_stays() {
     ];
     let got = office.submit("apis/add", &session, &fields).await;
     assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let odd = [("identifier", "https://y.example"), ("lifetime", "soon"), ("alg", "ES256")];
+    let soon = office.submit("apis/add", &session, &odd).await;
+    assert!(
+        soon.text.contains("href=\"#lifetime\"") && soon.text.contains("value=\"soon\""),
+        "{}",
+        soon.text
+    );
+    let trusted = [
+        ("id", "p"),
+        ("named", "https://p.example"),
+        ("keys", "jwks"),
+        ("jwks", r#"{"keys":[{"d":"canary"}]}"#),
+        ("conditions", "no condition"),
+    ];
+    let issuer = office.submit("issuers/add", &session, &trusted).await;
+    assert!(
+        !issuer.text.contains("canary") && issuer.text.contains(">no condition</textarea>"),
+        "{}",
+        issuer.text
+    );
     assert!(got.text.contains("href=\"#alg\"") && got.text.contains("value=\"kept\""), "{}", got.text);
 }
 

@@ -1,5 +1,7 @@
 //! What is wrong with a form: found here before anything is sent, or said by the admin API and tied to its field.
 
+use serde_json::Value;
+
 use super::calls::Refusal;
 use crate::console::door::Sent;
 use crate::console::page::Problem;
@@ -43,6 +45,15 @@ pub(super) fn count(sent: &Sent, name: &str, wrong: &mut Vec<Problem>) -> Option
         wrong.push(at(name, format!("{typed:?} is no whole number")));
     }
     number
+}
+
+/// A span or a count as a member of an order; what cannot be one stays as it was typed, beside its problem.
+pub(super) fn kept(sent: &Sent, name: &str, number: Option<u64>) -> Value {
+    match (number, sent.text(name)) {
+        (Some(number), _) => Value::from(number),
+        (None, "") => Value::Null,
+        (None, typed) => Value::from(typed),
+    }
 }
 
 /// A field that must not be empty.
