@@ -57,8 +57,9 @@ impl Server {
     fn walk_beside(&self, name: &str, gateway: &str) -> Value {
         let secret = self.said("M2M_ADMIN_CLIENT_SECRET");
         let admin = json!({"id": self.said("M2M_ADMIN_CLIENT_ID"), "secret": secret});
+        let issuer = self.said("M2M_ISSUER");
         let task =
-            json!({"journey": name, "issuer": self.said("M2M_ISSUER"), "admin": admin, "canary": secret});
+            json!({"journey": name, "issuer": issuer, "admin": admin, "canary": secret, "gateway": gateway});
         let mut command = Command::new("node");
         command.arg("server.mjs").current_dir(&self.browser);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());

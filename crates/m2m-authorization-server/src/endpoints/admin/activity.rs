@@ -84,7 +84,7 @@ pub(super) async fn show(
     let since = asked.since.map_or_else(|| until.saturating_sub(SPAN), UnixTime::from_seconds);
     let window = Window::new(since, until, asked.parts.unwrap_or(PARTS));
     let window = window.ok_or_else(|| {
-        Problem::bad("since is before until, by 31 days at most, and there are 1 to 200 parts")
+        Problem::invalid("since is before until, by 31 days at most, and there are 1 to 200 parts")
     })?;
     let activity = admin.activity(&window).await?;
     json(StatusCode::OK, &Shown::of(&window, activity))
