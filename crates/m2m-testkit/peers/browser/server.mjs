@@ -64,7 +64,7 @@ async function confirm(page, name) {
   await page.click('main form button');
 }
 
-async function mouse({ page, look }) {
+async function mouse({ page, context, look }) {
   const result = {};
   await page.goto(at('client?id=shop'));
   await look('sign-in');
@@ -124,6 +124,16 @@ async function mouse({ page, look }) {
   result.bound = await page.locator('.notice.good').innerText();
   await page.goto(at('client/change?id=shop'));
   await look('client-change');
+  // Somebody else saves first.
+  const other = await context.newPage();
+  await other.goto(at('client/change?id=shop'));
+  await other.fill('#owner', 'team-shop');
+  await other.click('main form button:has-text("Save")');
+  await other.close();
+  await page.fill('#owner', 'team-money');
+  await page.click('main form button:has-text("Save")');
+  await look('outdated');
+  result.outdated = await page.locator('main').innerText();
   await page.goto(at('client/disable?id=shop'));
   await look('client-disable');
   await page.click('main form button');

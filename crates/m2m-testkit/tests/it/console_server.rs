@@ -100,6 +100,8 @@ fn everything_is_done_with_the_mouse_and_no_secret_is_seen_twice() {
         "{found}"
     );
     assert!(found["explained"].as_str().unwrap().contains("It would be refused"), "{found}");
+    let outdated = found["outdated"].as_str().unwrap();
+    assert!(outdated.contains("admin changed it at") && outdated.contains("team-shop"), "{outdated}");
     assert_eq!((&found["tokenBack"], &found["kept"]), (&json!(false), &json!(false)));
     assert_eq!(found["leaksOfSecrets"], json!([]), "answers with a secret that was shown before");
     assert_eq!(found["afterSignOut"], "Sign in");

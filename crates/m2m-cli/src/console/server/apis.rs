@@ -8,7 +8,7 @@ use super::members::{items, number, segment, text, texts};
 use super::visit::Visit;
 use super::{Shown, listed};
 use crate::commands::admin::moment::span;
-use crate::console::page::{Cell, Column, Table, Tone, View, empty, facts, isolated};
+use crate::console::page::{Cell, Column, Table, Tone, empty, facts, isolated};
 
 const COLUMNS: [Column; 6] = [
     Column { name: "identifier", label: "API", number: false },
@@ -36,7 +36,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Shown {
     );
     let main = html! {
         p.faint { "An API is what a token is for: its identifier stands in the claim aud." }
-        (Table { label: "APIs", columns: &COLUMNS, rows, empty: nothing }.markup(&View::of(&visit.query.0, "")))
+        (Table { label: "APIs", columns: &COLUMNS, rows, empty: nothing }.markup(&visit.view()))
         @if listed.items.len() == 1 && visit.query.text("find").is_empty() {
             (empty("This one is for administering the server. Add the API that your clients are to call.", &html! {
                 (visit.button("Add an API", &visit.to("apis/add", &[]), Tone::Plain))

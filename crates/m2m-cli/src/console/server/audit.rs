@@ -10,7 +10,7 @@ use super::members::{number, segment, text};
 use super::visit::Visit;
 use super::{Shown, listed, wrong};
 use crate::commands::admin::moment;
-use crate::console::page::{Cell, Column, Entry, Problem, Table, View, empty, isolated, problems};
+use crate::console::page::{Cell, Column, Entry, Problem, Table, empty, isolated, problems};
 
 const COLUMNS: [Column; 6] = [
     Column { name: "at", label: "When", number: true },
@@ -35,7 +35,7 @@ pub(super) async fn search(visit: &Visit<'_>) -> Shown {
         Ok(listed) => {
             let rows = listed.items.iter().map(|record| row(visit, record)).collect();
             let table = Table { label: "records", columns: &COLUMNS, rows, empty: nothing() };
-            let main = html! { (table.markup(&View::of(&visit.query.0, ""))) (listed.turn) };
+            let main = html! { (table.markup(&visit.view())) (listed.turn) };
             found(visit, &main, &[])
         }
         Err(refusal) if refusal.is_about_the_form() => {
@@ -134,6 +134,11 @@ fn about(visit: &Visit<'_>, record: &Value) -> Markup {
         @if let Some(id) = named("credential_id") {
             div { "credential " a href=(visit.of("credential", id)) { code { (id.get(..8).unwrap_or(id)) } } }
         }
-        @if let Some(subject) = named("subject") { div { (isolated(subject)) } }
+        @if let Some(subject) = named("subject") {
+            div {
+                @if text(record, "event").starts_with("issuer_") { a href=(visit.of("issuer", subject)) { (isolated(subject)) } }
+                @else { (isolated(subject)) }
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::members::{is, items, number, segment, text, texts};
 use super::visit::Visit;
 use super::{Shown, listed};
 use crate::commands::admin::moment::span;
-use crate::console::page::{Tone, View, empty, facts, isolated, moment, notice};
+use crate::console::page::{Tone, empty, facts, isolated, moment, notice};
 
 /// The path of one client in the admin API.
 pub(super) fn path(id: &str) -> String {
@@ -173,7 +173,6 @@ fn grant_row(visit: &Visit<'_>, client: &Value, grant: &Value) -> Markup {
 async fn credentials(visit: &Visit<'_>, id: &str, client: &Value) -> Result<Markup, Refusal> {
     let listed = listed::page(visit, &format!("{}/credentials", path(id)), "").await?;
     let open = text(client, "status") != "revoked";
-    let view = View::of(&visit.query.0, "");
     Ok(html! {
         div.heading {
             h2 { "Credentials" }
@@ -182,7 +181,7 @@ async fn credentials(visit: &Visit<'_>, id: &str, client: &Value) -> Result<Mark
             } }
         }
         p.faint { "One for each instance, so that one can be replaced or withdrawn while the others go on." }
-        (credential::table(visit, &listed.items, &view))
+        (credential::table(visit, &listed.items))
         (listed.turn)
     })
 }

@@ -121,7 +121,7 @@ fn grants(form: &Sent) -> Vec<Value> {
             "permissions": wrong::words(form, &field("permissions")),
         });
         match form.text(&field("defaults")) {
-            "" => {}
+            "" => set(&mut grant, "default_scopes", json!(scopes)),
             NOTHING => set(&mut grant, "default_scopes", json!([])),
             _ => set(&mut grant, "default_scopes", json!(wrong::words(form, &field("defaults")))),
         }

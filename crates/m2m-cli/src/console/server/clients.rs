@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::members::{is, items, number, text};
 use super::visit::Visit;
 use super::{Shown, listed};
-use crate::console::page::{Cell, Column, Table, Tone, View, empty, isolated};
+use crate::console::page::{Cell, Column, Table, Tone, empty, isolated};
 
 const COLUMNS: [Column; 6] = [
     Column { name: "id", label: "Client", number: false },
@@ -24,7 +24,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Shown {
     let table = Table { label: "clients", columns: &COLUMNS, rows, empty: nothing(visit) };
     let main = html! {
         p.faint { "A client is a service. Each of its instances has a credential of its own." }
-        (table.markup(&View::of(&visit.query.0, "")))
+        (table.markup(&visit.view()))
         (listed.turn)
     };
     let add = visit.button("Add a client", &visit.to("clients/add", &[]), Tone::Good);

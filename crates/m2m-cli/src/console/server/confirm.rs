@@ -70,11 +70,11 @@ pub(super) async fn run(visit: &Visit<'_>, step: Step<'_>) -> Shown {
 }
 
 fn ask(visit: &Visit<'_>, step: &Step<'_>, wrong: &[Problem]) -> Shown {
-    let entry = Entry { name: TYPED, label: "Type the name to confirm", required: true, ..Entry::default() };
+    let entry = Entry { name: TYPED, label: "Confirmation", required: true, ..Entry::default() };
     let fields = html! {
         @if !step.version.is_empty() { input type="hidden" name=(VERSION) value=(step.version); }
         @if !step.typed.is_empty() {
-            p #asked { "The name is " strong { (isolated(step.typed.trim())) } "." }
+            p { "To confirm, type " strong { (isolated(step.typed.trim())) } "." }
             (entry.markup(wrong))
         }
         div.row {

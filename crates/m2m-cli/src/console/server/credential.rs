@@ -8,7 +8,7 @@ use super::calls::Refusal;
 use super::clients::status;
 use super::members::{is, items, number, segment, text, texts};
 use super::visit::Visit;
-use crate::console::page::{Cell, Column, Table, Tone, View, empty, facts, isolated, moment, notice};
+use crate::console::page::{Cell, Column, Table, Tone, empty, facts, isolated, moment, notice};
 
 const COLUMNS: [Column; 7] = [
     Column { name: "label", label: "Instance", number: false },
@@ -26,7 +26,7 @@ pub(super) fn path(id: &str) -> String {
 }
 
 /// The credentials of a client.
-pub(super) fn table(visit: &Visit<'_>, credentials: &[Value], view: &View) -> Markup {
+pub(super) fn table(visit: &Visit<'_>, credentials: &[Value]) -> Markup {
     let rows = credentials.iter().map(|credential| row(visit, credential)).collect();
     let nothing = empty(
         "It has no credential, so it cannot get a token yet.",
@@ -36,7 +36,7 @@ pub(super) fn table(visit: &Visit<'_>, credentials: &[Value], view: &View) -> Ma
             }
         },
     );
-    Table { label: "credentials", columns: &COLUMNS, rows, empty: nothing }.markup(view)
+    Table { label: "credentials", columns: &COLUMNS, rows, empty: nothing }.markup(&visit.view())
 }
 
 fn row(visit: &Visit<'_>, credential: &Value) -> Vec<Cell> {

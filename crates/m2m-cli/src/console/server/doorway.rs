@@ -6,7 +6,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use m2m_authorization_server::ClientAddress;
 use m2m_authorization_server::admin::{SCOPE_READ, SCOPE_WRITE};
@@ -118,7 +118,9 @@ fn signed_in(console: &Console, (token, seconds): &Granted, back: &str) -> Respo
     response
 }
 
+/// Sets a cookie; an answer with one is kept by nobody.
 fn set(response: &mut Response, cookie: Option<HeaderValue>) {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -14,7 +14,7 @@ use super::{Shown, listed, wrong};
 use crate::commands::admin::condition;
 use crate::commands::admin::moment::span;
 use crate::console::page::{
-    Cell, Column, Entry, Problem, Table, Tone, View, empty, facts, isolated, moment, notice, problems,
+    Cell, Column, Entry, Problem, Table, Tone, empty, facts, isolated, moment, notice, problems,
 };
 
 const COLUMNS: [Column; 5] = [
@@ -40,7 +40,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Shown {
         &html! { (visit.button("Trust an issuer", &visit.to("issuers/add", &[]), Tone::Plain)) },
     );
     let main = html! {
-        (Table { label: "issuers", columns: &COLUMNS, rows, empty: nothing }.markup(&View::of(&visit.query.0, "")))
+        (Table { label: "issuers", columns: &COLUMNS, rows, empty: nothing }.markup(&visit.view()))
         (listed.turn)
     };
     let actions = html! {

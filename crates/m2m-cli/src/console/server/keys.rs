@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::members::{number, text};
 use super::visit::Visit;
 use super::{Shown, listed};
-use crate::console::page::{Cell, Column, Table, View, empty};
+use crate::console::page::{Cell, Column, Table, empty};
 
 const COLUMNS: [Column; 6] = [
     Column { name: "kid", label: "Key", number: false },
@@ -36,7 +36,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Shown {
     let main = html! {
         p.faint { "Keys change by themselves: each is published before it signs, for longer than verifiers keep what they fetched, \
             and stays published until its last token has ended." }
-        (Table { label: "keys", columns: &COLUMNS, rows, empty: nothing }.markup(&View::of(&visit.query.0, "")))
+        (Table { label: "keys", columns: &COLUMNS, rows, empty: nothing }.markup(&visit.view()))
         (listed.turn)
         @if visit.session.writes {
             h2 { "Change them now" }

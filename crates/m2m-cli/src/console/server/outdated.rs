@@ -89,7 +89,7 @@ pub(super) async fn page(visit: &Visit<'_>, thing: Thing, id: &str, differs: &Ma
             a.button.second href=(visit.to(&visit.path, &[("id", id)])) { "Begin this step again" }
         }
     };
-    visit.page(StatusCode::PRECONDITION_FAILED, "Somebody was faster", html! {}, &main)
+    visit.page(StatusCode::PRECONDITION_FAILED, "Nothing was done", html! {}, &main)
 }
 
 /// Members that are not what was sent.
@@ -98,7 +98,7 @@ pub(super) fn differences(sent: &Value, now: &Value) -> Markup {
     let differ: Vec<_> = sent
         .iter()
         .map(|(name, value)| (name, value, now.get(name).unwrap_or(&Value::Null)))
-        .filter(|(_, sent, now)| sent != now)
+        .filter(|(_, sent, now)| !is_same(sent, now))
         .collect();
     html! {
         @if !differ.is_empty() {
@@ -121,10 +121,65 @@ pub(super) fn differences(sent: &Value, now: &Value) -> Markup {
     }
 }
 
+/// Whether two values say the same; lists are without order, and nothing is an empty list.
+fn is_same(a: &Value, b: &Value) -> bool {
+    normal(a) == normal(b)
+}
+
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Array(list) if list.is_empty() => Value::Null,
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.iter().map(normal).collect();
+            list.sort_by_key(Value::to_string);
+            Value::Array(list)
+        }
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), normal(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A value as a person reads it: of a grant or a scope its parts, of a list each element.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(list) if list.is_empty() => "nothing".to_owned(),
+        Value::Array(list) => list.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => {
+            let told = members.iter().filter(|(_, value)| !is_same(value, &Value::Null) && *value != "");
+            told.map(|(name, value)| format!("{} {}", name.replace('_', " "), shown(value)))
+                .collect::<Vec<_>>()
+                .join("; ")
+        }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_the_same_is_no_difference() {
+        let sent = json!({"scopes": ["b", "a"], "owner": "x", "networks": []});
+        let now = json!({"scopes": ["a", "b"], "owner": "y", "version": 2});
+        let told = differences(&sent, &now).into_string();
+        assert!(
+            told.contains(">owner<") && !told.contains(">scopes<") && !told.contains(">networks<"),
+            "{told}"
+        );
+        assert_eq!(differences(&now, &now).into_string(), "");
+    }
+
+    #[test]
+    fn a_value_is_told_in_words() {
+        let grant = json!([{"api": "https://a", "scopes": ["r", "w"], "roles": []}]);
+        assert_eq!(shown(&grant), "api https://a; scopes r, w");
+        assert_eq!(shown(&json!(null)), "nothing");
     }
 }

@@ -148,6 +148,7 @@ async fn a_session_is_a_token_in_a_cookie_for_the_console_alone() {
     let (token, attributes) = got.cookie(COOKIE_NAME).unwrap();
     assert_eq!(token.split('.').count(), 3);
     assert_eq!(attributes, " HttpOnly; SameSite=Strict; Path=/t1/console/; Secure; Max-Age=600");
+    assert_eq!(got.header(http::header::CACHE_CONTROL), "no-store");
     let page = office.get("clients", token).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(!page.text.contains(token) && !page.text.contains(&office.writer));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::members::{is, number, segment, text};
 use super::visit::Visit;
 use super::{Shown, listed};
-use crate::console::page::{Cell, Column, Entry, Table, View, empty, isolated};
+use crate::console::page::{Cell, Column, Entry, Table, empty, isolated};
 
 const COLUMNS: [Column; 7] = [
     Column { name: "jti", label: "Token", number: false },
@@ -33,7 +33,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Shown {
     let main = html! {
         p.faint { "What the audit knows of tokens that have not ended. The tokens themselves are kept nowhere." }
         (search(visit, client))
-        (Table { label: "tokens", columns: &COLUMNS, rows, empty: nothing }.markup(&View::of(&visit.query.0, "")))
+        (Table { label: "tokens", columns: &COLUMNS, rows, empty: nothing }.markup(&visit.view()))
         (listed.turn)
     };
     visit.show("Live tokens", html! {}, &main)

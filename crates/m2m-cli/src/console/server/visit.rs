@@ -11,7 +11,7 @@ use super::members::segment;
 use super::session::Session;
 use super::{Console, Shown};
 use crate::console::door::{CSRF, Sent};
-use crate::console::page::{Link, Page, Tone, moment, notice};
+use crate::console::page::{Link, Page, Tone, View, moment, notice};
 
 pub(super) const TITLE: &str = "m2m server";
 
@@ -82,6 +82,12 @@ impl Visit<'_> {
             "" => Err(Refusal::of(StatusCode::NOT_FOUND, "the address names nothing")),
             id => Ok(id),
         }
+    }
+
+    /// How the reader looks at the table of this page; what was done before is not said again.
+    pub(super) fn view(&self) -> View {
+        let rest = self.query.0.iter().filter(|(name, _)| name != "done");
+        View::of(&rest.cloned().collect::<Vec<_>>(), "")
     }
 
     /// Leads to another page.
