@@ -1,6 +1,6 @@
 //! The first page: how much there is, what happens, and what needs somebody.
 //!
-//! Limits: credentials of the first 200 clients are looked at; the page says so where there are more.
+//! Limits: credentials of the first 500 clients are looked at; the page says so where there are more.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -17,7 +17,7 @@ const DAY: u64 = 24 * 60 * 60;
 const SOON: u64 = 30 * DAY;
 /// Credentials that nobody used for so long are shown.
 const UNUSED: u64 = 30 * DAY;
-const CLIENTS: usize = 200;
+const CLIENTS: usize = 500;
 /// Lines of each kind.
 const LINES: usize = 20;
 
