@@ -18,6 +18,8 @@ use crate::console::door::Sent;
 use crate::console::page::{Alternative, Choice, Entry, Problem, isolated, problems};
 
 const MAX_APIS: usize = 30;
+/// As many grants as the API takes.
+const MAX_FIELDS: usize = 1000;
 /// In the field of defaults: nothing is granted without asking.
 const NOTHING: &str = "-";
 
@@ -102,7 +104,7 @@ fn read(form: &Sent, problems: &mut Vec<Problem>) -> Value {
 /// The grants, one for each API of which a scope is chosen.
 fn grants(form: &Sent) -> Vec<Value> {
     let mut grants = Vec::new();
-    for index in 0..MAX_APIS * 4 {
+    for index in 0..MAX_FIELDS {
         let field = |what: &str| format!("{what}-{index}");
         let api = field("api");
         let api = form.text(&api);
@@ -111,7 +113,8 @@ fn grants(form: &Sent) -> Vec<Value> {
         }
         let name = field("scopes");
         let scopes: Vec<&str> = form.all(&name).collect();
-        if scopes.is_empty() {
+        // A grant without a scope was made elsewhere and is not lost by saving something else.
+        if scopes.is_empty() && form.text(&field("bare")).is_empty() {
             continue;
         }
         let mut grant = json!({
@@ -224,7 +227,7 @@ async fn granted(visit: &Visit<'_>, client: &Value, wrong: &[Problem]) -> Result
         }
         @for (index, offer) in offers.iter().enumerate() { (offered(index, offer)) }
         @if left_out > 0 {
-            p.faint { (left_out) " more APIs are not offered here: m2m admin client update grants them, and this form keeps them." }
+            p.faint { (left_out) " more APIs are not offered here: m2m admin client update grants them." }
         }
     })
 }
@@ -239,6 +242,11 @@ async fn offers(visit: &Visit<'_>, client: &Value) -> Result<(Vec<Offer>, usize)
         .filter(|api| !items(api, "scopes").is_empty())
         .map(|api| offer(api, grant_of(text(api, "identifier"))))
         .collect();
+    let listed = |api: &str| {
+        apis.iter().any(|known| text(known, "identifier") == api && !items(known, "scopes").is_empty())
+    };
+    // Those that the list does not have: what is granted stays, whatever is offered.
+    all.extend(grants.iter().filter(|grant| !listed(text(grant, "api"))).map(held));
     // What administers the server comes last: it is granted seldom.
     let own = visit.console.resource.as_str();
     all.sort_by_key(|offer| (offer.grant.is_null(), offer.api == own));
@@ -254,6 +262,12 @@ fn offer(api: &Value, grant: Option<&Value>) -> Offer {
         .map(|scope| way(text(scope, "scope"), text(scope, "scope"), text(scope, "description")))
         .collect();
     Offer { api: text(api, "identifier").to_owned(), scopes, grant: grant.cloned().unwrap_or(Value::Null) }
+}
+
+/// A grant as it stands, with its own scopes to choose from.
+fn held(grant: &Value) -> Offer {
+    let scopes = texts(grant, "scopes").into_iter().map(|scope| way(scope, scope, "")).collect();
+    Offer { api: text(grant, "api").to_owned(), scopes, grant: grant.clone() }
 }
 
 fn offered(index: usize, offer: &Offer) -> Markup {
@@ -276,6 +290,7 @@ fn offered(index: usize, offer: &Offer) -> Markup {
     let entry = |name, label, help, value| Entry { name, label, help, value, ..Entry::default() };
     html! {
         input type="hidden" name=(field("api")) value=(offer.api);
+        @if !offer.grant.is_null() && chosen.is_empty() { input type="hidden" name=(field("bare")) value="1"; }
         (choice.markup(&[]))
         details.more open[more] {
             summary { "More for " (isolated(&offer.api)) }

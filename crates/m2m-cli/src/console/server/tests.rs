@@ -477,3 +477,34 @@ async fn pages_of_a_list_lead_there_and_back() {
     assert!(found.text.contains(">c204<") && !found.text.contains(">c000<"), "on whatever page it is");
     assert!([&first, &second].iter().all(|page| page.text.len() < 100_000), "{}", first.text.len());
 }
+
+#[tokio::test]
+async fn what_is_granted_stays_when_something_else_is_saved() {
+    let office = office().await;
+    let session = office.writer().await;
+    let grant = [
+        ("id", "svc"),
+        ("api-0", "https://orders.example"),
+        ("scopes-0", "orders:read"),
+        ("roles-0", "clerk auditor"),
+        ("defaults-0", "-"),
+    ];
+    let made = office.submit("clients/add", &session, &grant).await;
+    assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.text);
+    let page = office.get("client/change?id=svc", &session).await;
+    for kept in
+        [r#"value="clerk auditor""#, r#"name="defaults-0" type="text" value="-""#, r#"value="orders:read""#]
+    {
+        assert!(page.text.contains(kept), "{kept}: {}", page.text);
+    }
+    let bare = [
+        ("version", page.hidden("version")),
+        ("owner", "team"),
+        ("api-0", "https://orders.example"),
+        ("bare-0", "1"),
+    ];
+    let saved = office.submit("client/change?id=svc", &session, &bare).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text);
+    let shown = office.get("client?id=svc", &session).await;
+    assert!(shown.text.contains("https://orders.example"), "a grant without a scope is one: {}", shown.text);
+}
