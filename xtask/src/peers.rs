@@ -19,6 +19,8 @@ const PEERS: &[Peer] = &[
     Peer { name: "oauth2-mock-server", runtime: &NODE, oldest: (20, 19) },
     // undici wants 20.18.1, and says so in its package.json
     Peer { name: "openid-client", runtime: &NODE, oldest: (20, 19) },
+    // playwright-core says so in its package.json; drives the Chromium that looks at the consoles
+    Peer { name: "browser", runtime: &NODE, oldest: (20, 19) },
     // joserfc, which Authlib is built on, says so in its metadata
     Peer { name: "authlib", runtime: &PYTHON, oldest: (3, 11) },
     // express-oauth2-jwt-bearer says so in its package.json

@@ -12,8 +12,8 @@ const PACKAGES: &[(&[&str], &str)] = &[
     (&["node", "--version"], "nodejs"),
     (&["npm", "--version"], "npm"),
     (&["python3", "-c", "import ensurepip, venv"], "python3-venv"), // brings python3 along
-    (&["chromium", "--version"], "chromium"),                       // fills in examples/react-form
-    (peers::NGINX, "nginx"),                                        // asks the gateway, as does the next
+    (&["chromium", "--version"], "chromium"), // looks at the consoles, fills in examples/react-form
+    (peers::NGINX, "nginx"),                  // asks the gateway, as does the next
     (peers::CADDY, "caddy"),
     (peers::POSTGRES, "postgresql"), // starts a cluster of its own, which no test uses
     (&["curl", "--version"], "curl"), // pages of the guide use it, and the next

@@ -21,7 +21,7 @@ use m2m_proto::security_profile::OutsideProfile;
 use m2m_proto::time::UnixTime;
 use tokio::sync::oneshot;
 
-use crate::audit::{Entry, Event, Query, Record};
+use crate::audit::{Activity, Entry, Event, Query, Record, Window};
 use crate::error::{Error, ErrorKind};
 use crate::keys::rotation::{KeyDates, Phase};
 use crate::observe;
@@ -298,6 +298,16 @@ impl Admin {
         let store = self.state.store.as_ref();
         self.state.trail.flush(store).await?;
         Ok(store.audit(query).await?)
+    }
+
+    /// Counts what was issued and refused in a time, including what was decided just now.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn activity(&self, window: &Window) -> Result<Activity, Error> {
+        let store = self.state.store.as_ref();
+        self.state.trail.flush(store).await?;
+        Ok(store.activity(window).await?)
     }
 
     /// Whether a token that was issued is inactive before its time: it, its credential, its client or its API

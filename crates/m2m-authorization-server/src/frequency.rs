@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Tokens in one minute from which on a client is warned about.
-const TOO_MANY: u32 = 100;
+pub(crate) const TOO_MANY: u32 = 100;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// A token counted.

@@ -8,6 +8,7 @@ pub mod args;
 pub mod certificate;
 pub mod commands;
 pub mod connect;
+mod console;
 pub mod demo;
 pub mod doctor;
 pub mod exit;

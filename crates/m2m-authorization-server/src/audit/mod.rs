@@ -3,6 +3,7 @@
 //! `trail` collects them and hands them to the store in batches, behind the answer or before it.
 //! Does not enforce: how long they are kept, which is the store's; who may read them (admin API).
 
+mod activity;
 mod trail;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use m2m_proto::error::ErrorCode;
 use m2m_proto::text::ShortText;
 use m2m_proto::time::UnixTime;
 
+pub use activity::{Activity, Busy, Part, Window};
 pub(crate) use trail::Trail;
 pub use trail::{AuditMode, Batch, LastUse};
 

@@ -2,6 +2,8 @@
 //!
 //! Test-only: it panics with the sentence that was broken.
 
+mod activity;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,6 +48,7 @@ pub async fn run(make: &Make<'_>) {
     keeps_issuers_and_who_maps_to_them(&*make().await).await;
     records_are_found_by_every_condition(&*make().await).await;
     pages_lead_through_all_records_once(&*make().await).await;
+    activity::is_counted(&*make().await).await;
     uses_and_scopes_are_remembered(&*make().await).await;
     belongs_to_one_sealing_key(&*make().await).await;
 }

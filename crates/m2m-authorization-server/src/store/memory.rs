@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
 use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
-use crate::audit::{Batch, Entry, Event, LastUse, Place, Query, Record};
+use crate::audit::{Activity, Batch, Entry, Event, LastUse, Place, Query, Record, Window};
 use crate::registry::{ApiIdentifier, Change, CredentialId, Registry};
 use crate::replay::ReplayKey;
 
@@ -225,6 +225,14 @@ impl Store for MemoryStore {
 
     fn audit<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         Box::pin(async move { Ok(lock(&self.rings).find(query)) })
+    }
+
+    fn activity<'a>(&'a self, window: &'a Window) -> BoxFuture<'a, Result<Activity, StoreError>> {
+        Box::pin(async move {
+            let rings = lock(&self.rings);
+            let all = rings.done.iter().chain(&rings.refused);
+            Ok(Activity::of(window, all.map(|entry| &entry.record)))
+        })
     }
 
     fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>> {

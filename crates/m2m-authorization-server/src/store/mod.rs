@@ -21,7 +21,7 @@ use m2m_proto::client_id::ClientId;
 use m2m_proto::time::{Skew, UnixTime};
 use tokio::sync::watch;
 
-use crate::audit::{Batch, Entry, LastUse, Query};
+use crate::audit::{Activity, Batch, Entry, LastUse, Query, Window};
 use crate::registry::{Change, Conflict, CredentialId, Registry};
 use crate::replay::ReplayKey;
 
@@ -177,6 +177,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn audit<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>>;
+
+    /// Counts what was issued and refused in a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], also when there is too much to count.
+    fn activity<'a>(&'a self, window: &'a Window) -> BoxFuture<'a, Result<Activity, StoreError>>;
 
     /// What a client has used of what it may.
     ///

@@ -110,6 +110,7 @@ fn announce(typed: &Serve, around: &Surroundings, issuer: &str, made: &Made) -> 
         |path| format!("try: . {}; m2m token --scope orders:read", sourced(path)),
     );
     around.output.note(&next);
+    around.output.note(&format!("console: {}/console/", issuer.trim_end_matches('/')));
     Ok(())
 }
 

@@ -69,6 +69,7 @@ impl Reader<'_> {
             "replay" => into.tuning.replay = Some(self.parsed(value, name, stated::replay)?),
             "max_staleness" => into.tuning.max_staleness = Some(self.parser.time(value, name)?),
             "snapshot_max_age" => into.tuning.snapshot_max_age = Some(self.parser.time(value, name)?),
+            "console" => into.console = Some(self.switch(value, name)?),
             "dpop_nonce" => into.dpop_nonce = self.switch(value, name)?,
             "security_profile" => into.security_profile = self.parsed(value, name, stated::profile)?,
             "status_ttl" => into.tuning.status_ttl = Some(self.parser.time(value, name)?),

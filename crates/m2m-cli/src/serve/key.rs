@@ -18,7 +18,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every key at the top of the file. `[egress] allow` and `[[pkcs11]]` are the tables.
-pub(crate) const KEYS: [Key; 26] = [
+pub(crate) const KEYS: [Key; 27] = [
     key("issuer", "listener", "who this server is: https://HOST"),
     key("listen", "127.0.0.1:8400", "where to listen"),
     key("database", "sqlite:m2m-server.db", "or postgres://…, or memory:"),
@@ -32,6 +32,7 @@ pub(crate) const KEYS: [Key; 26] = [
     key("trusted_proxies", "[]", "who may say who calls"),
     key("client_cert_header", "false", "Client-Cert of these is believed"),
     key("metrics_listen", "main listener", "where /metrics is"),
+    key("console", "true", "pages for administering: /console/"),
     key("log", "text", "or json"),
     key("audit", "batched", "or durable: the answer waits for it"),
     key("audit_retention", "as built in", "how long it is kept: 90d"),

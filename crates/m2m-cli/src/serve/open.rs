@@ -27,6 +27,7 @@ use super::stated::{Audit, Replay, Tuning};
 use crate::Surroundings;
 use crate::args::LogFormat;
 use crate::connect::http_failure;
+use crate::console::server::Console;
 use crate::exit::{Exit, Failure};
 
 /// A server on its store, and what is held while it runs.
@@ -35,6 +36,7 @@ pub(crate) struct Opened {
     /// Where the administrator of a new SQLite file is written to.
     founds: Option<Places>,
     profile: SecurityProfile,
+    console: bool,
     _held: Claimed,
 }
 
@@ -79,7 +81,8 @@ pub(crate) async fn open(
         builder = builder.mutual_tls(mutual_tls);
     }
     let server = builder.build().map_err(|error| failure(&error))?;
-    Ok(Opened { server, founds, profile: settings.security_profile, _held: database })
+    let (profile, console) = (settings.security_profile, settings.console);
+    Ok(Opened { server, founds, profile, console, _held: database })
 }
 
 /// Where the administrator goes, if one is to be made.
@@ -159,7 +162,8 @@ pub(crate) async fn store(
 impl Opened {
     /// A server that is in memory, ready as it is.
     pub(crate) fn of(server: Server) -> Self {
-        Self { server, founds: None, profile: SecurityProfile::Baseline, _held: Claimed::Memory }
+        let profile = SecurityProfile::Baseline;
+        Self { server, founds: None, profile, console: true, _held: Claimed::Memory }
     }
 
     /// Makes what must be there before the first request: keys, the admin API, and for a new SQLite file somebody who
@@ -207,6 +211,15 @@ impl Opened {
     /// Everything that it answers, `/livez` and `/readyz` among it.
     pub(crate) fn router(&self) -> Router {
         self.server.router()
+    }
+
+    /// The pages for administering it; none where they are switched off.
+    pub(crate) fn console(&self, around: &Surroundings) -> Router {
+        if !self.console {
+            return Router::new();
+        }
+        let (clock, random) = (Arc::clone(&around.clock), Arc::clone(&around.random));
+        Console::new(self.router(), self.server.issuer(), clock, random).routes()
     }
 
     /// The work besides requests; never ends.

@@ -55,10 +55,11 @@ impl Running {
         if sockets.metrics.is_none() {
             router = router.merge(metrics.clone());
         }
+        let console = traced(running.opened.console(around), Told::Path);
         let crowds = proxies.networks().to_vec();
         let door = door(proxies);
         let main = sockets.main.door(Arc::clone(&door)).except(crowds.clone());
-        running.serve("listener", main, router.clone());
+        running.serve("listener", main, router.clone().merge(console));
         if let Some(listener) = sockets.mutual_tls {
             running.serve("listener, mutual TLS", listener.door(door).except(crowds), router);
         }

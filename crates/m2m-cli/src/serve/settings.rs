@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     /// `None`: `/metrics` is on the main listener.
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) log: LogFormat,
+    /// Whether `/console/` is answered.
+    pub(crate) console: bool,
     pub(crate) dpop_nonce: bool,
     pub(crate) security_profile: SecurityProfile,
     pub(crate) shutdown_delay: Duration,
@@ -126,6 +128,7 @@ impl Settings {
             trusted_proxies: stated.trusted_proxies,
             metrics_listen: stated.metrics_listen,
             log: stated.log.unwrap_or_default(),
+            console: stated.console.unwrap_or(true),
             dpop_nonce: stated.dpop_nonce,
             security_profile: stated.security_profile,
             shutdown_delay: stated.shutdown_delay,

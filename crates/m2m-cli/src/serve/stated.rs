@@ -32,6 +32,7 @@ pub(crate) struct Stated {
     pub(crate) client_cert_header: bool,
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) log: Option<LogFormat>,
+    pub(crate) console: Option<bool>,
     pub(crate) dpop_nonce: bool,
     pub(crate) security_profile: SecurityProfile,
     pub(crate) shutdown_delay: Duration,

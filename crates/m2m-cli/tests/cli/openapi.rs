@@ -64,6 +64,7 @@ fn the_paths_are_those_of_the_admin_api() {
     assert_eq!(
         all,
         [
+            "get /activity",
             "get /apis",
             "post /apis",
             "get /apis/{identifier}",

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use m2m_authorization_server::audit::{Batch, Entry, Query};
+use m2m_authorization_server::audit::{Activity, Batch, Entry, Query, Window};
 use m2m_authorization_server::registry::{Change, Registry};
 use m2m_authorization_server::replay::ReplayKey;
 use m2m_authorization_server::store::{
@@ -363,6 +363,16 @@ impl Store for NodeStore {
             let found = self.around.database.audit(query);
             self.answered(back, "audit").await?;
             Ok(found)
+        })
+    }
+
+    fn activity<'a>(&'a self, window: &'a Window) -> BoxFuture<'a, Result<Activity, StoreError>> {
+        Box::pin(async move {
+            let back = self.reach("activity").await?;
+            let all = Query { limit: usize::MAX, ..Query::default() };
+            let found = self.around.database.audit(&all);
+            self.answered(back, "activity").await?;
+            Ok(Activity::of(window, found.iter().map(|entry| &entry.record)))
         })
     }
 

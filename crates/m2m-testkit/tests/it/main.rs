@@ -1,6 +1,8 @@
 //! Tests across crates: whole systems in one process, TLS, and other people's servers.
 
 mod canary;
+#[cfg(feature = "roles")]
+mod console_server;
 mod crash;
 #[cfg(feature = "roles")]
 mod demo_fails;

@@ -6,6 +6,7 @@
 //! whoever it is bound to, not withdrawn; bodies of 1 MiB at most, no member that is not known.
 //! Does not enforce: what may be registered, which the registry decides.
 
+mod activity;
 mod apis;
 mod audit;
 mod caller;
@@ -69,6 +70,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<State>>)> {
         ("/keys", get(keys::list)),
         ("/keys/roll", post(keys::roll)),
         ("/audit", get(audit::search)),
+        ("/activity", get(activity::show)),
         ("/openapi.json", get(openapi)),
     ]
 }

@@ -95,6 +95,28 @@ fn the_document_has_the_paths_of_the_router() {
 }
 
 #[tokio::test]
+async fn what_was_issued_and_refused_is_counted() {
+    let office = office().await;
+    let ask = |secret: &str| Ask::token().basic("admin", secret);
+    office.harness.post(TOKEN, ask("wrong")).await;
+    let counted = office.get("/activity?parts=24").await;
+    let parts = counted["parts"].as_array().unwrap();
+    assert_eq!((parts.len(), &counted["part_seconds"]), (24, &json!(3600)));
+    let now = office.harness.server.state_for_test().clock.wall().seconds();
+    let since = office.get(&format!("/activity?since={}&until={}&parts=1", now - 60, now + 60)).await;
+    assert_eq!(since["parts"][0]["issued"], 1, "{since}");
+    assert_eq!(since["parts"][0]["refused"], json!({"invalid_client": 1}));
+    let busy = json!({"client_id": "admin", "issued": 1, "busiest_minute": 1, "evidently_uncached": false});
+    assert_eq!(since["clients"], json!([busy]));
+    for wrong in ["since=9&until=9", "since=0", "parts=0", "parts=201"] {
+        problem(&office.call(Method::GET, &format!("/activity?{wrong}"), None).await, 422, "invalid");
+    }
+    for wrong in ["parts=x", "since=-1"] {
+        problem(&office.call(Method::GET, &format!("/activity?{wrong}"), None).await, 400, "malformed");
+    }
+}
+
+#[tokio::test]
 async fn every_described_method_exists_and_wants_a_token() {
     let office = office().await;
     let document: Value = serde_json::from_str(OPENAPI).unwrap();

@@ -381,6 +381,12 @@ impl Store for ReadOnly {
     fn audit<'a>(&'a self, query: &'a Query) -> m2m_io::BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         self.0.audit(query)
     }
+    fn activity<'a>(
+        &'a self,
+        window: &'a crate::audit::Window,
+    ) -> m2m_io::BoxFuture<'a, Result<crate::audit::Activity, StoreError>> {
+        self.0.activity(window)
+    }
     fn usage<'a>(
         &'a self,
         client: &'a m2m_proto::client_id::ClientId,

@@ -10,6 +10,7 @@
 //! Limits: 100,000 revoked, unexpired tokens; replay memory of a node as in `memory`, a shared one is bounded
 //! by the database.
 
+mod activity;
 mod audit;
 mod database;
 mod document;
@@ -30,7 +31,7 @@ use tokio::sync::{Notify, watch};
 
 use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
 use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
-use crate::audit::{Batch, Entry, Query};
+use crate::audit::{Activity, Batch, Entry, Query, Window};
 use crate::registry::secret::random_letters;
 use crate::registry::{Change, Registry};
 use crate::replay::ReplayKey;
@@ -249,6 +250,10 @@ impl Store for SqlStore {
 
     fn audit<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<Entry>, StoreError>> {
         Box::pin(self.find_records(query))
+    }
+
+    fn activity<'a>(&'a self, window: &'a Window) -> BoxFuture<'a, Result<Activity, StoreError>> {
+        Box::pin(self.count_decisions(window))
     }
 
     fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>> {

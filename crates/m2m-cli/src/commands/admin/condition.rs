@@ -15,7 +15,11 @@ pub(super) fn all(typed: &[String]) -> Result<Value, Failure> {
     typed.iter().map(|one| parse(one)).collect::<Result<_, _>>().map(Value::Array)
 }
 
-fn parse(typed: &str) -> Result<Value, Failure> {
+/// One condition that was typed.
+///
+/// # Errors
+/// As [`all`].
+pub(crate) fn parse(typed: &str) -> Result<Value, Failure> {
     read(typed).map_err(|why| {
         Failure::usage(format!("--condition {typed:?}: {why}"))
             .hint("for example --condition repository=acme/app, or ref~=refs/heads/*, or 'environment:=[\"a\",\"b\"]'")
@@ -48,7 +52,7 @@ pub(super) fn read(typed: &str) -> Result<Value, &'static str> {
 }
 
 /// A condition of the admin API as it would be typed.
-pub(super) fn written(condition: &Value) -> String {
+pub(crate) fn written(condition: &Value) -> String {
     let claim = condition.get("claim").and_then(Value::as_str).unwrap_or_default();
     match (condition.get("equals"), condition.get("one_of"), condition.get("matches")) {
         (Some(Value::String(text)), ..) => format!("{claim}={text}"),

@@ -44,14 +44,19 @@ pub(super) fn certificate(path: &Path) -> Result<String, Failure> {
     }
 }
 
-const PRIVATE: &str = "it holds a private key, which must not leave the instance; the public half is wanted";
+pub(crate) const PRIVATE: &str =
+    "it holds a private key, which must not leave the instance; the public half is wanted";
 
 fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     m2m_io::file::read_file(path, MAX_BYTES)
         .map_err(|error| Failure::usage(format!("{flag} {}: {error}", path.display())))
 }
 
-fn key_set(bytes: &[u8]) -> Result<Value, String> {
+/// The same of a text.
+///
+/// # Errors
+/// What it is instead; never the text itself.
+pub(crate) fn key_set(bytes: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "expected PEM, a JWK or a JWK set".to_owned())?;
     if text.contains("-----BEGIN ") {
         return Ok(json!({"keys": [of_pem(text)?]}));

@@ -25,7 +25,7 @@ pub(super) fn seconds(flag: &str, typed: &str, example: &str) -> Result<u64, Fai
 ///
 /// # Errors
 /// Exit 2, naming the flag and an example.
-pub(super) fn ago(flag: &str, typed: &str, now: UnixTime) -> Result<u64, Failure> {
+pub(crate) fn ago(flag: &str, typed: &str, now: UnixTime) -> Result<u64, Failure> {
     if let Some(time) = UnixTime::parse_rfc3339(typed) {
         return Ok(time.seconds());
     }
@@ -52,7 +52,7 @@ pub(super) fn at(flag: &str, typed: &str) -> Result<u64, Failure> {
 const YEAR_10000: u64 = 253_402_300_800;
 
 /// As RFC 3339 writes it, in UTC; `never` from the year 10000 on.
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     if seconds >= YEAR_10000 {
         return "never".to_owned();
     }
@@ -62,7 +62,7 @@ pub(super) fn rfc3339(seconds: u64) -> String {
 }
 
 /// How far away it is: `3 days ago`, `in 5 min`, `now`.
-pub(super) fn relative(seconds: u64, now: UnixTime) -> String {
+pub(crate) fn relative(seconds: u64, now: UnixTime) -> String {
     let now = now.seconds();
     match seconds.abs_diff(now) {
         0 => "now".to_owned(),
@@ -72,7 +72,7 @@ pub(super) fn relative(seconds: u64, now: UnixTime) -> String {
 }
 
 /// The largest unit that fits, at least two of it.
-pub(super) fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),

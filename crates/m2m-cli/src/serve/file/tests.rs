@@ -27,6 +27,7 @@ behind_tls_proxy = true
 trusted_proxies = ["10.0.0.5", "10.1.0.0/16", "fd00::/8"]
 client_cert_header = true
 metrics_listen = "127.0.0.1:9400"
+console = false
 log = "json"
 audit = "durable"
 audit_retention = "90d"
@@ -61,6 +62,7 @@ fn every_key_is_read() {
     assert_eq!(stated.mtls_listen, Some(SocketAddr::from(([0, 0, 0, 0], 8443))));
     assert_eq!(stated.mtls_base.unwrap().as_str(), "https://mtls.login.example.com");
     assert_eq!(stated.client_ca, Some("/etc/m2m/clients.pem".into()));
+    assert_eq!(stated.console, Some(false));
     assert!(stated.behind_tls_proxy && stated.client_cert_header && stated.dpop_nonce);
     assert_eq!(stated.security_profile, m2m_proto::security_profile::SecurityProfile::Fapi2);
     assert_eq!(stated.trusted_proxies.len(), 3);

@@ -124,3 +124,18 @@ async fn a_sealing_key_is_made_with_a_new_database_alone() {
     assert!(failure.advice().unwrap().contains("sealing_key = { file = "));
     assert!(!key.exists());
 }
+
+#[tokio::test]
+async fn the_console_is_there_unless_it_is_switched_off() {
+    use tower::ServiceExt as _;
+    let place = tempfile::tempdir().unwrap();
+    let mut opened = start(place.path(), "m2m.db").await.unwrap();
+    let around = around(place.path());
+    let ask = async |opened: &Opened| {
+        let request = http::Request::get("/console/").body(axum::body::Body::empty()).unwrap();
+        opened.console(&around).oneshot(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(&opened).await, 303, "it leads to the sign-in page");
+    opened.console = false;
+    assert_eq!(ask(&opened).await, 404);
+}
