@@ -5,3 +5,4 @@
 
 pub(crate) mod door;
 pub(crate) mod page;
+pub(crate) mod profiles;

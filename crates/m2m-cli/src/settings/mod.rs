@@ -109,6 +109,12 @@ impl Settings {
         Self { values, ..Self::default() }.with_provider()
     }
 
+    /// The same settings where these origins and address ranges may be called (`[egress] allow`).
+    #[must_use]
+    pub fn with_egress(self, egress: Vec<String>) -> Self {
+        Self { egress, ..self }
+    }
+
     /// Merges the layers. Opens `m2m.toml` files, and no secret.
     ///
     /// # Errors

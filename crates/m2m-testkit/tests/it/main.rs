@@ -1,6 +1,7 @@
 //! Tests across crates: whole systems in one process, TLS, and other people's servers.
 
 mod canary;
+mod console_profiles;
 mod crash;
 #[cfg(feature = "roles")]
 mod demo_fails;
