@@ -71,6 +71,136 @@ const walks = {
     await look('profiles-copy');
     return { copies, said: await page.locator('main').innerText(), visited, url: page.url() };
   },
+
+  /** By mouse: an issuer whose metadata fill the form, a pasted secret that nobody sees again, edits, removal. */
+  async mouse({ page, look }) {
+    const leaks = [];
+    const clean = async (where) => (await canaryIn(page)) && leaks.push(where);
+    await page.goto(task.start);
+    await page.getByLabel('Issuer or token URL').fill(task.issuer);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('What its metadata say').waitFor();
+    await look('profiles-issuer');
+    const metadata = await page.locator('main').innerText();
+    await page.getByLabel('Name', { exact: true }).fill('a b');
+    await page.getByLabel('Client ID').fill('demo');
+    await page.locator('#name-wrong', { hasText: 'letters, digits' }).waitFor();
+    await page.getByLabel('Name', { exact: true }).fill('orders');
+    await page.getByRole('button', { name: 'Save and test' }).click();
+    // The summary takes the focus and leads to the field.
+    await page.locator('.notice.bad:focus').waitFor();
+    await look('profiles-problems');
+    await page.getByLabel('m2m keeps it in a file of mode 0600').check();
+    await page.getByLabel('Paste the secret').fill(task.canary);
+    await page.getByLabel('Scopes').fill('orders:read orders:write');
+    const chips = await page.locator('.chips button').allInnerTexts();
+    await page.getByRole('button', { name: 'Test', exact: true }).last().click();
+    await page.waitForURL('**/result?**');
+    await clean('result of a test');
+    const unsaved = await page.locator('main').innerText();
+    await look('profiles-unsaved');
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await page.getByText('Saved as orders').waitFor();
+    await clean('result of saving');
+    const saved = await page.locator('main').innerText();
+    await page.getByRole('link', { name: 'Change' }).click();
+    await clean('form of a kept secret');
+    await page.locator('[data-stale]').waitFor({ state: 'hidden' });
+    await page.getByLabel('Scopes').fill('orders:read');
+    await page.locator('[data-stale]').waitFor({ state: 'visible' });
+    await look('profiles-change');
+    await page.getByRole('button', { name: 'Save', exact: true }).last().click();
+    await page.getByText('Out of date').waitFor();
+    await page.getByRole('button', { name: 'Test', exact: true }).click();
+    await page.getByText('A token came').waitFor();
+    await clean('result of a kept secret');
+    const again = await page.locator('main').innerText();
+    await page.getByRole('link', { name: 'Profiles' }).click();
+    await look('profiles-list');
+    await clean('start');
+    const list = await page.locator('main').innerText();
+    await page.getByRole('link', { name: 'orders', exact: true }).click();
+    await page.getByRole('link', { name: 'Remove' }).click();
+    await look('profiles-remove');
+    await page.getByLabel('Its name').fill('other');
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.getByText('Another name was typed').first().waitFor();
+    const refused = await page.locator('main').innerText();
+    if (task.remove) {
+      await page.getByLabel('Its name').fill('orders');
+      await page.getByRole('button', { name: 'Remove' }).click();
+      await page.getByText('is no longer in').waitFor();
+    }
+    return { metadata, chips, unsaved, saved, again, list, refused, seen: leaks };
+  },
+
+  /** Without JavaScript: the same steps by forms and links alone. */
+  async plain({ page, look }) {
+    await page.goto(task.start);
+    await look('plain-start');
+    await page.locator('#provider').fill('auth0');
+    await page.getByRole('button', { name: 'Find' }).click();
+    const offered = await page.locator('#providers li').allInnerTexts();
+    await page.getByRole('link', { name: 'Auth0' }).first().click();
+    await look('plain-form');
+    await page.locator('[name="var-domain"]').fill(task.domain);
+    await page.locator('#client_id').fill(task.client);
+    await page.locator('#client_secret-place-file').check();
+    await page.locator('#client_secret-file').fill(task.secret_file);
+    await page.locator('summary', { hasText: 'Advanced' }).click();
+    await page.locator('#ca_file').fill(task.ca_file);
+    await page.locator('#name').fill('orders');
+    await page.getByRole('button', { name: 'Test', exact: true }).last().click();
+    const wrong = await page.locator('main').innerText();
+    await look('plain-problems');
+    await page.locator('#audience').fill(task.audience);
+    await page.getByRole('button', { name: 'Test', exact: true }).last().click();
+    const tested = await page.locator('main').innerText();
+    await page.getByRole('button', { name: 'Save', exact: true }).click();
+    await look('plain-result');
+    await page.locator('.tab', { hasText: 'TOML' }).click();
+    const toml = await page.locator('#text-toml').innerText();
+    const shown = await page.locator('.panel:visible').count();
+    return { offered, wrong, tested, toml, shown, saved: await page.locator('main').innerText() };
+  },
+
+  /** Servers that answer oddly: each is asked once. */
+  async odd({ page, look }) {
+    const said = {};
+    let first = true;
+    await page.goto(task.start);
+    for (const name of task.odd) {
+      const url = new URL('/new', page.url());
+      url.search = new URLSearchParams({ url: `${task.server}/${name}`, kind: 'token_url' });
+      await page.goto(url.href);
+      await page.getByLabel('Client ID').fill('svc');
+      await page.getByLabel('m2m keeps it in a file of mode 0600').check();
+      await page.getByLabel('Paste the secret').fill(task.canary);
+      await page.locator('summary', { hasText: 'Advanced' }).click();
+      await page.getByLabel('Timeout').fill('1s');
+      await page.getByLabel('Name', { exact: true }).fill(`odd-${name}`);
+      await page.getByRole('button', { name: 'Test', exact: true }).last().click();
+      await page.waitForURL('**/result?**');
+      if (await canaryIn(page)) throw new Error(`${name} shows the secret`);
+      if (await page.evaluate(() => 'pwned' in globalThis)) throw new Error(`${name} ran its script`);
+      said[name] = await page.locator('main').innerText();
+      if (first || name === 'markup') await look(`profiles-odd-${name}`);
+      first = false;
+    }
+    return { said };
+  },
+
+  /** Names of profiles that nobody should have. */
+  async names({ page, look }) {
+    await page.goto(task.start);
+    await look('profiles-names');
+    const listed = await page.locator('main').innerText();
+    const links = await page.locator('tbody a').count();
+    await page.locator('tbody a').first().click();
+    await look('profiles-name');
+    const pwned = await page.evaluate(() => 'pwned' in globalThis);
+    return { listed, links, pwned };
+  },
 };
 
 await journey(walks[task.walk], { javaScript: task.javaScript ?? true });

@@ -2,6 +2,8 @@
 //! without JavaScript; what is copied works as it is copied. Where there is no browser the tests say so and pass;
 //! `cargo xtask test` requires it.
 
+mod odd;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -167,8 +169,156 @@ fn by_keyboard_an_auth0_profile_is_made_tested_and_copied() {
     assert!(desk.file().contains("[profiles.orders]"), "{}", desk.file());
     let output = desk.m2m(&["token", "-p", "orders", "--no-store", "-o", "bare"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let curl = found["copies"]["curl"].as_str().unwrap();
-    let output = desk.command("bash").args(["-euc", curl]).output().unwrap();
+    let pages: Vec<&str> = found["visited"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(pages, ["/", "/new", "/result"], "three pages from the start to the copy");
+    let copied = |form: &str| found["copies"][form].as_str().unwrap().to_owned();
+    for form in ["curl", "rust", "kubernetes"] {
+        let exported = desk.m2m(&["profile", "export", "orders", "--as", form]);
+        assert_eq!(
+            copied(form),
+            String::from_utf8(exported.stdout).unwrap(),
+            "as m2m profile export prints it"
+        );
+    }
+    let output = desk.command("bash").args(["-euc", &copied("curl")]).output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-    assert!(answer["access_token"].is_string(), "{curl}");
+    assert!(answer["access_token"].is_string(), "{}", copied("curl"));
+    kubernetes(&desk, &copied("kubernetes"));
+}
+
+/// The manifest is one that Kubernetes takes, and the settings that it mounts get a token.
+fn kubernetes(desk: &Desk, manifest: &str) {
+    let path = desk.write("orders.yaml", manifest);
+    if let Some(home) = peers::fetched("packaging", "venv/bin/python") {
+        let mut judge = Command::new(home.join("venv/bin/python"));
+        let output = judge.arg(home.join("judge.py")).arg("kubernetes").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let (_, rest) = manifest.split_once("  m2m.toml: |\n").unwrap();
+    let lines = rest.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let settings: String = lines.map(|line| format!("{}\n", line.trim_start())).collect();
+    let mounted = "/run/secrets/m2m/client_secret";
+    assert!(settings.contains(mounted), "{settings}");
+    let settings = settings.replace(mounted, desk.path("secret").to_str().unwrap());
+    let settings = desk.write("mounted.toml", &settings);
+    let output = desk.m2m(&["--config", settings.to_str().unwrap(), "token", "--no-store", "-o", "bare"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn by_mouse_an_issuer_is_discovered_and_a_pasted_secret_is_never_seen_again() {
+    let Some(mut desk) = Desk::new(&[]) else { return };
+    let server = odd::Dev::start(desk.home.path());
+    desk.open(&[]);
+    let found = desk.walk("mouse", json!({"issuer": server.issuer, "canary": server.secret}));
+    let said = |name: &str| found[name].as_str().unwrap();
+    for part in ["Token endpoint", "orders:read", "private_key_jwt"] {
+        assert!(said("metadata").contains(part), "{part}: {}", said("metadata"));
+    }
+    assert_eq!(found["chips"], json!(["orders:read ×", "orders:write ×"]));
+    assert!(
+        said("unsaved").contains("Not saved") && said("unsaved").contains("A token came"),
+        "{}",
+        said("unsaved")
+    );
+    assert!(said("unsaved").contains("Good: signed"), "{}", said("unsaved"));
+    assert!(said("unsaved").contains("Save the profile first"), "no copy names a secret without a place");
+    assert!(
+        said("saved").contains("A token came") && said("saved").contains("m2m token"),
+        "{}",
+        said("saved")
+    );
+    assert!(said("again").contains("as asked orders:read"), "{}", said("again"));
+    assert!(
+        said("list").contains("present, mode 0600") && said("list").contains("a token came"),
+        "{}",
+        said("list")
+    );
+    assert_eq!(found["seen"], json!([]), "pages that showed the secret");
+    assert!(
+        !desk.file().contains(&server.secret) && desk.file().contains("secrets/orders"),
+        "{}",
+        desk.file()
+    );
+    let kept = desk.path(".config/m2m/secrets/orders");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), server.secret);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(kept).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn without_javascript_forms_and_links_are_enough() {
+    let auth0 = Auth0::new();
+    let proxy = auth0.tunnel.proxy_url();
+    let Some(mut desk) = Desk::new(&[("HTTPS_PROXY", &proxy)]) else { return };
+    let secret = desk.write("secret", six::SECRET);
+    desk.open(&[]);
+    let task = json!({
+        "javaScript": false,
+        "domain": auth0.service.host,
+        "client": auth0.service.client_id,
+        "secret_file": secret,
+        "audience": auth0.service.audience,
+        "ca_file": auth0.tunnel.ca_file(),
+        "canary": six::SECRET,
+    });
+    let found = desk.walk("plain", task);
+    let said = |name: &str| found[name].as_str().unwrap();
+    assert_eq!(found["offered"][0].as_str().unwrap().trim(), "Auth0");
+    assert!(said("wrong").contains("Audience: this provider wants one"), "{}", said("wrong"));
+    assert!(said("tested").contains("A token came"), "{}", said("tested"));
+    assert!(said("saved").contains("Saved as orders"), "{}", said("saved"));
+    assert!(
+        said("toml").contains("[profiles.orders]") && found["shown"] == 1,
+        "one form is shown: {}",
+        found["shown"]
+    );
+    assert!(desk.m2m(&["token", "-p", "orders", "--no-store", "-o", "bare"]).status.success());
+}
+
+#[test]
+fn odd_servers_are_explained() {
+    let Some(mut desk) = Desk::new(&[]) else { return };
+    let server = odd::Server::start();
+    desk.open(&[]);
+    let names = ["html", "error", "redirect", "slow", "echo", "markup", "token"];
+    let task = json!({"server": server.url, "odd": names, "canary": "canary-Xu7-canary"});
+    let found = desk.walk("odd", task);
+    let said = |name: &str| found["said"][name].as_str().unwrap();
+    for name in names.iter().filter(|name| **name != "token") {
+        assert!(
+            said(name).contains("No token") && said(name).contains("What to do:"),
+            "{name}: {}",
+            said(name)
+        );
+        assert!(!said(name).to_lowercase().contains("check the logs"), "{name}: {}", said(name));
+    }
+    assert!(said("html").contains("bytes that are no JSON object"), "{}", said("html"));
+    assert!(
+        said("error").contains("invalid_client") && said("error").contains("client secret"),
+        "{}",
+        said("error")
+    );
+    assert!(said("redirect").contains("302"), "{}", said("redirect"));
+    assert!(said("slow").contains("no answer"), "{}", said("slow"));
+    assert!(said("echo").contains("[redacted]"), "{}", said("echo"));
+    assert!(said("markup").contains("<script>") && said("markup").contains("400"), "{}", said("markup"));
+    assert!(said("token").contains("Opaque") && !said("token").contains("mF_9"), "{}", said("token"));
+    assert_eq!(desk.file(), "", "a test saves nothing");
+}
+
+#[test]
+fn names_that_nobody_should_have_are_shown_harmlessly() {
+    let Some(mut desk) = Desk::new(&[]) else { return };
+    let long = "x".repeat(10_000);
+    let profile = "issuer = \"https://login.example.com\"\nclient_id = \"<img src=x onerror='pwned=1'>\"\n";
+    let names = ["\"<script>pwned=1</script>\"", "\"a\u{202e}b\"", &long];
+    let text: String = names.iter().map(|name| format!("[profiles.{name}]\n{profile}")).collect();
+    fs::create_dir_all(desk.path(".config/m2m")).unwrap();
+    fs::write(desk.path(".config/m2m/m2m.toml"), text).unwrap();
+    desk.open(&[]);
+    let found = desk.walk("names", json!({}));
+    assert_eq!((found["links"].as_u64(), found["pwned"].as_bool()), (Some(3), Some(false)));
+    let listed = found["listed"].as_str().unwrap();
+    assert!(listed.contains("<script>pwned=1</script>") && !listed.contains('\u{202e}'), "{listed}");
 }

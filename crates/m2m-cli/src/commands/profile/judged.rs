@@ -65,7 +65,7 @@ fn judge(field: Field, text: &str, plain: PlainHttp) -> Result<Value, String> {
         Field::Issuer => url(text, plain).and_then(|_| said(Issuer::parse(text))).map(|_| same()),
         Field::TokenUrl | Field::IntrospectionUrl | Field::RevocationUrl => url(text, plain).map(|_| same()),
         Field::ClientId => said(ClientId::parse(text)).map(|id| Value::Text(id.as_str().to_owned())),
-        Field::Scopes => said(Scope::parse(text)).map(|_| Value::List(words(text))),
+        Field::Scopes => said(Scope::parse(&words(text).join(" "))).map(|_| Value::List(words(text))),
         Field::Resource => list(text, |line| said(ResourceUri::parse(line)).map(|_| ())),
         Field::Destinations => list(text, |line| said(Origin::parse(line)).map(|_| ())),
         Field::ClientAuthMethod => one_of(Method::parse(text).is_some(), &Method::ALL.map(Method::as_str)),
@@ -136,15 +136,14 @@ pub(crate) fn variable(
     given: &[(String, String)],
     text: &str,
 ) -> Result<Option<String>, String> {
-    if text.is_empty() && variable.default.is_some() {
-        return Ok(None);
+    if text.is_empty() {
+        return if variable.default.is_some() { Ok(None) } else { Err(NEEDED.to_owned()) };
     }
     length(text)?;
     let mut given = given.to_vec();
     given.push((variable.name.clone(), text.to_owned()));
     match provider.resolve(&given) {
         Err(error @ PresetError::Invalid { .. }) => Err(error.to_string()),
-        _ if text.is_empty() => Err(NEEDED.to_owned()),
         _ => Ok(Some(text.to_owned())),
     }
 }
@@ -220,7 +219,7 @@ mod tests {
             variable(auth0, domain, &[], "acme.eu.auth0.com"),
             Ok(Some("acme.eu.auth0.com".to_owned()))
         );
-        assert!(variable(auth0, domain, &[], "https://acme").is_err());
+        assert!(variable(auth0, domain, &[], "acme evil").is_err());
         assert_eq!(variable(auth0, domain, &[], ""), Err(NEEDED.to_owned()));
         assert_eq!(demand(Field::Audience, Some(auth0)), Some("this provider wants one"));
         assert_eq!(demand(Field::Audience, None), None);

@@ -226,7 +226,7 @@ impl Credential {
         html! {
             fieldset.choice.places #(self.field.key()) tabindex="-1" aria-describedby=(wrong) {
                 legend { "Where is it?" }
-                p.help { (self.field.help()) }
+                @if !matches!(self.field, Field::ClientSecret | Field::PrivateKey) { p.help { (self.field.help()) } }
                 @if self.optional || self.field == Field::Certificate { (option(&place, NONE, "none", chosen)) }
                 @if let Some(reference) = kept {
                     (option(&place, KEEP, &keeps(reference, draft, self.field, around), chosen))

@@ -3,7 +3,7 @@
 //! Enforces: a result belongs to the settings that it was made with ([`Draft::fingerprint`]); a profile of a file that
 //! was only found runs no command from here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use m2m_client::provider::{self, Provider};
@@ -97,6 +97,12 @@ impl Draft {
         })
     }
 
+    /// What names it in addresses, whatever its own name is: 64 bits of file and name.
+    pub(crate) fn address(&self) -> String {
+        let text = [self.file.as_os_str().as_encoded_bytes(), b"\0", self.name.as_bytes()].concat();
+        hexadecimal(&crypto::sha256(&text)).chars().take(16).collect()
+    }
+
     /// The service of the catalogue that it names.
     pub(crate) fn provider(&self) -> Option<&'static Provider> {
         self.wish.text(Field::Provider).and_then(provider::find)
@@ -165,9 +171,4 @@ pub(crate) fn files(around: &Surroundings) -> Result<Files, Failure> {
         directory: &around.directory,
         environment: &around.environment,
     })
-}
-
-/// The file at this path among those that apply.
-pub(crate) fn at<'a>(files: &'a Files, path: &Path, around: &Surroundings) -> Option<&'a Located> {
-    files.located.iter().find(|located| around.directory.join(&located.document.path) == path)
 }

@@ -9,11 +9,11 @@ use http::StatusCode;
 use m2m_client::provider::Provider;
 use maud::{Markup, html};
 
-use super::Desk;
 use super::credentials::Credential;
 use super::draft::{Draft, Standing, files};
 use super::filled::{texts, title};
 use super::typed::{Typed, param, variable};
+use super::{Desk, short};
 use crate::Surroundings;
 use crate::args::Destination;
 use crate::commands::profile::judged::{demand, has_lines};
@@ -54,7 +54,7 @@ pub(super) fn refusal(draft: &Draft, method: Method) -> Option<String> {
 /// The page.
 pub(super) fn page(desk: &Desk, draft: &Draft, typed: &Typed, wrong: &[Problem]) -> axum::response::Response {
     let heading = match (draft.standing, draft.provider()) {
-        (Standing::Kept, _) => format!("Change {}", draft.name),
+        (Standing::Kept, _) => format!("Change {}", short(&draft.name)),
         (Standing::New, Some(provider)) => format!("New profile for {}", provider.name),
         (Standing::New, None) => "New profile".to_owned(),
     };
@@ -332,7 +332,7 @@ impl Form<'_> {
 
     fn name(&self) -> Markup {
         if self.draft.standing == Standing::Kept {
-            return html! { p { bdi { strong { (self.draft.name) } } " in " (isolated(&self.draft.file.display().to_string())) } };
+            return html! { p { bdi { strong { (short(&self.draft.name)) } } " in " (isolated(&self.draft.file.display().to_string())) } };
         }
         let options: Vec<Alternative> = places(self.around())
             .iter()

@@ -171,6 +171,15 @@ fn framed(title: String, main: Markup) -> Page {
     }
 }
 
+/// A text that somebody else chose, on one line, cut after 120 characters, with nothing in it that reorders.
+fn short(text: &str) -> String {
+    let text = crate::output::printable(text);
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
 /// A page that is one sentence.
 fn plain(status: StatusCode, title: &str, text: &str) -> Response {
     framed(title.to_owned(), html! { p { (isolated(text)) } p { a href="/" { "To the profiles" } } })

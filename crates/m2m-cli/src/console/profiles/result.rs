@@ -7,11 +7,11 @@ use m2m_proto::scope::Scope;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::Desk;
 use super::bench::Fresh;
 use super::copies;
 use super::draft::{Draft, Standing};
 use super::tried::{Preview, Tried, Trouble};
+use super::{Desk, short};
 use crate::commands::profile::show;
 use crate::commands::profile::transcript::Recorded;
 use crate::console::page::{Tone, facts, isolated, moment, notice};
@@ -23,7 +23,7 @@ pub(super) async fn page(desk: &Desk, draft: &Draft) -> axum::response::Response
     let around = &desk.console.around;
     let copies = copies::markup(draft, around).await;
     let result = desk.session.bench.result(draft);
-    let title = if draft.name.is_empty() { "New profile" } else { &draft.name };
+    let title = if draft.name.is_empty() { "New profile".to_owned() } else { short(&draft.name) };
     let main = html! {
         @if !draft.done.is_empty() {
             (notice(Tone::Good, "Done", &html! { @for line in &draft.done { p { (isolated(line)) } } }))
@@ -36,10 +36,12 @@ pub(super) async fn page(desk: &Desk, draft: &Draft) -> axum::response::Response
             section.card aria-labelledby="test" { h2 #test { "Test" } (test(result.as_ref())) }
             section.card aria-labelledby="profile" { h2 #profile { "Profile" } (about(desk, draft)) }
         }
-        @if let Some((tried, _)) = &result { (exchanges(tried)) }
+        // What is wrong is read before what is copied.
+        @if let Some((tried, _)) = result.as_ref().filter(|(tried, _)| tried.outcome.is_err()) { (exchanges(tried)) }
         section aria-labelledby="copies" { h2 #copies { "Copy as" } (copies) }
+        @if let Some((tried, _)) = result.as_ref().filter(|(tried, _)| tried.outcome.is_ok()) { (exchanges(tried)) }
     };
-    desk.page(title.to_owned(), actions(desk, draft), main).answer(StatusCode::OK)
+    desk.page(title, actions(desk, draft), main).answer(StatusCode::OK)
 }
 
 fn actions(desk: &Desk, draft: &Draft) -> Markup {
@@ -130,7 +132,7 @@ fn scope(asked: &[String], granted: Option<&Scope>) -> Markup {
 /// What the profile says, and where its secrets are.
 fn about(desk: &Desk, draft: &Draft) -> Markup {
     let around = &desk.console.around;
-    let text = |field: Field| draft.wish.text(field).map(isolated);
+    let text = |field: Field| draft.wish.text(field).map(|text| isolated(&short(text)));
     let secrets = draft.wish.values.iter().filter_map(|(field, sourced)| match &sourced.value {
         Setting::Secret(reference) => Some((*field, reference)),
         _ => None,

@@ -4,9 +4,9 @@ use http::StatusCode;
 use m2m_client::provider::{self, Provider};
 use maud::{Markup, html};
 
-use super::Desk;
 use super::bench::Fresh;
 use super::draft::{Draft, files};
+use super::{Desk, short};
 use crate::commands::profile::conversation::matching;
 use crate::commands::profile::show::Standing;
 use crate::console::page::{
@@ -85,16 +85,12 @@ fn row(desk: &Desk, draft: &Draft) -> Vec<Cell> {
         None => [text(Field::Issuer), text(Field::TokenUrl)].concat(),
     };
     let file = draft.file.display().to_string();
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("name", &draft.name)
-        .append_pair("file", &file)
-        .finish();
     vec![
-        Cell::link(&draft.name, &format!("/profile?{query}")),
-        Cell::text(&server),
-        Cell::text(text(Field::ClientId)),
+        Cell::link(&short(&draft.name), &format!("/profile?of={}", draft.address())),
+        Cell::text(&short(&server)),
+        Cell::text(&short(text(Field::ClientId))),
         secret(desk, draft),
-        tested(desk, draft, &file),
+        tested(desk, draft),
         Cell::text(&file),
     ]
 }
@@ -109,14 +105,14 @@ fn secret(desk: &Desk, draft: &Draft) -> Cell {
     let lines: Vec<String> = secrets
         .map(|reference| {
             let standing = Standing::of(reference, &around.environment, around.clock.wall());
-            format!("{reference}{}", standing.words())
+            format!("{}{}", short(&reference.to_string()), standing.words())
         })
         .collect();
     Cell::of(html! { @for line in &lines { div { (isolated(line)) } } }, lines.join(" "))
 }
 
 /// What the last test of this session showed, and a button for the next.
-fn tested(desk: &Desk, draft: &Draft, file: &str) -> Cell {
+fn tested(desk: &Desk, draft: &Draft) -> Cell {
     let (tone, word, at) = match desk.session.bench.result(draft) {
         None => (Tone::Plain, "not yet", None),
         Some((tried, Fresh::Stale)) => (Tone::Careful, "changed since", Some(tried.at)),
@@ -128,9 +124,8 @@ fn tested(desk: &Desk, draft: &Draft, file: &str) -> Cell {
         @if let Some(at) = at { (moment(at)) }
         form method="post" action="/profile" data-busy="Asking the server" {
             (desk.csrf())
-            input type="hidden" name="name" value=(draft.name);
-            input type="hidden" name="file" value=(file);
-            button.small { "Test" span.quiet { " " (draft.name) } }
+            input type="hidden" name="of" value=(draft.address());
+            button.small { "Test" span.quiet { " " (short(&draft.name)) } }
         }
     };
     Cell::of(shown, word)

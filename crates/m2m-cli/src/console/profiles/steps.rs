@@ -1,6 +1,5 @@
 //! What each address does: from a request to a draft, and from a draft to a page.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
@@ -9,9 +8,9 @@ use m2m_client::provider;
 use m2m_proto::uri::PlainHttp;
 use maud::html;
 
-use super::draft::{Draft, Standing, at, files};
+use super::draft::{Draft, Standing, files};
 use super::typed::{Typed, variable};
-use super::{Desk, discovered, entry, filled, form, plain, redirect, result, start, tried};
+use super::{Desk, discovered, entry, filled, form, plain, redirect, result, short, start, tried};
 use crate::args::Destination;
 use crate::commands::profile::{check_name, judged, remove, written};
 use crate::console::door::Sent;
@@ -143,13 +142,17 @@ async fn discover(draft: &mut Draft) {
 /// A profile of a file.
 async fn load(desk: &Desk, sent: &Sent) -> Result<Draft, Failure> {
     let around = &desk.console.around;
-    let (name, path) = (sent.text("name"), PathBuf::from(sent.text("file")));
     let files = files(around)?;
-    let found = at(&files, &path, around).and_then(|located| Draft::of(desk.id(), name, located, around));
+    let all = files.located.iter().flat_map(|located| {
+        let of = move |name: &String| Draft::of(String::new(), name, located, around);
+        located.document.profiles.keys().filter_map(of)
+    });
+    let found = all.into_iter().find(|draft| draft.address() == sent.text("of"));
     let mut draft = found.ok_or_else(|| {
         Failure::configuration("there is no such profile any more")
             .hint("somebody may have removed it meanwhile")
     })?;
+    draft.id = desk.id();
     discover(&mut draft).await;
     Ok(draft)
 }
@@ -266,12 +269,12 @@ fn removing(desk: &Desk, draft: &Draft, wrong: &[Problem]) -> Response {
             (desk.csrf())
             input type="hidden" name="draft" value=(draft.id);
             (Entry { name: "confirm", label: "Its name, to confirm", required: true,
-                help: &format!("Type {}", draft.name), ..Entry::default() }.markup(wrong))
+                help: &format!("Type {}", short(&draft.name)), ..Entry::default() }.markup(wrong))
             div.row { button.danger { "Remove" } a href={ "/result?draft=" (draft.id) } { "Cancel" } }
         }
     };
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    desk.page(format!("Remove {}", draft.name), html! {}, main).answer(status)
+    desk.page(format!("Remove {}", short(&draft.name)), html! {}, main).answer(status)
 }
 
 async fn remove(desk: &Desk, sent: &Sent) -> Response {
@@ -279,7 +282,7 @@ async fn remove(desk: &Desk, sent: &Sent) -> Response {
         return too_old();
     };
     if sent.text("confirm") != draft.name {
-        let text = format!("Another name was typed. Type {} to remove it", draft.name);
+        let text = format!("Another name was typed. Type {} to remove it", short(&draft.name));
         return removing(desk, &draft, &[Problem { field: "confirm".to_owned(), text }]);
     }
     match remove::take_out(&draft.name, &draft.file, &desk.console.around).await {
@@ -294,13 +297,13 @@ async fn remove(desk: &Desk, sent: &Sent) -> Response {
 fn removed(desk: &Desk, draft: &Draft, fate: &remove::Fate) -> Response {
     let main = html! {
         (notice(Tone::Good, "Removed", &html! {
-            p { (isolated(&draft.name)) " is no longer in " (isolated(&draft.file.display().to_string())) "." }
+            p { (isolated(&short(&draft.name))) " is no longer in " (isolated(&draft.file.display().to_string())) "." }
             @for secret in &fate.removed { p { "Its secret is removed: " (isolated(secret)) } }
             @for secret in &fate.left { p { "Its secret stays: " (isolated(secret)) } }
         }))
         p { a href="/" { "To the profiles" } }
     };
-    desk.page(format!("{} is removed", draft.name), html! {}, main).answer(StatusCode::OK)
+    desk.page(format!("{} is removed", short(&draft.name)), html! {}, main).answer(StatusCode::OK)
 }
 
 fn failed(failure: &Failure) -> Response {
