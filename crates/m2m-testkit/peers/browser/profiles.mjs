@@ -90,8 +90,8 @@ const walks = {
     // The summary takes the focus and leads to the field.
     await page.locator('.notice.bad:focus').waitFor();
     await look('profiles-problems');
-    await page.getByLabel('m2m keeps it in a file of mode 0600').check();
-    await page.getByLabel('Paste the secret').fill(task.canary);
+    await page.locator('#client_secret-place-typed').check();
+    await page.locator('#client_secret-box').fill(task.canary);
     await page.getByLabel('Scopes').fill('orders:read orders:write');
     const chips = await page.locator('.chips button').allInnerTexts();
     await page.getByRole('button', { name: 'Test', exact: true }).last().click();
@@ -174,10 +174,10 @@ const walks = {
       url.search = new URLSearchParams({ url: `${task.server}/${name}`, kind: 'token_url' });
       await page.goto(url.href);
       await page.getByLabel('Client ID').fill('svc');
-      await page.getByLabel('m2m keeps it in a file of mode 0600').check();
-      await page.getByLabel('Paste the secret').fill(task.canary);
+      await page.locator('#client_secret-place-typed').check();
+      await page.locator('#client_secret-box').fill(task.canary);
       await page.locator('summary', { hasText: 'Advanced' }).click();
-      await page.getByLabel('Timeout').fill('1s');
+      await page.getByLabel('Timeout').first().fill('1s');
       await page.getByLabel('Name', { exact: true }).fill(`odd-${name}`);
       await page.getByRole('button', { name: 'Test', exact: true }).last().click();
       await page.waitForURL('**/result?**');

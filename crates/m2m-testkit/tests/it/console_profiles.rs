@@ -212,7 +212,7 @@ fn by_mouse_an_issuer_is_discovered_and_a_pasted_secret_is_never_seen_again() {
     desk.open(&[]);
     let found = desk.walk("mouse", json!({"issuer": server.issuer, "canary": server.secret}));
     let said = |name: &str| found[name].as_str().unwrap();
-    for part in ["Token endpoint", "orders:read", "private_key_jwt"] {
+    for part in ["Token endpoint", "/oauth2/token", "private_key_jwt"] {
         assert!(said("metadata").contains(part), "{part}: {}", said("metadata"));
     }
     assert_eq!(found["chips"], json!(["orders:read ×", "orders:write ×"]));
@@ -295,7 +295,8 @@ fn odd_servers_are_explained() {
     }
     assert!(said("html").contains("bytes that are no JSON object"), "{}", said("html"));
     assert!(
-        said("error").contains("invalid_client") && said("error").contains("client secret"),
+        said("error").contains("invalid_client")
+            && said("error").contains("does not accept the client's credential"),
         "{}",
         said("error")
     );
@@ -321,4 +322,26 @@ fn names_that_nobody_should_have_are_shown_harmlessly() {
     assert_eq!((found["links"].as_u64(), found["pwned"].as_bool()), (Some(3), Some(false)));
     let listed = found["listed"].as_str().unwrap();
     assert!(listed.contains("<script>pwned=1</script>") && !listed.contains('\u{202e}'), "{listed}");
+}
+
+#[test]
+fn the_console_is_on_this_machine_alone_and_ends_by_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let command = |listen: &str| {
+        let mut command = Command::new(m2m());
+        command.args(["console", "--no-open", "--listen", listen]).env_clear().env("HOME", home.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(home.path());
+        command
+    };
+    let far = command("0.0.0.0:0").output().unwrap();
+    let said = String::from_utf8(far.stderr).unwrap();
+    assert_eq!(far.status.code(), Some(3), "{said}");
+    assert!(said.contains("served on loopback only"), "{said}");
+    let mut console = command("127.0.0.1:0").spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(console.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("http://127.0.0.1:") && line.contains("/start?token="), "{line}");
+    let interrupted = Command::new("kill").args(["-INT", &console.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(console.wait().unwrap().code(), Some(0));
 }

@@ -2,12 +2,13 @@
 //!
 //! Enforces: of JSON, the value of a member that a token can stand in is replaced, and so is any text that looks like
 //! one; of a success that is no JSON object nothing is shown, for a token may be anywhere in it; secrets that were read
-//! are taken out of everything. Limits: 4 KiB are shown; what a server encodes in a way of its own is not recognised.
+//! are taken out of everything. Public documents are shown whole. Limits: 4 KiB are shown; what a server encodes in a way of its own is not recognised.
 
 use std::sync::{Mutex, PoisonError};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use m2m_proto::json::{JsonLimits, parse_object};
+use m2m_proto::metadata::well_known::is_well_known;
 use m2m_proto::secret::Redaction;
 use serde_json::{Map, Value};
 
@@ -72,7 +73,15 @@ impl Hides {
     /// What the answer said; `None` where there is none.
     pub(crate) fn said(&self, passed: &Passed<'_>) -> Option<String> {
         let answer = passed.outcome.as_ref().ok()?;
+        let is_public = passed.request.method() == Method::GET && is_well_known(passed.request.uri().path());
+        if is_public && let Ok(members) = parse_object(answer.body(), &JsonLimits::DOCUMENT) {
+            return Some(self.scrubbed(&format!("{:#}", Value::Object(members))));
+        }
         Some(self.body(answer.status(), answer.body()))
+    }
+
+    fn scrubbed(&self, text: &str) -> String {
+        shortened(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner).scrub(text))
     }
 
     fn body(&self, status: StatusCode, body: &[u8]) -> String {
@@ -90,8 +99,7 @@ impl Hides {
             }
             Err(_) => String::from_utf8_lossy(body).into_owned(),
         };
-        let clean = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).scrub(&text);
-        shortened(&clean)
+        self.scrubbed(&text)
     }
 
     fn members(&self, members: &mut Map<String, Value>, status: StatusCode) {

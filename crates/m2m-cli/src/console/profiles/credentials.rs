@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use super::draft::Draft;
 use super::typed::Typed;
 use crate::Surroundings;
-use crate::commands::profile::credential::Way;
+use crate::commands::profile::credential::{Way, kind};
 use crate::commands::profile::show::Standing;
 use crate::connect::credentials::parse_key;
 use crate::console::door::Sent;
@@ -86,6 +86,14 @@ impl Credential {
     /// Whether an entry of that name takes a secret.
     pub(crate) fn is_box(name: &str) -> bool {
         name.ends_with("-box")
+    }
+
+    fn what(&self) -> &'static str {
+        match self.field {
+            Field::NextClientSecret => "the next client secret",
+            Field::Dpop => "the key that tokens are bound to",
+            field => kind(field).0,
+        }
     }
 
     fn name(&self, what: &str) -> String {
@@ -225,7 +233,7 @@ impl Credential {
         let wrong = format!("{place}-wrong");
         html! {
             fieldset.choice.places #(self.field.key()) tabindex="-1" aria-describedby=(wrong) {
-                legend { "Where is it?" }
+                legend { "Where is " (self.what()) "?" }
                 @if !matches!(self.field, Field::ClientSecret | Field::PrivateKey) { p.help { (self.field.help()) } }
                 @if self.optional || self.field == Field::Certificate { (option(&place, NONE, "none", chosen)) }
                 @if let Some(reference) = kept {

@@ -15,6 +15,7 @@ use super::{Desk, short};
 use crate::commands::profile::show;
 use crate::commands::profile::transcript::Recorded;
 use crate::console::page::{Tone, facts, isolated, moment, notice};
+use crate::schema::capital;
 use crate::settings::field::Field;
 use crate::settings::value::Value as Setting;
 
@@ -77,8 +78,8 @@ fn test(result: Option<&(std::sync::Arc<Tried>, Fresh)>) -> Markup {
 fn refused(trouble: &Trouble) -> Markup {
     html! {
         (notice(Tone::Bad, "No token", &html! {
-            p { (isolated(&trouble.message)) }
-            @if !trouble.hint.is_empty() { p { strong { "What to do: " } (isolated(&trouble.hint)) } }
+            p { (isolated(&capital(&trouble.message))) "." }
+            @if !trouble.hint.is_empty() { p { strong { "What to do: " } (trouble.hint) "." } }
         }))
         @if trouble.code.is_some() || trouble.description.is_some() {
             (facts([
@@ -181,7 +182,12 @@ fn exchanges(tried: &Tried) -> Markup {
         @if !tried.requests.is_empty() {
             section aria-labelledby="wire" {
                 h2 #wire { "What went over the wire" }
-                @for (index, request) in tried.requests.iter().enumerate() { (exchange(index + 1, request)) }
+                @let last = tried.requests.len();
+                @for (index, request) in tried.requests.iter().enumerate() {
+                    @if index + 1 == last { (exchange(index + 1, request)) } @else {
+                        details { summary { (request.method) " " (isolated(&request.url)) } (exchange(index + 1, request)) }
+                    }
+                }
             }
         }
     }

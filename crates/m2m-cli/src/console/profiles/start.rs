@@ -132,7 +132,8 @@ fn tested(desk: &Desk, draft: &Draft) -> Cell {
 }
 
 fn providers(find: &str) -> Markup {
-    let all: Vec<&Provider> = provider::all().iter().filter(|provider| provider.is_usable()).collect();
+    let mut all: Vec<&Provider> = provider::all().iter().filter(|provider| provider.is_usable()).collect();
+    all.sort_by_key(|provider| provider.name.to_lowercase());
     let shown: Vec<&Provider> = match find {
         "" => all.clone(),
         find => matching(find).into_iter().filter(|provider| provider.is_usable()).collect(),
