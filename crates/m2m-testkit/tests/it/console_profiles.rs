@@ -2,6 +2,7 @@
 //! without JavaScript; what is copied works as it is copied. Where there is no browser the tests say so and pass;
 //! `cargo xtask test` requires it.
 
+mod compiled;
 mod odd;
 
 use std::fs;
@@ -74,6 +75,7 @@ impl Desk {
     }
 
     /// Walks through pages; what the walk found.
+    #[expect(clippy::disallowed_methods, reason = "asks the person at the keyboard, and is no setting")]
     fn walk(&self, name: &str, mut task: Value) -> Value {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/browser/profiles.mjs");
         let script = self.browser.join("profiles.mjs");
@@ -183,6 +185,8 @@ fn by_keyboard_an_auth0_profile_is_made_tested_and_copied() {
     let output = desk.command("bash").args(["-euc", &copied("curl")]).output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     assert!(answer["access_token"].is_string(), "{}", copied("curl"));
+    let output = compiled::run(&copied("rust"), desk.home.path(), &desk.variables);
+    assert!(output.status.success() && output.stdout != b"0\n", "{output:?}");
     kubernetes(&desk, &copied("kubernetes"));
 }
 

@@ -4,25 +4,23 @@
 //! into a place of its own (`commands::profile::kept`). Which credential belongs to which method is said by the table
 //! of methods.
 
-use m2m_proto::secret::SecretString;
+use m2m_proto::client_auth::ClientAuthMethod;
 use maud::{Markup, html};
 
 use super::draft::Draft;
+use super::pasted;
 use super::typed::Typed;
 use crate::Surroundings;
 use crate::commands::profile::credential::{Way, kind};
 use crate::commands::profile::show::Standing;
-use crate::connect::credentials::parse_key;
 use crate::console::door::Sent;
 use crate::console::page::{Entry, Problem};
+use crate::schema::capital;
 use crate::settings::field::Field;
 use crate::settings::grant;
 use crate::settings::method::{Method, needed};
 use crate::settings::secret::SecretReference;
 use crate::settings::value::Value;
-
-/// The longest secret, in bytes; as everywhere.
-const LONGEST_SECRET: usize = 64 * 1024;
 
 const SECRET: &[Way] =
     &[Way::Variable, Way::File, Way::Command, Way::Systemd, Way::Keyring, Way::Typed, Way::TypedForKeyring];
@@ -30,6 +28,10 @@ const KEY: &[Way] = &[Way::File, Way::Variable, Way::Command, Way::Systemd, Way:
 const PUBLIC: &[Way] = &[Way::File, Way::Variable, Way::Command];
 const WORKLOAD: &[Way] = &[Way::Kubernetes, Way::Spiffe, Way::Job, Way::File, Way::Command];
 const DPOP: &[Way] = &[Way::File, Way::Variable, Way::Command];
+
+/// What may go with a key that signs: its thumbprint is shown, or tokens are bound to it.
+const CERTIFICATE: [Field; 2] = [Field::Certificate, Field::CertificateKey];
+const KEYED: Method = Method::Registered(ClientAuthMethod::PrivateKeyJwt);
 
 /// The choices besides the ways.
 const KEEP: &str = "keep";
@@ -62,7 +64,7 @@ impl Credential {
         let with = |field: Field, method: Method| {
             needed(method, grant, |_| false).iter().any(|(known, _)| *known == field)
                 || method.optional().contains(&field)
-                || (field == Field::Certificate && method.as_str() == "private_key_jwt")
+                || (CERTIFICATE.contains(&field) && method == KEYED)
         };
         let of = |field: Field| {
             let methods: Vec<Method> =
@@ -168,7 +170,7 @@ impl Credential {
                 (None, _) => Err(format!("{title}: the box is empty")),
             };
         }
-        let secret = judged(self.field, text).map_err(|why| format!("{title}: {why}"))?;
+        let secret = pasted::judged(self.field, text).map_err(|why| format!("{title}: {why}"))?;
         after.wish.set_secret(self.field, secret);
         Ok(())
     }
@@ -198,13 +200,26 @@ impl Credential {
             .iter()
             .any(|problem| problem.field.starts_with(&prefix) || problem.field == self.field.key());
         html! {
-            details.credential data-when=[when] data-wanted[!self.optional && self.field != Field::Certificate]
+            details.credential data-when=[when] data-wanted=[self.wanted_by()]
                 open[is_wrong || (belongs && (wanted || self.is_chosen(typed)))] {
                 summary { (self.field.title()) @if !wanted { span.optional { " (optional)" } } }
-                (self.places(draft, typed, problems, around))
+                (self.places(draft, (typed, chosen), problems, around))
                 @if let Some(beside) = beside { (beside) }
             }
         }
+    }
+
+    /// The methods that cannot go without it, for the script.
+    fn wanted_by(&self) -> Option<String> {
+        let needs = |method: &Method| method.needs().contains(&self.field);
+        let names: Vec<&str> =
+            Method::ALL.iter().filter(|method| needs(method)).map(|method| method.as_str()).collect();
+        (!self.optional && self.methods.is_some()).then(|| names.join("|"))
+    }
+
+    /// Whether it can be left out with some method.
+    fn may_be_none(&self) -> bool {
+        self.optional || CERTIFICATE.contains(&self.field)
     }
 
     fn is_wanted(&self, chosen: Option<Method>) -> bool {
@@ -216,14 +231,14 @@ impl Credential {
     pub(super) fn places(
         &self,
         draft: &Draft,
-        typed: &Typed,
+        (typed, method): (&Typed, Option<Method>),
         problems: &[Problem],
         around: &Surroundings,
     ) -> Markup {
         let place = self.name("place");
         let chosen = typed.get(&place);
         let kept = draft.wish.secret(self.field);
-        let first = match (kept, self.optional || self.field == Field::Certificate) {
+        let first = match (kept, self.may_be_none() && !self.is_wanted(method)) {
             (Some(_), _) => KEEP,
             (None, true) => NONE,
             (None, false) => self.ways.first().map_or("", |way| way.key()),
@@ -235,7 +250,7 @@ impl Credential {
             fieldset.choice.places #(self.field.key()) tabindex="-1" aria-describedby=(wrong) {
                 legend { "Where is " (self.what()) "?" }
                 @if !matches!(self.field, Field::ClientSecret | Field::PrivateKey) { p.help { (self.field.help()) } }
-                @if self.optional || self.field == Field::Certificate { (option(&place, NONE, "none", chosen)) }
+                @if self.may_be_none() { (option(&place, NONE, "none", chosen)) }
                 @if let Some(reference) = kept {
                     (option(&place, KEEP, &keeps(reference, draft, self.field, around), chosen))
                 }
@@ -255,7 +270,7 @@ impl Credential {
         let name = self.name(way.key());
         let entry = Entry {
             name: &name,
-            label: &crate::schema::capital(way.question()),
+            label: &capital(way.question().split(',').next().unwrap_or_default()),
             help: way.example(self.field),
             value: typed.get(&name),
             required: true,
@@ -300,7 +315,7 @@ fn option(name: &str, value: &str, text: &str, chosen: &str) -> Markup {
     html! {
         div.option {
             input #(id) type="radio" name=(name) value=(value) checked[value == chosen];
-            label for=(id) { (crate::schema::capital(text)) }
+            label for=(id) { (capital(text)) }
         }
     }
 }
@@ -312,47 +327,4 @@ fn keeps(reference: &SecretReference, draft: &Draft, field: Field, around: &Surr
     }
     let standing = Standing::of(reference, &around.environment, around.clock.wall());
     format!("keep it: {}{}", crate::output::printable(&reference.to_string()), standing.words())
-}
-
-/// What was pasted, if it can be a credential of that kind.
-fn judged(field: Field, text: &str) -> Result<SecretString, String> {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.len() > LONGEST_SECRET {
-        return Err("more than 64 KiB".to_owned());
-    }
-    let secret = SecretString::from(text);
-    if field != Field::ClientSecret && field != Field::NextClientSecret {
-        if text.contains("PUBLIC KEY") || text.contains("BEGIN CERTIFICATE") {
-            return Err("that is public; the private key is needed".to_owned());
-        }
-        return parse_key(&secret, None)
-            .map(|_| secret)
-            .map_err(|why| format!("no usable private key: {why}"));
-    }
-    if text.trim() != text {
-        return Err("it begins or ends with white space; paste it without".to_owned());
-    }
-    if text.contains(char::is_control) {
-        return Err("it holds a line end or another control character".to_owned());
-    }
-    Ok(secret)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_pasted_is_judged() {
-        let judge = |field, text: &str| judged(field, text).map(|secret| secret.expose().clone());
-        assert_eq!(judge(Field::ClientSecret, "hunter2\r\n"), Ok("hunter2".to_owned()));
-        for wrong in [" hunter2", "hunter2 ", "hun\nter2", &"x".repeat(LONGEST_SECRET + 1)] {
-            let why = judge(Field::ClientSecret, wrong).unwrap_err();
-            assert!(!why.contains("hun"), "{why}");
-        }
-        let public = "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----";
-        assert!(judge(Field::PrivateKey, public).unwrap_err().contains("public"));
-        assert!(judge(Field::PrivateKey, "canary").unwrap_err().contains("no usable private key"));
-    }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) keyring: bool,
     /// What the issuer's metadata say, or why there are none.
     pub(crate) discovered: Option<Result<Arc<Discovered>, String>>,
+    /// A URL that was typed, where the catalogue knows whose it is.
+    pub(crate) recognised: Option<String>,
     /// Why its commands may not run, with what to do.
     pub(crate) commands: Option<String>,
     /// Where its file lets documents lead.
@@ -68,6 +70,7 @@ impl Draft {
             wish: Wish::default(),
             keyring: false,
             discovered: None,
+            recognised: None,
             commands: None,
             egress: Vec::new(),
             tested: None,

@@ -39,7 +39,9 @@ pub(crate) fn read(sent: &Sent, before: &Draft, around: &Surroundings) -> Filled
     let mut problems = Vec::new();
     name(sent, &mut draft, &mut problems, around);
     if let Some(provider) = before.provider() {
-        draft.wish.set(Field::Provider, Value::Text(provider.id.clone()));
+        draft.wish.values.extend(
+            before.wish.values.get_key_value(&Field::Provider).map(|(field, named)| (*field, named.clone())),
+        );
         variables(sent, provider, &mut draft, &mut problems);
     }
     let plain = match sent.text(Field::AllowHttp.key()) {

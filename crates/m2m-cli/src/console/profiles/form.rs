@@ -16,11 +16,11 @@ use super::typed::{Typed, param, variable};
 use super::{Desk, short};
 use crate::Surroundings;
 use crate::args::Destination;
-use crate::commands::profile::judged::{demand, has_lines};
+use crate::commands::profile::judged::demand;
 use crate::commands::profile::written;
 use crate::console::page::{Alternative, Choice, Entry, Problem, Tone, facts, isolated, notice, problems};
-use crate::schema::{capital, choices, example};
-use crate::settings::field::{Field, Shape};
+use crate::schema::capital;
+use crate::settings::field::Field;
 use crate::settings::method::Method;
 
 /// Fields that stand in the open part of the form.
@@ -63,12 +63,13 @@ pub(super) fn page(desk: &Desk, draft: &Draft, typed: &Typed, wrong: &[Problem])
     desk.page(heading, html! {}, form.markup()).answer(status)
 }
 
-struct Form<'a> {
+pub(super) struct Form<'a> {
     desk: &'a Desk,
-    draft: &'a Draft,
-    typed: &'a Typed,
-    wrong: &'a [Problem],
-    check: String,
+    pub(super) draft: &'a Draft,
+    pub(super) typed: &'a Typed,
+    pub(super) wrong: &'a [Problem],
+    /// Where fields are checked.
+    pub(super) check: String,
 }
 
 impl Form<'_> {
@@ -76,7 +77,7 @@ impl Form<'_> {
         &self.desk.console.around
     }
 
-    fn provider(&self) -> Option<&'static Provider> {
+    pub(super) fn provider(&self) -> Option<&'static Provider> {
         self.draft.provider()
     }
 
@@ -87,6 +88,7 @@ impl Form<'_> {
     fn markup(&self) -> Markup {
         html! {
             (problems(self.wrong))
+            (self.recognised())
             @if self.draft.tested.is_some() {
                 p.quietly data-stale hidden { "Changed since the last test: its result does not speak of these settings." }
             }
@@ -112,6 +114,19 @@ impl Form<'_> {
                 p.help { "A test asks the server for one token, and saves nothing. What is saved need not be tested." }
             }
         }
+    }
+
+    /// A URL was typed, and the catalogue knows it.
+    fn recognised(&self) -> Markup {
+        let (Some(url), Some(provider)) = (&self.draft.recognised, self.provider()) else { return html! {} };
+        let query = as_token_url(url);
+        notice(
+            Tone::Plain,
+            &format!("This is the token endpoint of {}", provider.name),
+            &html! {
+                p { "What is known about it is filled in. Or " a href={ "/new?" (query) } { "use the URL and nothing else" } "." }
+            },
+        )
     }
 
     fn server(&self) -> Markup {
@@ -149,10 +164,7 @@ impl Form<'_> {
             None => html! {},
             Some(Err(why)) => {
                 let issuer = self.typed.field(Field::Issuer);
-                let query = form_urlencoded::Serializer::new(String::new())
-                    .append_pair("url", issuer)
-                    .append_pair("kind", Field::TokenUrl.key())
-                    .finish();
+                let query = as_token_url(issuer);
                 notice(
                     Tone::Careful,
                     "No metadata were found there",
@@ -273,59 +285,7 @@ impl Form<'_> {
                 summary { "Advanced" }
                 div.grid { @for field in fields { (self.entry(field)) } }
                 details.credential open[self.draft.wish.has(Field::Dpop)] { summary { (Field::Dpop.title()) span.optional { " (optional)" } }
-                    (dpop.places(self.draft, self.typed, self.wrong, self.around())) }
-            }
-        }
-    }
-
-    /// One field with what the schema and the catalogue say of it.
-    fn entry(&self, field: Field) -> Markup {
-        let help = help(field, self.provider());
-        let known = choices(field);
-        if field.shape() == Shape::Switch || !known.is_empty() {
-            return self.select(field, &help, &known);
-        }
-        let offers = match (field, self.draft.metadata()) {
-            (Field::Scopes, Some(found)) => found.metadata.scopes_supported.as_slice(),
-            _ => &[],
-        };
-        let kind = if has_lines(field) { "area" } else { "" };
-        Entry {
-            name: field.key(),
-            label: &field.title(),
-            help: &help,
-            value: self.typed.field(field),
-            kind,
-            required: demand(field, self.provider()).is_some()
-                || matches!(field, Field::Issuer | Field::TokenUrl)
-                    && self.provider().is_none()
-                    && !help.contains("Leave"),
-            check: Some(&self.check),
-            chips: field == Field::Scopes,
-            offers,
-            ..Entry::default()
-        }
-        .markup(self.wrong)
-    }
-
-    fn select(&self, field: Field, help: &str, known: &[String]) -> Markup {
-        let chosen = self.typed.field(field);
-        let switch = [("true", "yes")];
-        let options: Vec<(&str, &str)> = match field.shape() {
-            Shape::Switch => switch.to_vec(),
-            _ => known.iter().map(|text| (text.as_str(), text.as_str())).collect(),
-        };
-        let stated = !chosen.is_empty() && options.iter().all(|(value, _)| *value != chosen);
-        let none = if field.shape() == Shape::Switch { "no" } else { "the default" };
-        html! {
-            div.field {
-                label for=(field.key()) { (field.title()) span.optional { " (optional)" } }
-                p.help #{ (field.key()) "-help" } { (help) }
-                select #(field.key()) name=(field.key()) aria-describedby={ (field.key()) "-help" } {
-                    option value="" { (none) }
-                    @if stated { option value=(chosen) selected { (chosen) } }
-                    @for (value, text) in options { option value=(value) selected[value == chosen] { (text) } }
-                }
+                    (dpop.places(self.draft, (self.typed, None), self.wrong, self.around())) }
             }
         }
     }
@@ -359,29 +319,13 @@ impl Form<'_> {
     }
 }
 
+/// The address of a form for this token endpoint.
+fn as_token_url(url: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("url", url).append_pair("kind", Field::TokenUrl.key()).finish()
+}
+
 fn variable_help(known: &m2m_client::provider::Variable) -> String {
     let default = known.default.as_ref().map(|default| format!("; empty is {default}")).unwrap_or_default();
     format!("{}, such as {}{default}", capital(&known.help), known.example)
-}
-
-/// The sentence of the field, an example, and what the provider does where it is left empty.
-fn help(field: Field, provider: Option<&Provider>) -> String {
-    let mut help = field.help().to_owned();
-    let scopes = provider.map(|provider| provider.request.scopes.join(" ")).unwrap_or_default();
-    match field {
-        Field::Scopes if !scopes.is_empty() => help = format!("{help} Empty: {scopes}"),
-        Field::Scopes => help.push_str(" With spaces between."),
-        Field::Params => help.push_str(" NAME=VALUE, one on a line."),
-        Field::Resource | Field::Destinations => help.push_str(" One on a line."),
-        Field::Issuer | Field::TokenUrl if provider.is_some() => {
-            help.push_str(" Leave it empty: the provider's own is known.");
-        }
-        _ => {}
-    }
-    match example(field) {
-        Some(text) if !text.starts_with("Default") && field != Field::Scopes => {
-            format!("{help} For example {text}")
-        }
-        _ => help,
-    }
 }

@@ -115,10 +115,7 @@ fn place(draft: &mut Draft, url: &str, kind: &str) -> Result<(), Problem> {
     if let Some(found) = provider::recognise(url).into_iter().next().filter(|_| kind.is_empty()) {
         draft.wish.set(Field::Provider, Value::Text(found.provider.id.clone()));
         draft.wish.set(Field::Variables, Value::Pairs(found.variables));
-        draft.done.push(format!(
-            "This is the token endpoint of {}: what is known about it is filled in.",
-            found.provider.name
-        ));
+        draft.recognised = Some(url.to_owned());
         return Ok(());
     }
     let field = if kind == Field::TokenUrl.key() { Field::TokenUrl } else { Field::Issuer };
@@ -159,8 +156,12 @@ async fn load(desk: &Desk, sent: &Sent) -> Result<Draft, Failure> {
 
 async fn sent_form(desk: &Desk, sent: &Sent) -> Response {
     let Some(before) = desk.draft(sent) else { return too_old() };
-    let filled = filled::read(sent, &before, &desk.console.around);
+    let mut filled = filled::read(sent, &before, &desk.console.around);
     if filled.problems.is_empty() {
+        let issuer = filled.draft.wish.text(Field::Issuer);
+        if issuer != before.wish.text(Field::Issuer) || matches!(before.discovered, Some(Err(_))) {
+            discover(&mut filled.draft).await;
+        }
         return act(desk, filled.draft, sent.text("do")).await;
     }
     // What was pasted is held, so that it need not be pasted again.

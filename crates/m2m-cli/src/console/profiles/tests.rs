@@ -330,3 +330,53 @@ async fn changed_settings_make_a_result_stale() {
     let changed = send(fields("b", "save")).await;
     assert!(changed.contains("Out of date") && !changed.contains(CANARY), "{changed}");
 }
+
+#[tokio::test]
+async fn a_token_endpoint_that_is_known_by_name_fills_the_form() {
+    let place = Place::new();
+    let cookie = place.enter().await;
+    let url = "url=https%3A%2F%2Facme.eu.auth0.com%2Foauth%2Ftoken";
+    let (_, page) = place.page(&format!("/new?{url}"), &cookie).await;
+    assert!(
+        page.contains("token endpoint of Auth0") && page.contains("value=\"acme.eu.auth0.com\""),
+        "{page}"
+    );
+    let (_, page) = place.page(&format!("/new?{url}&kind=token_url"), &cookie).await;
+    assert!(page.contains("name=\"token_url\"") && !page.contains("var-domain"), "{page}");
+    let (status, page) = place.page("/new?url=ftp%3A%2F%2Fx", &cookie).await;
+    assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains("Issuer or token URL:"), "{page}");
+}
+
+/// What a profile says stands in its form, and the form that is sent as it stands says the same.
+#[tokio::test]
+async fn from_a_profile_to_its_form_and_back() {
+    let place = Place::new();
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/export");
+    let more = "[profiles.more]\nissuer = \"https://as.example\"\nclient_id = \"c\"\nclient_secret = { env = \"A\" }\n\
+        next_client_secret = { command = [\"op\", \"read x\"] }\nresource = [\"https://a.example\", \"https://b.example\"]\n\
+        params = { organization = \"o=1\" }\ndpop = { systemd = \"k\" }\nallow_http = true\nrefresh_lead = \"90s\"\n\
+        destinations = [\"https://a.example\"]\nbasic_encoding = \"raw\"\ninspect = \"off\"\ntimeout = \"500ms\"\n";
+    let texts = std::fs::read_dir(samples).unwrap().map(|entry| entry.unwrap().path());
+    let texts = texts.filter(|path| path.extension().is_some_and(|kind| kind == "toml"));
+    let texts: Vec<String> =
+        texts.map(|path| std::fs::read_to_string(path).unwrap()).chain([more.to_owned()]).collect();
+    assert!(texts.len() > 10);
+    for text in texts {
+        let path = place.home.path().join("m2m.toml");
+        let document = crate::settings::file::Document::parse(&path, &text).unwrap();
+        let located =
+            crate::settings::search::Located { document, trust: crate::settings::trust::Trust::Named };
+        let around = &place.console.around;
+        for name in located.document.profiles.keys() {
+            let draft = draft::Draft::of("d".to_owned(), name, &located, around).unwrap();
+            let sent = typed::Typed::of(&draft).as_sent();
+            let filled = filled::read(&sent, &draft, around);
+            assert!(filled.problems.is_empty(), "{name}: {:?}", filled.problems);
+            let values = |draft: &draft::Draft| -> Vec<_> {
+                draft.wish.values.iter().map(|(field, sourced)| (*field, sourced.value.clone())).collect()
+            };
+            assert_eq!(values(&filled.draft), values(&draft), "{text}");
+            assert!(!filled.draft.changed, "{name}");
+        }
+    }
+}

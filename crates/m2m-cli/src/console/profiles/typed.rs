@@ -61,8 +61,15 @@ impl Typed {
         if let Some(method) = method(draft) {
             texts.insert(Field::ClientAuthMethod.key().to_owned(), method.as_str().to_owned());
         }
-        texts.extend(Credential::all(draft).iter().filter_map(|credential| credential.standing(draft)));
+        let credentials = Credential::all(draft).into_iter().chain([Credential::dpop()]);
+        texts.extend(credentials.filter_map(|credential| credential.standing(draft)));
         Self(texts)
+    }
+
+    /// As a browser sends it.
+    #[cfg(test)]
+    pub(super) fn as_sent(&self) -> Sent {
+        Sent(self.0.clone().into_iter().collect())
     }
 
     /// The text of that name; empty where there is none.
