@@ -225,6 +225,11 @@ impl Settings {
         &self.warnings
     }
 
+    /// One sentence where a file that was only found names the server, and a secret that did not come with it.
+    pub(crate) fn warning_of(&self, file: &search::Located) -> Option<String> {
+        if file.trust.runs_commands() { None } else { found::warn_of_secrets(self, file) }
+    }
+
     /// Where a value came from.
     pub fn origin(&self, field: Field) -> Origin {
         self.values.get(&field).map_or(Origin::Default, |sourced| sourced.origin.clone())

@@ -86,6 +86,13 @@ const walks = {
     await page.getByLabel('Client ID').fill('demo');
     await page.locator('#name-wrong', { hasText: 'letters, digits' }).waitFor();
     await page.getByLabel('Name', { exact: true }).fill('orders');
+    // What belongs to a method comes and goes with it.
+    await page.locator('[value="private_key_jwt"]').check();
+    await page.locator('#key_id').waitFor({ state: 'visible' });
+    await page.locator('#client_secret').waitFor({ state: 'hidden' });
+    await look('profiles-key-filled');
+    await page.locator('[value="client_secret_basic"]').check();
+    await page.locator('#key_id').waitFor({ state: 'hidden' });
     await page.getByRole('button', { name: 'Save and test' }).click();
     // The summary takes the focus and leads to the field.
     await page.locator('.notice.bad:focus').waitFor();
@@ -192,6 +199,8 @@ const walks = {
 
   /** Names of profiles that nobody should have. */
   async names({ page, look }) {
+    await page.goto(new URL('/', task.start).href);
+    await look('profiles-stranger');
     await page.goto(task.start);
     await look('profiles-names');
     const listed = await page.locator('main').innerText();

@@ -1,5 +1,7 @@
 //! "Copy as": the eight forms of `m2m profile export`, one behind the other. A radio group chooses, so that it works by
 //! keyboard and without JavaScript.
+//!
+//! Enforces: to look at a profile of a file that was only found calls nobody.
 
 use maud::{Markup, html};
 
@@ -9,6 +11,7 @@ use crate::args::ExportForm;
 use crate::commands::profile::export;
 use crate::console::page::{Tone, copyable, isolated, notice};
 use crate::exit::Failure;
+use crate::settings::field::Field;
 
 /// Each form with its name in addresses and its label.
 const FORMS: [(ExportForm, &str, &str); 8] = [
@@ -60,5 +63,10 @@ pub(crate) async fn markup(draft: &Draft, around: &Surroundings) -> Markup {
 
 async fn copy(form: ExportForm, draft: &Draft, around: &Surroundings) -> Result<String, Failure> {
     let name = if draft.name.is_empty() { "m2m" } else { &draft.name };
-    export::text(form, name, &draft.settings()?, around).await
+    let settings = draft.settings()?;
+    let asks = matches!(form, ExportForm::Curl | ExportForm::Envoy) && settings.text(Field::Issuer).is_some();
+    if let (true, Some(why)) = (asks, &draft.commands) {
+        return Err(Failure::configuration("this form asks the issuer for its metadata").hint(why));
+    }
+    export::text(form, name, &settings, around).await
 }

@@ -19,7 +19,7 @@ use crate::settings::field::Field;
 use crate::settings::keyring::hexadecimal;
 use crate::settings::search::{self, Files, Located, Start};
 use crate::settings::secret::SecretReference;
-use crate::settings::value::Value;
+use crate::settings::value::{Profile, Value};
 
 /// Whether the profile is in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub(crate) struct Draft {
     pub(crate) recognised: Option<String>,
     /// Why its commands may not run, with what to do.
     pub(crate) commands: Option<String>,
+    /// What its file does that is to be known before it is used.
+    pub(crate) warning: Option<String>,
+    /// What the file said of it when it was read or written, to notice what others change.
+    pub(crate) read: Option<String>,
     /// Where its file lets documents lead.
     pub(crate) egress: Vec<String>,
     /// The settings of its last test.
@@ -72,6 +76,8 @@ impl Draft {
             discovered: None,
             recognised: None,
             commands: None,
+            warning: None,
+            read: None,
             egress: Vec::new(),
             tested: None,
             done: Vec::new(),
@@ -83,6 +89,7 @@ impl Draft {
         let values = located.document.profiles.get(name)?.clone();
         let path = around.directory.join(&located.document.path);
         let believed = located.trust.runs_commands();
+        let warning = Settings::of(values.clone()).ok().and_then(|settings| settings.warning_of(located));
         let refusal = || {
             let path = path.display();
             format!(
@@ -93,6 +100,8 @@ impl Draft {
             name: name.to_owned(),
             standing: Standing::Kept,
             changed: false,
+            warning,
+            read: Some(said_by(&values)),
             wish: Wish { values, ..Wish::default() },
             commands: (!believed).then(refusal),
             egress: if believed { located.document.egress.clone() } else { Vec::new() },
@@ -151,9 +160,7 @@ impl Draft {
     /// What tells its settings from any others: 256 bits in hexadecimal, of use in this session only. Pasted secrets
     /// count by a hash with the session's key.
     pub(crate) fn fingerprint(&self, key: &[u8]) -> String {
-        let values: Vec<_> =
-            self.wish.values.iter().map(|(field, sourced)| (field, &sourced.value)).collect();
-        let mut text = format!("{values:?} {:?}", self.egress);
+        let mut text = format!("{} {:?}", said_by(&self.wish.values), self.egress);
         for (field, secret) in &self.wish.secrets {
             text.push_str(&format!(
                 "{field} {}",
@@ -162,6 +169,12 @@ impl Draft {
         }
         hexadecimal(&crypto::hmac_sha256(key, text.as_bytes()))
     }
+}
+
+/// Values without their origins, as a text to compare.
+pub(crate) fn said_by(values: &Profile) -> String {
+    let values: Vec<_> = values.iter().map(|(field, sourced)| (field, &sourced.value)).collect();
+    format!("{values:?}")
 }
 
 /// The files that apply.

@@ -29,6 +29,7 @@ pub(super) async fn page(desk: &Desk, draft: &Draft) -> axum::response::Response
         @if !draft.done.is_empty() {
             (notice(Tone::Good, "Done", &html! { @for line in &draft.done { p { (isolated(line)) } } }))
         }
+        @if let Some(warning) = &draft.warning { (notice(Tone::Careful, "Mind", &html! { p { (isolated(warning)) } })) }
         @if draft.changed {
             (notice(Tone::Careful, "Not saved", &html! { p { "These settings are in memory only. They go into "
                 (isolated(&draft.file.display().to_string())) " when you save them." } }))
@@ -66,7 +67,6 @@ fn test(result: Option<&(std::sync::Arc<Tried>, Fresh)>) -> Markup {
         @if *fresh == Fresh::Stale {
             (notice(Tone::Careful, "Out of date", &html! { p { "The settings were changed since this test. Test again." } }))
         }
-        @for warning in &tried.warnings { (notice(Tone::Careful, "Mind", &html! { p { (isolated(warning)) } })) }
         @match &tried.outcome {
             Ok(token) => (granted(token, tried)),
             Err(trouble) => (refused(trouble)),

@@ -8,15 +8,17 @@ use m2m_client::provider;
 use m2m_proto::uri::PlainHttp;
 use maud::html;
 
-use super::draft::{Draft, Standing, files};
+use super::draft::{Draft, Standing, files, said_by};
 use super::typed::{Typed, variable};
 use super::{Desk, discovered, entry, filled, form, plain, redirect, result, short, start, tried};
+use crate::Surroundings;
 use crate::args::Destination;
 use crate::commands::profile::{check_name, judged, remove, written};
 use crate::console::door::Sent;
 use crate::console::page::{Entry, Problem, Tone, isolated, notice, problems};
 use crate::exit::Failure;
 use crate::settings::field::Field;
+use crate::settings::search::Located;
 use crate::settings::value::Value;
 
 /// Answers a page that is read.
@@ -150,7 +152,10 @@ async fn load(desk: &Desk, sent: &Sent) -> Result<Draft, Failure> {
             .hint("somebody may have removed it meanwhile")
     })?;
     draft.id = desk.id();
-    discover(&mut draft).await;
+    // To look at a stranger's profile is not to call a stranger's server.
+    if draft.commands.is_none() {
+        discover(&mut draft).await;
+    }
     Ok(draft)
 }
 
@@ -206,6 +211,9 @@ async fn save(desk: &Desk, draft: &mut Draft) -> Result<(), Failure> {
     let around = &desk.console.around;
     check_name(&draft.name)?;
     let replaces = draft.standing == Standing::Kept;
+    if replaces {
+        unchanged(draft, around)?;
+    }
     let typed = Destination { force: replaces, keyring: draft.keyring, ..Destination::default() };
     let target = written::target_in(draft.file.clone(), &typed, &draft.name).map_err(|failure| {
         if replaces { failure } else { failure.hint("choose another name, or change that profile") }
@@ -221,8 +229,21 @@ async fn save(desk: &Desk, draft: &mut Draft) -> Result<(), Failure> {
     draft.file = written.path;
     draft.standing = Standing::Kept;
     draft.changed = false;
+    draft.read = Some(said_by(&draft.wish.values));
     desk.session.bench.carry(before.map(|(tried, _)| tried), draft);
     Ok(())
+}
+
+/// What others wrote meanwhile is not overwritten.
+fn unchanged(draft: &Draft, around: &Surroundings) -> Result<(), Failure> {
+    let files = files(around)?;
+    let is_it = |located: &&Located| around.directory.join(&located.document.path) == draft.file;
+    let now = files.located.iter().find(is_it).and_then(|located| located.document.profiles.get(&draft.name));
+    if now.map(said_by) == draft.read {
+        return Ok(());
+    }
+    Err(Failure::configuration(format!("{} was changed in its file since this page was made", draft.name))
+        .hint("nothing was written; open it again from the list of profiles"))
 }
 
 /// Whether one value can stand in its field: a sentence, or nothing. Credentials are not asked about.

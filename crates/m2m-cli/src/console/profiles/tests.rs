@@ -380,3 +380,90 @@ async fn from_a_profile_to_its_form_and_back() {
         }
     }
 }
+
+/// A profile of every provider can be made by its form, with the catalogue's own examples; no form is heavy.
+#[tokio::test]
+async fn every_provider_has_a_form_that_can_be_filled_in() {
+    use crate::commands::profile::judged::demand;
+    use crate::settings::field::Field;
+
+    let place = Place::new();
+    let cookie = place.enter().await;
+    for provider in m2m_client::provider::all().iter().filter(|provider| provider.is_usable()) {
+        let (status, page) = place.page(&format!("/new?provider={}", provider.id), &cookie).await;
+        assert_eq!(status, StatusCode::OK, "{}", provider.id);
+        assert!(page.len() < 100_000 && !page.contains(" style="), "{}: {} bytes", provider.id, page.len());
+        let id = place.draft(&cookie, &format!("provider={}", provider.id)).await;
+        let session = place.console.session(&place.get("/", &cookie).headers().clone()).unwrap();
+        let draft = session.bench.draft(&id).unwrap();
+        let method = typed::method(&draft).unwrap_or_else(|| panic!("{} has no method", provider.id));
+        let mut fields: Vec<(String, String)> = provider
+            .variables
+            .iter()
+            .map(|known| (typed::variable(&known.name), known.example.clone()))
+            .collect();
+        let mut add = |name: &str, text: &str| fields.push((name.to_owned(), text.to_owned()));
+        add("name", "a");
+        add("client_auth_method", method.as_str());
+        for field in [Field::ClientId, Field::Scopes, Field::Audience, Field::Resource] {
+            if demand(field, Some(provider)).is_some() {
+                add(field.key(), "https://api.example.com");
+            }
+        }
+        for name in &provider.request.required_params {
+            add(&typed::param(name), "x");
+        }
+        for credential in credentials::Credential::all(&draft) {
+            let key = credential.field.key();
+            if credential.goes_with(method) && credential.field != Field::NextClientSecret {
+                add(&format!("{key}-place"), "file");
+                add(&format!("{key}-file"), "/run/secrets/x");
+            }
+        }
+        let filled = filled::read(&Sent(fields), &draft, &place.console.around);
+        assert!(filled.problems.is_empty(), "{}: {:?}", provider.id, filled.problems);
+    }
+}
+
+#[tokio::test]
+async fn what_others_write_meanwhile_is_not_overwritten() {
+    let place = Place::new();
+    let cookie = place.enter().await;
+    let draft = place.draft(&cookie, "provider=auth0").await;
+    place.post("/form", &cookie, &filled(&draft, "save")).await;
+    let mut text_now = std::fs::read_to_string(place.file()).unwrap();
+    text_now.push_str("timeout = \"3s\"\n");
+    std::fs::write(place.file(), &text_now).unwrap();
+    let mut fields = filled(&draft, "save");
+    fields.push(("scopes", "a"));
+    let (status, page) = text(place.post("/form", &cookie, &fields).await).await;
+    assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains("was changed in its file"), "{page}");
+    assert_eq!(std::fs::read_to_string(place.file()).unwrap(), text_now);
+}
+
+#[tokio::test]
+async fn a_profile_can_go_into_the_file_in_use() {
+    let place = Place::new();
+    let cookie = place.enter().await;
+    let found = place.home.path().join("m2m.toml");
+    std::fs::write(&found, "# ours\n[profiles.a]\nissuer = \"https://far.example\"\nclient_id = \"a\"\nclient_secret = { env = \"HOME\" }\n").unwrap();
+    let draft = place.draft(&cookie, "provider=auth0").await;
+    let mut fields = filled(&draft, "save");
+    let path = found.display().to_string();
+    fields.push(("file", &path));
+    assert_eq!(place.post("/form", &cookie, &fields).await.status(), StatusCode::SEE_OTHER);
+    let text_now = std::fs::read_to_string(&found).unwrap();
+    assert!(text_now.starts_with("# ours") && text_now.contains("[profiles.orders]"), "{text_now}");
+    let mut elsewhere = filled(&draft, "save");
+    elsewhere.push(("file", "/etc/m2m.toml"));
+    place.post("/form", &cookie, &elsewhere).await;
+    assert!(!std::path::Path::new("/etc/m2m.toml").exists());
+    // A stranger's profile that names the user's own secret says so before it is used.
+    let (_, start) = place.page("/", &cookie).await;
+    let (_, rest) = start.split_once("/profile?of=").unwrap();
+    let answer =
+        place.send(place.get(&format!("/profile?of={}", rest.split('"').next().unwrap()), &cookie)).await;
+    let to = answer.headers()[header::LOCATION].to_str().unwrap().to_owned();
+    let (_, page) = place.page(&to, &cookie).await;
+    assert!(page.contains("it says that environment variable HOME is for https://far.example"), "{page}");
+}

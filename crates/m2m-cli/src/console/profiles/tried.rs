@@ -32,8 +32,6 @@ pub(crate) struct Tried {
     pub(crate) requests: Vec<Recorded>,
     pub(crate) outcome: Result<Preview, Trouble>,
     pub(crate) asked: Vec<String>,
-    /// What the search for the file warned of.
-    pub(crate) warnings: Vec<String>,
 }
 
 /// A token as it may be shown.
@@ -92,7 +90,6 @@ pub(crate) async fn run(draft: &Draft, around: &Surroundings) -> Tried {
         requests: Vec::new(),
         outcome: Err(trouble),
         asked: Vec::new(),
-        warnings: Vec::new(),
     };
     let settings = match draft.usable() {
         Ok(settings) => settings,
@@ -114,7 +111,6 @@ pub(crate) async fn run(draft: &Draft, around: &Surroundings) -> Tried {
         requests: trial.requests,
         outcome,
         asked: settings.list(Field::Scopes).to_vec(),
-        warnings: settings.warnings().to_vec(),
         ..none(Trouble::from(Failure::internal("")))
     }
 }
