@@ -202,7 +202,7 @@ impl Credential {
         html! {
             details.credential data-when=[when] data-wanted=[self.wanted_by()]
                 open[is_wrong || (belongs && (wanted || self.is_chosen(typed)))] {
-                summary { (self.field.title()) @if !wanted { span.optional { " (optional)" } } }
+                summary { (self.field.title()) span.optional hidden[wanted] { " (optional)" } }
                 (self.places(draft, (typed, chosen), problems, around))
                 @if let Some(beside) = beside { (beside) }
             }
