@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 use m2m_client::provider::Provider;
+use m2m_proto::uri::EndpointUri;
 use maud::{Markup, html};
 
 use super::credentials::Credential;
+use super::discovered::Discovered;
 use super::draft::{Draft, Standing, files};
 use super::filled::{texts, title};
 use super::typed::{Typed, param, variable};
@@ -175,31 +177,9 @@ impl Form<'_> {
                     },
                 )
             }
-            Some(Ok(found)) => {
-                let metadata = &found.metadata;
-                let url = |url: &Option<m2m_proto::uri::EndpointUri>| match url {
-                    Some(url) => isolated(url.as_str()),
-                    None => html! { span.faint { "none" } },
-                };
-                let list = |list: &[String]| match list {
-                    [] => html! { span.faint { "not said" } },
-                    list => isolated(&list.join(" ")),
-                };
-                html! {
-                    details open {
-                        summary { "What its metadata say" }
-                        (facts([
-                            ("Read from", isolated(&found.url)),
-                            ("Token endpoint", url(&metadata.token_endpoint)),
-                            ("Introspection", url(&metadata.introspection_endpoint)),
-                            ("Revocation", url(&metadata.revocation_endpoint)),
-                            ("Keys", url(&metadata.jwks_uri)),
-                            ("Methods", list(metadata.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default())),
-                            ("Scopes", list(&metadata.scopes_supported)),
-                        ]))
-                    }
-                }
-            }
+            Some(Ok(found)) => html! {
+                details open { summary { "What its metadata say" } (metadata(found)) }
+            },
         }
     }
 
@@ -317,6 +297,29 @@ impl Form<'_> {
             } @else { p.help { "It goes into " (isolated(&self.draft.file.display().to_string())) "." } }
         }
     }
+}
+
+/// What of the metadata concerns a client.
+fn metadata(found: &Discovered) -> Markup {
+    let metadata = &found.metadata;
+    let url = |url: &Option<EndpointUri>| match url {
+        Some(url) => isolated(url.as_str()),
+        None => html! { span.faint { "none" } },
+    };
+    let list = |list: &[String]| match list {
+        [] => html! { span.faint { "not said" } },
+        list => isolated(&list.join(" ")),
+    };
+    let methods = metadata.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
+    facts([
+        ("Read from", isolated(&found.url)),
+        ("Token endpoint", url(&metadata.token_endpoint)),
+        ("Introspection", url(&metadata.introspection_endpoint)),
+        ("Revocation", url(&metadata.revocation_endpoint)),
+        ("Keys", url(&metadata.jwks_uri)),
+        ("Methods", list(methods)),
+        ("Scopes", list(&metadata.scopes_supported)),
+    ])
 }
 
 /// The address of a form for this token endpoint.

@@ -3,7 +3,8 @@
 //! It decides nothing of its own: values are judged, written, tested and exported by what `m2m profile` uses. Enforces:
 //! requests are for the very address that it listens on (DNS rebinding ends in 421); pages are for those who came in by
 //! a ticket ([`entry`]); what changes something is a form of our own pages ([`door`]). Limits: HTTP without TLS, on
-//! loopback only; whoever reads this user's memory or browser reads along.
+//! loopback only; whoever reads this user's memory or browser reads along, and a browser sends the cookie to any server of
+//! this address, whatever its port: visit no stranger's server on this machine with it.
 
 mod bench;
 mod copies;
@@ -39,15 +40,14 @@ use crate::console::door::{self, CSRF, Sent, Turned};
 use crate::console::page::{Link, Page, isolated};
 use entry::{Entry, Session};
 
-/// The cookie that a session is.
-const COOKIE: &str = "m2m_console";
-
 /// The console of one process.
 #[derive(Debug)]
 pub(crate) struct Console {
     pub(crate) around: Arc<Surroundings>,
     /// The address that requests must be for.
     authority: String,
+    /// The name of the cookie that a session is: cookies know no ports, and two consoles must not share one.
+    cookie: String,
     entry: Entry,
 }
 
@@ -60,7 +60,8 @@ pub(crate) struct Desk {
 impl Console {
     /// A console that listens there.
     pub(crate) fn new(around: Arc<Surroundings>, address: SocketAddr) -> Self {
-        Self { around, authority: address.to_string(), entry: Entry::default() }
+        let cookie = format!("m2m_console_{}", address.port());
+        Self { around, authority: address.to_string(), cookie, entry: Entry::default() }
     }
 
     /// Its first address, with a slash at the end.
@@ -86,7 +87,7 @@ impl Console {
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
-        self.entry.session(door::cookie(headers, COOKIE)?, self.around.clock.as_ref())
+        self.entry.session(door::cookie(headers, &self.cookie)?, self.around.clock.as_ref())
     }
 
     /// A ticket becomes a session. From a file that the browser was sent to, the way goes on over a page of ours: what
@@ -98,7 +99,7 @@ impl Console {
             return stranger("This address was used already, or is older than ten minutes.");
         };
         let to = if sent.text("from") == "file" { "/entered" } else { "/" };
-        let cookie = format!("{COOKIE}={id}; HttpOnly; SameSite=Strict; Path=/");
+        let cookie = format!("{}={id}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
         let mut response = redirect(to);
         if let Ok(cookie) = cookie.parse() {
             response.headers_mut().insert(header::SET_COOKIE, cookie);

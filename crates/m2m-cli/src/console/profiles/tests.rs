@@ -107,7 +107,7 @@ fn filled<'a>(draft: &'a str, wanted: &'a str) -> Vec<(&'a str, &'a str)> {
 async fn nobody_comes_in_without_a_ticket_and_a_ticket_is_used_once() {
     let place = Place::new();
     for path in ["/", "/new?provider=auth0", "/check?name=name&value=a", "/result?draft=x"] {
-        let (status, page) = place.page(path, "m2m_console=guess").await;
+        let (status, page) = place.page(path, "m2m_console_7700=guess").await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
         assert!(page.contains("that <code>m2m console</code> printed"), "{page}");
     }
