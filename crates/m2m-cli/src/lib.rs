@@ -63,14 +63,14 @@ pub async fn run(cli: Cli, environment: Environment) -> Exit {
     if !matches!(cli.command, Command::Serve(_) | Command::Gateway(_)) {
         log::start(cli.global.verbose, None);
     }
-    let around = Surroundings {
+    let around = Arc::new(Surroundings {
         output: Output::process(reader, color, cli.global.verbose),
         environment,
         directory: std::env::current_dir().unwrap_or_default(),
         global: cli.global.clone(),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
-    };
+    });
     match dispatch(cli.command, &around).await {
         Ok(exit) => exit,
         Err(failure) => {
@@ -80,7 +80,7 @@ pub async fn run(cli: Cli, environment: Environment) -> Exit {
     }
 }
 
-async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failure> {
+async fn dispatch(command: Command, around: &Arc<Surroundings>) -> Result<Exit, Failure> {
     match command {
         Command::Demo(typed) => commands::demo::run(&typed, around).await,
         Command::Token(typed) => commands::token::run(&typed, around).await,
@@ -91,6 +91,7 @@ async fn dispatch(command: Command, around: &Surroundings) -> Result<Exit, Failu
         Command::Verify(typed) => commands::verify::run(&typed, around).await,
         Command::Doctor(typed) => commands::doctor::run(&typed, around).await,
         Command::Profile(typed) => commands::profile::run(&typed, around).await,
+        Command::Console(typed) => commands::console::run(&typed, around).await,
         Command::Providers(typed) => commands::providers::run(&typed, around),
         Command::Keygen(typed) => commands::keygen::run(&typed, around),
         Command::Admin(typed) => commands::admin::run(&typed, around).await,

@@ -1,6 +1,7 @@
 //! What was typed. Nothing is opened, read or resolved here; that is [`crate::settings`].
 
 pub mod admin;
+mod console;
 mod doctor;
 mod flags;
 mod gateway;
@@ -16,6 +17,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 
 pub use admin::Admin;
+pub use console::Console;
 pub use doctor::Doctor;
 pub use flags::ProfileFlags;
 pub use gateway::{Dialect, Gateway};
@@ -107,6 +109,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Keep settings by name: add, list, show, test, remove, import, export, schema, trust
     Profile(Profile),
+    /// Make, test and copy profiles in the browser, on this machine alone
+    Console(Console),
     /// List the token services known by name, or explain one
     Providers(Providers),
     /// Administer an authorization server: APIs, clients, credentials
@@ -168,7 +172,7 @@ impl Cli {
                 Command::Keygen(command) => command.json,
                 Command::Serve(command) => command.json,
                 Command::Gateway(command) => command.json,
-                Command::Request(_) | Command::Completion(_) | Command::Man(_) => false,
+                Command::Request(_) | Command::Console(_) | Command::Completion(_) | Command::Man(_) => false,
             }
     }
 }

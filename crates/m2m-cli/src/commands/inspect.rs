@@ -19,8 +19,11 @@ pub(crate) fn run(typed: &Inspect, around: &Surroundings) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
-/// Header and claims of a compact JWS, whatever its algorithm.
-fn decode(token: &str) -> Result<(Object, Object), Failure> {
+/// Header and claims of a compact JWS, whatever its algorithm; nothing is verified.
+///
+/// # Errors
+/// Exit 10: it is none; its text is not repeated.
+pub(crate) fn decode(token: &str) -> Result<(Object, Object), Failure> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, claims, _signature] = parts.as_slice() else {
         return Err(Failure::of(

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod completion;
+pub(crate) mod console;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod gateway;

@@ -9,6 +9,7 @@ use m2m_proto::names::grant_type;
 use m2m_proto::secret::SecretString;
 
 use self::reader::Reader;
+use super::Held;
 use super::observer::Observer;
 use super::source::Source;
 use crate::Surroundings;
@@ -23,8 +24,8 @@ pub use crate::settings::method::Method;
 
 /// What is read where the settings refer to a secret.
 pub(super) enum Reading<'a> {
-    /// The secret, and this one is told.
-    Secrets(Option<&'a dyn Observer>),
+    /// The secret, and this one is told; these are there already.
+    Secrets(Option<&'a dyn Observer>, &'a Held),
     /// Nothing: this stands for each.
     StandIn(Source),
 }

@@ -5,6 +5,7 @@ mod http;
 pub mod observer;
 mod source;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use m2m_client::{
@@ -16,6 +17,7 @@ use m2m_proto::client_auth::BasicEncoding;
 use m2m_proto::client_id::ClientId;
 use m2m_proto::jose::Algorithm;
 use m2m_proto::scope::Scope;
+use m2m_proto::secret::SecretString;
 use m2m_proto::security_profile::SecurityProfile;
 use m2m_proto::uri::{EndpointUri, Issuer, Origin, PlainHttp, ResourceUri};
 
@@ -124,7 +126,7 @@ fn told(settings: &Settings, around: &Surroundings) {
 /// # Errors
 /// Exit 2 or 3: a setting is missing or cannot be, naming flag, variable or line. Exit 4: a secret cannot be read.
 pub async fn client(settings: &Settings, around: &Surroundings, need: &Need) -> Result<Client, Failure> {
-    build(settings, around, need, None).await
+    build(settings, around, need, Told { observer: None, held: &Held::new() }).await
 }
 
 /// The same, which keeps no tokens and tells what it reads and sends.
@@ -136,8 +138,30 @@ pub async fn observed_client(
     around: &Surroundings,
     observer: Arc<dyn Observer>,
 ) -> Result<Client, Failure> {
+    held_client(settings, around, &Held::new(), observer).await
+}
+
+/// Secrets that have no place yet: each stands for what its setting refers to.
+pub type Held = BTreeMap<Field, SecretString>;
+
+/// The same with secrets that have no place yet.
+///
+/// # Errors
+/// As [`observed_client`].
+pub async fn held_client(
+    settings: &Settings,
+    around: &Surroundings,
+    held: &Held,
+    observer: Arc<dyn Observer>,
+) -> Result<Client, Failure> {
     let need = Need::kept(Keep::Nothing);
-    build(settings, around, &need, Some(observer)).await
+    build(settings, around, &need, Told { observer: Some(observer), held }).await
+}
+
+/// Who is told, and what is read from nowhere.
+struct Told<'a> {
+    observer: Option<Arc<dyn Observer>>,
+    held: &'a Held,
 }
 
 /// All of a client but its key for DPoP and the store. Reads no secret: this one stands for each. Says nothing of plain
@@ -168,11 +192,11 @@ async fn build(
     settings: &Settings,
     around: &Surroundings,
     need: &Need,
-    observer: Option<Arc<dyn Observer>>,
+    Told { observer, held }: Told<'_>,
 ) -> Result<Client, Failure> {
     let builder = stated(settings)?.clock(Arc::clone(&around.clock)).random(Arc::clone(&around.random));
     let told = observer.as_deref();
-    let builder = credentials::attach(settings, around, Reading::Secrets(told), builder).await?;
+    let builder = credentials::attach(settings, around, Reading::Secrets(told, held), builder).await?;
     let builder = dpop(settings, around, told, builder).await?;
     let builder = transport(settings, around, builder, observer)?;
     warn_of_plain_http(settings, around);

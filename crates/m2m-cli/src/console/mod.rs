@@ -5,4 +5,5 @@
 
 pub(crate) mod door;
 pub(crate) mod page;
+pub(crate) mod profiles;
 pub(crate) mod server;

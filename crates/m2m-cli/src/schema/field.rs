@@ -76,6 +76,17 @@ pub(super) fn described(field: Field, shape: &Value) -> Value {
     schema.into()
 }
 
+/// The values that a field can have, where they are few; methods and providers have a choice of their own.
+pub(crate) fn choices(field: Field) -> Vec<String> {
+    match field {
+        Field::ClientAuthMethod | Field::Provider => Vec::new(),
+        field => {
+            let known = shape(field)["enum"].as_array().cloned().unwrap_or_default();
+            known.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+        }
+    }
+}
+
 fn shape(field: Field) -> Value {
     match (field, field.shape()) {
         (Field::ClientAuthMethod, _) => method::choice(&Method::ALL),
@@ -107,7 +118,7 @@ fn shape(field: Field) -> Value {
 }
 
 /// The text as a title begins.
-pub(super) fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut text = text.to_owned();
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();

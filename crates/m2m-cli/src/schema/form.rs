@@ -53,7 +53,7 @@ fn group(field: Field) -> Group {
 }
 
 /// What to type, for example.
-fn placeholder(field: Field) -> Option<&'static str> {
+pub(crate) fn example(field: Field) -> Option<&'static str> {
     Some(match field {
         Field::Provider => "None of these",
         Field::Issuer => "https://login.example.com",
@@ -114,7 +114,7 @@ fn shown(group: Group) -> Value {
 
 fn of(field: Field) -> Value {
     let mut options = Map::new();
-    if let Some(text) = placeholder(field) {
+    if let Some(text) = example(field) {
         options.insert("ui:placeholder".to_owned(), text.into());
     }
     match field.shape() {

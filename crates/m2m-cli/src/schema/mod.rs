@@ -16,6 +16,8 @@ mod server;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use field::{capital, choices};
+pub(crate) use form::example;
 pub use form::ui_schema;
 
 use crate::settings::field::Field;

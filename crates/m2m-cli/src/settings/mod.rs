@@ -109,6 +109,12 @@ impl Settings {
         Self { values, ..Self::default() }.with_provider()
     }
 
+    /// The same settings where these origins and address ranges may be called (`[egress] allow`).
+    #[must_use]
+    pub fn with_egress(self, egress: Vec<String>) -> Self {
+        Self { egress, ..self }
+    }
+
     /// Merges the layers. Opens `m2m.toml` files, and no secret.
     ///
     /// # Errors
@@ -217,6 +223,11 @@ impl Settings {
     /// Sentences about the search that a person should see.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// One sentence where a file that was only found names the server, and a secret that did not come with it.
+    pub(crate) fn warning_of(&self, file: &search::Located) -> Option<String> {
+        if file.trust.runs_commands() { None } else { found::warn_of_secrets(self, file) }
     }
 
     /// Where a value came from.

@@ -94,7 +94,7 @@ async function measure(page, found, name, { javaScript, screenshot = task.screen
     entry.requests = await page.evaluate(() => performance.getEntriesByType('resource').length);
     entry.bytes = await page.evaluate(() => performance.getEntriesByType('navigation')[0].decodedBodySize);
     for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.evaluate(AXE);
       const { violations } = await page.evaluate((rules) => globalThis.axe.run({ runOnly: rules }), RULES);
       for (const { id, nodes } of violations) {
@@ -108,9 +108,18 @@ async function measure(page, found, name, { javaScript, screenshot = task.screen
   entry.overflow = javaScript
     ? await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
     : 0;
+  if (entry.overflow) entry.wide = await page.evaluate(wide);
   if (screenshot) await page.screenshot({ path: join(screenshot, `${name}-narrow.png`), fullPage: true });
   await page.setViewportSize(size);
   found.pages.push(entry);
+}
+
+/** What reaches beyond the right edge. */
+function wide() {
+  const edge = document.documentElement.clientWidth;
+  const reaches = (element) => element.getBoundingClientRect().right > edge;
+  const outer = Array.from(document.querySelectorAll('main *')).filter(reaches);
+  return outer.slice(0, 5).map((element) => element.outerHTML.slice(0, 160));
 }
 
 /** Goes to the element by Tab alone, as somebody without a mouse does; fails after 200 steps. */

@@ -1,6 +1,7 @@
 //! Tests across crates: whole systems in one process, TLS, and other people's servers.
 
 mod canary;
+mod console_profiles;
 #[cfg(feature = "roles")]
 mod console_server;
 mod crash;

@@ -4,16 +4,14 @@
 //! client, how it proves who it is (one line of consequences each), where its secret is (references before any typing),
 //! what to ask for. A wrong answer is asked again with the reason.
 
-use m2m_client::provider::{self, PresetError, Provider};
+use m2m_client::provider::{self, Provider};
 use m2m_proto::client_auth::ClientAuthMethod;
-use m2m_proto::client_id::ClientId;
-use m2m_proto::names::{auth_method, grant_type};
-use m2m_proto::scope::Scope;
-use m2m_proto::uri::{EndpointUri, Issuer, PlainHttp, ResourceUri};
+use m2m_proto::names::grant_type;
+use m2m_proto::uri::PlainHttp;
 
 use super::asker::{Asker, until};
-use super::credential;
 use super::wish::Wish;
+use super::{credential, judged};
 use crate::args::Destination;
 use crate::exit::Failure;
 use crate::settings::field::{Field, nearest};
@@ -44,17 +42,23 @@ pub(super) fn run(
 
 /// A service that goes by where we are, or by a token that we show, needs no client id.
 fn client(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) -> Result<(), Failure> {
-    let optional =
-        provider.is_some_and(|provider| provider.auth.methods == [auth_method::NONE] && !provider.signs());
-    let question = if optional { "client id [none]" } else { "client id" };
-    let id = until(asker, question, |text| match text {
-        "" if optional => Ok(None),
-        text => {
-            ClientId::parse(text).map(|id| Some(id.as_str().to_owned())).map_err(|error| error.to_string())
-        }
+    let question = if judged::goes_without_client(provider) { "client id [none]" } else { "client id" };
+    state(asker, wish, provider, (Field::ClientId, question))
+}
+
+/// Asks for a field until the judge takes the answer.
+fn state(
+    asker: &mut dyn Asker,
+    wish: &mut Wish,
+    provider: Option<&Provider>,
+    (field, question): (Field, &str),
+) -> Result<(), Failure> {
+    let value = until(asker, question, |text| match judged::value(field, text, PlainHttp::LoopbackOnly)? {
+        Some(value) => Ok(Some(value)),
+        None => judged::demand(field, provider).map_or(Ok(None), |why| Err(why.to_owned())),
     })?;
-    if let Some(id) = id {
-        wish.set(Field::ClientId, Value::Text(id));
+    if let Some(value) = value {
+        wish.set(field, value);
     }
     Ok(())
 }
@@ -95,9 +99,7 @@ enum Place {
 }
 
 fn url(asker: &mut dyn Asker, wish: &mut Wish, text: &str) -> Result<Place, Failure> {
-    let endpoint = EndpointUri::parse(text)
-        .and_then(|endpoint| endpoint.check_transport(PlainHttp::LoopbackOnly).map(|()| endpoint));
-    if let Err(error) = endpoint {
+    if let Err(error) = judged::url(text, PlainHttp::LoopbackOnly) {
         asker.say(&format!("  {error}"));
         return Ok(Place::Unclear);
     }
@@ -117,11 +119,14 @@ fn url(asker: &mut dyn Asker, wish: &mut Wish, text: &str) -> Result<Place, Fail
         0 => Field::Issuer,
         _ => Field::TokenUrl,
     };
-    if let (Field::Issuer, Err(error)) = (field, Issuer::parse(text)) {
-        asker.say(&format!("  {error}"));
-        return Ok(Place::Unclear);
+    match judged::value(field, text, PlainHttp::LoopbackOnly) {
+        Ok(Some(value)) => wish.set(field, value),
+        Ok(None) => return Ok(Place::Unclear),
+        Err(error) => {
+            asker.say(&format!("  {error}"));
+            return Ok(Place::Unclear);
+        }
     }
-    wish.set(field, Value::Text(text.to_owned()));
     Ok(Place::Elsewhere)
 }
 
@@ -155,7 +160,7 @@ fn search(asker: &mut dyn Asker, text: &str) -> Result<Option<&'static Provider>
 }
 
 /// The provider of that id or alias; else all that have the text in id, name or alias.
-fn matching(text: &str) -> Vec<&'static Provider> {
+pub(crate) fn matching(text: &str) -> Vec<&'static Provider> {
     let text = text.to_lowercase();
     if text.is_empty() {
         return Vec::new();
@@ -186,17 +191,8 @@ fn variables(asker: &mut dyn Asker, wish: &mut Wish, provider: &Provider) -> Res
         let (name, help, example) = (&variable.name, &variable.help, &variable.example);
         let default = variable.default.as_deref();
         let end = default.map_or_else(|| format!("such as {example}"), |default| format!("[{default}]"));
-        let value = until(asker, &format!("{name} ({help}) {end}"), |text| match (text, default) {
-            ("", Some(_)) => Ok(None),
-            (text, _) => {
-                let mut given = given.clone();
-                given.push((name.clone(), text.to_owned()));
-                match provider.resolve(&given) {
-                    Err(error @ PresetError::Invalid { .. }) => Err(error.to_string()),
-                    _ if text.is_empty() => Err("it is needed".to_owned()),
-                    _ => Ok(Some(text.to_owned())),
-                }
-            }
+        let value = until(asker, &format!("{name} ({help}) {end}"), |text| {
+            judged::variable(provider, variable, &given, text)
         })?;
         if let Some(value) = value {
             given.push((name.clone(), value));
@@ -243,7 +239,8 @@ fn method(
     Ok(needs)
 }
 
-fn needs(wish: &Wish, provider: Option<&Provider>, method: Option<Method>) -> Vec<Field> {
+/// What has to be named for the method, and for the grant that is stated or the provider's.
+pub(crate) fn needs(wish: &Wish, provider: Option<&Provider>, method: Option<Method>) -> Vec<Field> {
     let stated = wish.text(Field::Grant).map(grant::name_of);
     let grant = stated.or(provider.map(grant::of)).unwrap_or(grant_type::CLIENT_CREDENTIALS);
     let needed = needed(method.unwrap_or(Method::None), grant, |field| wish.has(field));
@@ -260,36 +257,18 @@ fn request(asker: &mut dyn Asker, wish: &mut Wish, provider: Option<&Provider>) 
     let asks = provider.map(|provider| &provider.request);
     let needed = |is: bool| if is { "" } else { " [none]" };
     if !wish.has(Field::Scopes) {
-        let required = asks.is_some_and(|asks| asks.scope_required && asks.scopes.is_empty());
+        let required = judged::demand(Field::Scopes, provider).is_some();
         let default = asks.map(|asks| asks.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
         let end = default.map_or_else(|| needed(required).to_owned(), |scopes| format!(" [{scopes}]"));
-        let scopes = until(asker, &format!("scopes, with spaces between{end}"), |text| match text {
-            "" if required => Err("this provider wants at least one".to_owned()),
-            "" => Ok(Vec::new()),
-            text => Scope::parse(text)
-                .map(|_| text.split_whitespace().map(str::to_owned).collect())
-                .map_err(|error| error.to_string()),
-        })?;
-        if !scopes.is_empty() {
-            wish.set(Field::Scopes, Value::List(scopes));
-        }
+        state(asker, wish, provider, (Field::Scopes, &format!("scopes, with spaces between{end}")))?;
     }
     if !wish.has(Field::Audience) && asks.is_none_or(|asks| !asks.audience.is_empty()) {
-        let required = asks.is_some_and(|asks| asks.audience_required);
+        let required = judged::demand(Field::Audience, provider).is_some();
         let question = format!("audience: the API that tokens are for{}", needed(required));
-        let audience = until(asker, &question, |text| match text {
-            "" if required => Err("this provider wants one".to_owned()),
-            text => Ok(text.to_owned()),
-        })?;
-        if !audience.is_empty() {
-            wish.set(Field::Audience, Value::Text(audience));
-        }
+        state(asker, wish, provider, (Field::Audience, &question))?;
     }
-    if !wish.has(Field::Resource) && asks.is_some_and(|asks| asks.resource_required) {
-        let resource = until(asker, "resource: the API as a URI", |text| {
-            ResourceUri::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
-        })?;
-        wish.set(Field::Resource, Value::List(vec![resource]));
+    if !wish.has(Field::Resource) && judged::demand(Field::Resource, provider).is_some() {
+        state(asker, wish, provider, (Field::Resource, "resource: the API as a URI"))?;
     }
     for name in asks.into_iter().flat_map(|asks| &asks.required_params) {
         let mut params = wish.pairs(Field::Params);

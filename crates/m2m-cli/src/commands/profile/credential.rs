@@ -5,15 +5,17 @@ use super::wish::Wish;
 use crate::args::Destination;
 use crate::exit::Failure;
 use crate::settings::field::Field;
-use crate::settings::secret::{SecretReference, is_variable_name, split_command};
+use crate::settings::secret::{SecretReference, is_variable_name, place, split_command};
 use crate::settings::value::Value;
 
 /// A way to say where a secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     Variable,
     File,
     Command,
+    Systemd,
+    Keyring,
     Typed,
     TypedForKeyring,
     Kubernetes,
@@ -26,7 +28,7 @@ const KEY: &[Way] = &[Way::File, Way::Variable, Way::Command];
 const WORKLOAD: &[Way] = &[Way::Kubernetes, Way::Spiffe, Way::Job, Way::File, Way::Command];
 
 /// What a secret is called, and where it can be.
-fn kind(field: Field) -> (&'static str, &'static [Way]) {
+pub(crate) fn kind(field: Field) -> (&'static str, &'static [Way]) {
     match field {
         Field::PrivateKey => ("the private key (PEM or JWK)", KEY),
         Field::Certificate => ("the certificate chain (PEM)", KEY),
@@ -40,7 +42,7 @@ fn kind(field: Field) -> (&'static str, &'static [Way]) {
 ///
 /// # Errors
 /// Exit 2: the answers end.
-pub(super) fn ask(
+pub(crate) fn ask(
     asker: &mut dyn Asker,
     wish: &mut Wish,
     destination: &mut Destination,
@@ -88,8 +90,49 @@ fn one(
 }
 
 impl Way {
-    fn line(self) -> &'static str {
+    /// Its name in a form: that of the place, as in the file.
+    pub(crate) fn key(self) -> &'static str {
         match self {
+            Self::Variable => place::ENV,
+            Self::File => place::FILE,
+            Self::Command => place::COMMAND,
+            Self::Systemd => place::SYSTEMD,
+            Self::Keyring => place::KEYRING,
+            Self::Typed => "typed",
+            Self::TypedForKeyring => "typed_keyring",
+            Self::Kubernetes => place::KUBERNETES,
+            Self::Spiffe => place::SPIFFE,
+            Self::Job => place::GITHUB_ACTIONS,
+        }
+    }
+
+    /// Whether the secret itself is given.
+    pub(crate) fn is_typed(self) -> bool {
+        matches!(self, Self::Typed | Self::TypedForKeyring)
+    }
+
+    /// What to type, for example.
+    pub(crate) fn example(self, field: Field) -> &'static str {
+        match (self, field) {
+            (Self::Variable, Field::ClientSecret) => "such as ORDERS_SECRET; the name, not the secret",
+            (Self::Variable, _) => "such as ORDERS_KEY; the name, not what is in it",
+            (Self::File, Field::ClientSecret | Field::NextClientSecret) => "such as /run/secrets/orders",
+            (Self::File, _) => "such as /run/secrets/orders.pem",
+            (Self::Command, _) => "such as op read op://vault/item; no shell reads it",
+            (Self::Systemd, _) => "as in LoadCredential=NAME:…",
+            (Self::Keyring, _) => "as it was stored for m2m",
+            (Self::Kubernetes, _) => "such as /var/run/secrets/tokens/m2m",
+            (Self::Spiffe, _) => "such as /run/spiffe/jwt-svid",
+            (Self::Job, _) => "such as https://login.example.com",
+            (Self::Typed | Self::TypedForKeyring, _) => "",
+        }
+    }
+
+    /// One line for who has to choose.
+    pub(crate) fn line(self) -> &'static str {
+        match self {
+            Self::Systemd => "a credential of the systemd unit",
+            Self::Keyring => "an entry of the system's keyring",
             Self::Variable => "in an environment variable",
             Self::File => "in a file, read again when it changes",
             Self::Command => "printed by a command: op, vault, pass, aws …",
@@ -101,8 +144,11 @@ impl Way {
         }
     }
 
-    fn question(self) -> &'static str {
+    /// What is to be typed.
+    pub(crate) fn question(self) -> &'static str {
         match self {
+            Self::Systemd => "name of the credential",
+            Self::Keyring => "name of the entry",
             Self::Variable => "name of the variable",
             Self::Command => "command, such as op read op://vault/item",
             Self::Job => "audience of that token",
@@ -110,7 +156,11 @@ impl Way {
         }
     }
 
-    fn reference(self, text: &str) -> Result<SecretReference, String> {
+    /// The place that was typed.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub(crate) fn reference(self, text: &str) -> Result<SecretReference, String> {
         if text.is_empty() {
             return Err("it is needed".to_owned());
         }
@@ -126,6 +176,8 @@ impl Way {
                 SecretReference::Command(argv)
             }
             Self::Job => SecretReference::GithubActions(text.to_owned()),
+            Self::Systemd => SecretReference::Systemd(text.to_owned()),
+            Self::Keyring => SecretReference::Keyring(text.to_owned()),
             Self::Kubernetes => SecretReference::Kubernetes(path()?),
             Self::Spiffe => SecretReference::Spiffe(path()?),
             Self::File | Self::Typed | Self::TypedForKeyring => SecretReference::File(path()?),

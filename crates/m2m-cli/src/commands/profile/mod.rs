@@ -5,23 +5,25 @@
 
 mod add;
 pub(super) mod asker;
-mod conversation;
-mod credential;
-mod export;
+pub(crate) mod conversation;
+pub(crate) mod credential;
+pub(crate) mod export;
 mod import;
+pub(crate) mod judged;
 mod kept;
 mod list;
 mod owners;
 mod powers;
-mod remove;
+pub(crate) mod remove;
+pub(crate) mod said;
 mod schema;
-mod show;
+pub(crate) mod show;
 mod test;
-mod transcript;
-mod trial;
+pub(crate) mod transcript;
+pub(crate) mod trial;
 mod trust;
-mod wish;
-mod written;
+pub(crate) mod wish;
+pub(crate) mod written;
 
 use crate::Surroundings;
 use crate::args::{Global, Profile, ProfileCommand};
@@ -48,7 +50,7 @@ fn named(global: &Global, name: Option<&str>) -> Global {
 }
 
 /// Whether a name can be a profile's, and a file's.
-fn check_name(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 64 || name.starts_with(['.', '-']) || !name.chars().all(fine) {
         return Err(Failure::usage("a profile's name has letters, digits, - _ and . only, at most 64")

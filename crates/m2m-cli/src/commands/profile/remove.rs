@@ -1,6 +1,7 @@
 //! `m2m profile remove`: a profile, and the secret that we put somewhere for it.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -20,26 +21,35 @@ use crate::settings::value::Value;
 
 pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<Exit, Failure> {
     let name = typed.name.as_str();
-    let start = Start {
-        config: around.global.config.as_deref(),
-        directory: &around.directory,
-        environment: &around.environment,
-    };
     let has = |file: &&Located| file.document.profiles.contains_key(name);
-    let nothing =
-        || Failure::configuration(format!("there is no profile {name}")).hint("m2m profile list shows them");
-    let files = search::find(start)?;
-    let path = &files.located.iter().find(has).ok_or_else(nothing)?.document.path;
+    let files = search::find(start(around))?;
+    let path = &files.located.iter().find(has).ok_or_else(|| nothing(name))?.document.path;
     let path = around.directory.join(path);
     confirm(typed, &format!("profile {name} of {}", path.display()))?;
-    let turn = Turn::take(Some(&path), around).await?;
+    let (fate, draft) = take_out(name, &path, around).await?;
+    fate.tell(name, &draft, around)?;
+    Ok(Exit::Ok)
+}
+
+/// Takes a profile out of this file, and the secrets away that we put somewhere for it.
+///
+/// # Errors
+/// Exit 3: it is not there, or a file cannot be written.
+pub(crate) async fn take_out(
+    name: &str,
+    path: &Path,
+    around: &Surroundings,
+) -> Result<(Fate, Draft), Failure> {
+    let start = start(around);
+    let has = |file: &&Located| file.document.profiles.contains_key(name);
+    let turn = Turn::take(Some(path), around).await?;
     // Others may have changed the files while we asked.
     let files = search::find(start)?;
     let is_it = |file: &&Located| has(file) && around.directory.join(&file.document.path) == path;
-    let document = &files.located.iter().find(is_it).ok_or_else(nothing)?.document;
+    let document = &files.located.iter().find(is_it).ok_or_else(|| nothing(name))?.document;
     let unseen = kept::unseen(&files.located, around)?;
-    let owner = Owner::of(&path, name);
-    let mut draft = Draft::open(&path)?;
+    let owner = Owner::of(path, name);
+    let mut draft = Draft::open(path)?;
     let was_default = draft.default_profile() == Some(name);
     draft.remove(name);
     written::save(&draft, &turn, around)?;
@@ -56,8 +66,19 @@ pub(super) async fn run(typed: &ProfileRemove, around: &Surroundings) -> Result<
             false => secrets.left.push(reference.to_string()),
         }
     }
-    secrets.tell(name, &draft, around)?;
-    Ok(Exit::Ok)
+    Ok((secrets, draft))
+}
+
+fn start(around: &Surroundings) -> Start<'_> {
+    Start {
+        config: around.global.config.as_deref(),
+        directory: &around.directory,
+        environment: &around.environment,
+    }
+}
+
+fn nothing(name: &str) -> Failure {
+    Failure::configuration(format!("there is no profile {name}")).hint("m2m profile list shows them")
 }
 
 /// Where the secrets of a profile are.
@@ -81,10 +102,10 @@ fn secrets_of_others(documents: &[&Document], document: &Document, name: &str) -
 }
 
 /// What became of the profile's secrets.
-#[derive(Default)]
-struct Fate {
-    removed: Vec<String>,
-    left: Vec<String>,
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) removed: Vec<String>,
+    pub(crate) left: Vec<String>,
 }
 
 impl Fate {

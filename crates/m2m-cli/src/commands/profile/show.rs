@@ -136,7 +136,7 @@ fn stated(field: Field, sourced: &Sourced<Value>, around: &Surroundings) -> Row 
 
 /// The reference as it stands in a file. Of a command only the program: its arguments may name what is nobody's
 /// business.
-pub(super) fn shown(reference: &SecretReference) -> Json {
+pub(crate) fn shown(reference: &SecretReference) -> Json {
     match reference.entry() {
         Some((place, Entry::Text(text))) => json!({place: text}),
         Some((place, Entry::Path(path))) => json!({place: path.display().to_string()}),
@@ -146,7 +146,7 @@ pub(super) fn shown(reference: &SecretReference) -> Json {
 }
 
 /// What is known about a secret without reading it.
-struct Standing {
+pub(crate) struct Standing {
     /// `None`: only reading it would tell.
     present: Option<bool>,
     mode: Option<String>,
@@ -154,7 +154,7 @@ struct Standing {
 }
 
 impl Standing {
-    fn of(reference: &SecretReference, environment: &Environment, now: UnixTime) -> Self {
+    pub(crate) fn of(reference: &SecretReference, environment: &Environment, now: UnixTime) -> Self {
         let only = |present| Self { present, mode: None, age: None };
         match reference {
             SecretReference::Env(name) => only(Some(environment.is_set(name))),
@@ -185,7 +185,8 @@ impl Standing {
         }
     }
 
-    fn words(&self) -> String {
+    /// What follows the reference: `, present, mode 0600, 3 h old`.
+    pub(crate) fn words(&self) -> String {
         let mut words = match self.present {
             Some(true) => ", present".to_owned(),
             Some(false) => ", missing".to_owned(),
@@ -202,7 +203,7 @@ impl Standing {
 }
 
 /// The largest unit that fits.
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),

@@ -1,7 +1,7 @@
 //! What went over the wire, for `m2m profile test`: requests with everything secret blacked out, statuses and times.
 //!
 //! Enforces: of a request only names that are known to hold no secret are kept with their values; of an answer only
-//! status, media type and time, never the body, which may hold a token.
+//! status, media type and time; the body, which may hold a token, only as [`Hides`] leaves it and where that is asked for.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,11 @@ use m2m_proto::form::decode_component;
 use m2m_proto::json::{JsonLimits, parse_object};
 use m2m_proto::names::param;
 
+use super::said::Hides;
 use crate::connect::observer::{Observer, Passed};
+use crate::settings::Settings;
+use crate::settings::field::Field;
+use crate::settings::secret::ReadSecret;
 
 /// What stands for a value that is not shown.
 const REDACTED: &str = "[redacted]";
@@ -33,38 +37,52 @@ const PLAIN: &[&str] = &[
 
 /// One request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     /// `POST`, `GET`.
-    pub(super) method: String,
+    pub(crate) method: String,
     /// The URL; values in its query as in the body.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// Header fields that we set, by name.
-    pub(super) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Parameters of a form or members of a JSON object, in order.
-    pub(super) parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
     /// The answer's status; `None` when there was none.
-    pub(super) status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The answer's media type.
-    pub(super) content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// From the first byte sent to the last received.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
+    /// What the answer said, where that is kept.
+    pub(crate) body: Option<String>,
 }
 
 /// Keeps what passes.
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     plain: Vec<String>,
+    bodies: Option<Hides>,
     kept: Mutex<Vec<Recorded>>,
 }
 
 impl Recorder {
     /// `plain`: names of further parameters whose values may be shown.
-    pub(super) fn new(plain: impl IntoIterator<Item = String>) -> Arc<Self> {
-        Arc::new(Self { plain: plain.into_iter().collect(), kept: Mutex::default() })
+    pub(crate) fn new(plain: impl IntoIterator<Item = String>) -> Arc<Self> {
+        Arc::new(Self { plain: plain.into_iter().collect(), bodies: None, kept: Mutex::default() })
+    }
+
+    /// For the requests that these settings make.
+    pub(crate) fn of(settings: &Settings) -> Arc<Self> {
+        Self::new(settings.pairs(Field::Params).iter().map(|(name, _)| name.clone()))
+    }
+
+    /// The same, which also keeps what answers say, but for what `hides` takes out.
+    pub(crate) fn with_answers(settings: &Settings, hides: Hides) -> Arc<Self> {
+        let plain = settings.pairs(Field::Params).iter().map(|(name, _)| name.clone());
+        Arc::new(Self { plain: plain.collect(), bodies: Some(hides), kept: Mutex::default() })
     }
 
     /// What has passed, oldest first.
-    pub(super) fn all(&self) -> Vec<Recorded> {
+    pub(crate) fn all(&self) -> Vec<Recorded> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -92,6 +110,7 @@ impl Recorder {
             status: None,
             content_type: None,
             took: Duration::ZERO,
+            body: None,
         }
     }
 
@@ -149,6 +168,12 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 impl Observer for Recorder {
+    fn read(&self, _: Field, read: &ReadSecret) {
+        if let Some(hides) = &self.bodies {
+            hides.add(read.secret.expose());
+        }
+    }
+
     fn exchanged(&self, passed: &Passed<'_>) {
         let answer = passed.outcome.as_ref();
         let media = answer.ok().and_then(|answer| answer.headers().get(header::CONTENT_TYPE));
@@ -160,6 +185,7 @@ impl Observer for Recorder {
             },
             content_type: media.and_then(|media| media.to_str().ok()).map(str::to_owned),
             took: passed.took,
+            body: self.bodies.as_ref().and_then(|hides| hides.said(passed)),
             ..self.request(passed.request)
         };
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);

@@ -9,30 +9,41 @@ use m2m_client::{Error, Token, TokenSpec};
 use serde_json::{Map, Value, json};
 
 use crate::Surroundings;
-use crate::connect;
+use crate::connect::{self, Held};
 use crate::exit::{Exit, Failure};
 use crate::output::{Reader, printable};
 use crate::settings::Settings;
-use crate::settings::field::Field;
 
 use super::transcript::{Recorded, Recorder};
 
 /// What came of a request.
-pub(super) struct Trial {
-    profile: Option<String>,
-    requests: Vec<Recorded>,
-    took: Duration,
-    outcome: Result<Arc<Token>, Error>,
+#[derive(Clone, Debug)]
+pub(crate) struct Trial {
+    pub(crate) profile: Option<String>,
+    pub(crate) requests: Vec<Recorded>,
+    pub(crate) took: Duration,
+    pub(crate) outcome: Result<Arc<Token>, Error>,
 }
 
 /// Asks for one token.
 ///
 /// # Errors
 /// What kept the request from being made: exit 2, 3 or 4.
-pub(super) async fn run(settings: &Settings, around: &Surroundings) -> Result<Trial, Failure> {
-    let plain = settings.pairs(Field::Params).iter().map(|(name, _)| name.clone());
-    let recorder = Recorder::new(plain);
-    let client = connect::observed_client(settings, around, Arc::<Recorder>::clone(&recorder)).await?;
+pub(crate) async fn run(settings: &Settings, around: &Surroundings) -> Result<Trial, Failure> {
+    with(settings, around, &Held::new(), Recorder::of(settings)).await
+}
+
+/// The same with secrets that have no place yet, told to this recorder.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn with(
+    settings: &Settings,
+    around: &Surroundings,
+    held: &Held,
+    recorder: Arc<Recorder>,
+) -> Result<Trial, Failure> {
+    let client = connect::held_client(settings, around, held, Arc::<Recorder>::clone(&recorder)).await?;
     let start = around.clock.monotonic();
     let outcome = client.renew(&TokenSpec::default()).await;
     let took = around.clock.monotonic().saturating_sub(start);
@@ -44,7 +55,7 @@ impl Trial {
     ///
     /// # Errors
     /// The failure of the request, or of standard output.
-    pub(super) fn tell(&self, around: &Surroundings) -> Result<Exit, Failure> {
+    pub(crate) fn tell(&self, around: &Surroundings) -> Result<Exit, Failure> {
         if around.output.reader() == Reader::Program {
             around.output.json(&self.as_json(around))?;
         } else {
@@ -57,7 +68,7 @@ impl Trial {
     ///
     /// # Errors
     /// The failure of the request.
-    pub(super) fn exit(&self) -> Result<Exit, Failure> {
+    pub(crate) fn exit(&self) -> Result<Exit, Failure> {
         match &self.outcome {
             Ok(_) => Ok(Exit::Ok),
             Err(error) => Err(error.clone().into()),
@@ -102,7 +113,7 @@ impl Trial {
         line("time", &format!("{} ms", self.took.as_millis()))
     }
 
-    pub(super) fn as_json(&self, around: &Surroundings) -> Value {
+    pub(crate) fn as_json(&self, around: &Surroundings) -> Value {
         let requests: Vec<Value> = self.requests.iter().map(request_json).collect();
         let error = self.outcome.as_ref().err();
         let token = self.outcome.as_ref().ok().map(|token| {

@@ -20,19 +20,19 @@ use crate::settings::secret::SecretReference;
 use crate::settings::value::{Origin, Sourced, Value};
 
 /// A profile in the making.
-#[derive(Debug, Default)]
-pub(super) struct Wish {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
     /// What it says; a secret that needs a place is [`SecretReference::Stdin`] here.
-    pub(super) values: Profile,
+    pub(crate) values: Profile,
     /// Secrets that need a place.
-    pub(super) secrets: BTreeMap<Field, SecretString>,
+    pub(crate) secrets: BTreeMap<Field, SecretString>,
 }
 
 /// Where a wish ended.
-pub(super) struct Written {
-    pub(super) path: PathBuf,
+pub(crate) struct Written {
+    pub(crate) path: PathBuf,
     /// Where its secrets were put.
-    pub(super) kept: Vec<(Field, SecretReference)>,
+    pub(crate) kept: Vec<(Field, SecretReference)>,
 }
 
 impl Wish {
@@ -41,7 +41,7 @@ impl Wish {
     ///
     /// # Errors
     /// Exit 4: standard input holds no secret.
-    pub(super) async fn stated(values: Profile, around: &Surroundings) -> Result<Self, Failure> {
+    pub(crate) async fn stated(values: Profile, around: &Surroundings) -> Result<Self, Failure> {
         let mut wish = Self { values, secrets: BTreeMap::new() };
         for (field, sourced) in &mut wish.values {
             match &mut sourced.value {
@@ -60,35 +60,35 @@ impl Wish {
     }
 
     /// States a value.
-    pub(super) fn set(&mut self, field: Field, value: Value) {
+    pub(crate) fn set(&mut self, field: Field, value: Value) {
         self.values.insert(field, Sourced { value, origin: Origin::Default });
     }
 
     /// States a secret that needs a place.
-    pub(super) fn set_secret(&mut self, field: Field, secret: SecretString) {
+    pub(crate) fn set_secret(&mut self, field: Field, secret: SecretString) {
         self.set(field, Value::Secret(SecretReference::Stdin));
         self.secrets.insert(field, secret);
     }
 
-    pub(super) fn has(&self, field: Field) -> bool {
+    pub(crate) fn has(&self, field: Field) -> bool {
         self.values.contains_key(&field)
     }
 
-    pub(super) fn text(&self, field: Field) -> Option<&str> {
+    pub(crate) fn text(&self, field: Field) -> Option<&str> {
         match &self.values.get(&field)?.value {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn pairs(&self, field: Field) -> Vec<(String, String)> {
+    pub(crate) fn pairs(&self, field: Field) -> Vec<(String, String)> {
         match self.values.get(&field).map(|sourced| &sourced.value) {
             Some(Value::Pairs(pairs)) => pairs.clone(),
             _ => Vec::new(),
         }
     }
 
-    pub(super) fn secret(&self, field: Field) -> Option<&SecretReference> {
+    pub(crate) fn secret(&self, field: Field) -> Option<&SecretReference> {
         match &self.values.get(&field)?.value {
             Value::Secret(reference) => Some(reference),
             _ => None,
@@ -99,7 +99,7 @@ impl Wish {
     ///
     /// # Errors
     /// Exit 2 or 3: what is missing or cannot be.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         // The file would take none of them.
         if let Some((field, _)) = self.values.iter().find(|(_, sourced)| !sourced.value.is_one_line()) {
             return Err(Failure::usage(format!(
@@ -113,7 +113,7 @@ impl Wish {
     ///
     /// # Errors
     /// Exit 3: a file cannot be written. Exit 4: the keyring refuses.
-    pub(super) async fn write(
+    pub(crate) async fn write(
         mut self,
         name: &str,
         target: Target,
@@ -150,7 +150,7 @@ impl Wish {
 
 impl Written {
     /// `{"client_secret": {"file": …}}`
-    pub(super) fn secrets_json(&self) -> Json {
+    pub(crate) fn secrets_json(&self) -> Json {
         let pair = |(field, reference): &(Field, SecretReference)| (field.key().to_owned(), shown(reference));
         Json::Object(self.kept.iter().map(pair).collect::<Map<_, _>>())
     }

@@ -66,7 +66,7 @@ fn lock_path(changes: Option<&Path>, around: &Surroundings) -> Result<PathBuf, F
 }
 
 /// A file that will be changed.
-pub(super) struct Target {
+pub(crate) struct Target {
     path: PathBuf,
     name: String,
     typed: Destination,
@@ -83,14 +83,26 @@ pub(super) struct Opened {
 ///
 /// # Errors
 /// Exit 2: two files are named. Exit 3: the file is broken, or has such a profile already and `--force` was not given.
-pub(super) fn target(typed: &Destination, name: &str, around: &Surroundings) -> Result<Target, Failure> {
+pub(crate) fn target(typed: &Destination, name: &str, around: &Surroundings) -> Result<Target, Failure> {
+    target_in(path(typed, around)?, typed, name)
+}
+
+/// This file for a profile.
+///
+/// # Errors
+/// As [`target`].
+pub(crate) fn target_in(path: PathBuf, typed: &Destination, name: &str) -> Result<Target, Failure> {
     super::check_name(name)?;
-    let target = Target { path: path(typed, around)?, name: name.to_owned(), typed: typed.clone() };
+    let target = Target { path, name: name.to_owned(), typed: typed.clone() };
     target.read()?;
     Ok(target)
 }
 
-fn path(typed: &Destination, around: &Surroundings) -> Result<PathBuf, Failure> {
+/// Where a profile goes.
+///
+/// # Errors
+/// Exit 2: two files are named. Exit 3: there is no directory for the user's own.
+pub(crate) fn path(typed: &Destination, around: &Surroundings) -> Result<PathBuf, Failure> {
     match (&around.global.config, typed.here) {
         (Some(_), true) => Err(Failure::usage("--here and --config name two files")),
         (Some(path), false) => Ok(around.directory.join(path)),

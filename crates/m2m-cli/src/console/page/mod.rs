@@ -23,8 +23,8 @@ pub(crate) use field::{Alternative, Choice, Entry, Problem, problems};
 pub(crate) use part::{Tone, copyable, empty, facts, isolated, moment, notice};
 pub(crate) use table::{Cell, Column, Table, View};
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+const STYLE: &str = concat!(include_str!("style.css"), include_str!("profiles.css"));
+const SCRIPT: &str = concat!(include_str!("script.js"), include_str!("profiles.js"));
 
 /// What the browser may load and do for a page: the two texts above, and forms to where the page is from.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {

@@ -36,22 +36,39 @@ use crate::settings::value::{Origin, Value};
 pub(crate) async fn run(typed: &ProfileExport, around: &Surroundings) -> Result<Exit, Failure> {
     let global = super::named(&around.global, typed.name.as_deref());
     let settings = connect::settings_for(&global, &typed.flags, around)?;
-    if !matches!(typed.form, ExportForm::Curl | ExportForm::Envoy) {
-        connect::check(&settings)?;
+    let name = settings.profile().unwrap_or(NAMELESS).to_owned();
+    let text = text(typed.form, &name, &settings, around).await?;
+    around.output.bytes(text.as_bytes())?;
+    Ok(Exit::Ok)
+}
+
+/// What settings without a profile are called.
+const NAMELESS: &str = "m2m";
+
+/// The settings in this form; of a profile with an issuer, `curl` and `envoy` ask for its metadata.
+///
+/// # Errors
+/// Exit 2 or 3: no client can be made of them, or the form cannot say it. Exit 5, 6 or 10: the metadata cannot be had.
+pub(crate) async fn text(
+    form: ExportForm,
+    name: &str,
+    settings: &Settings,
+    around: &Surroundings,
+) -> Result<String, Failure> {
+    if !matches!(form, ExportForm::Curl | ExportForm::Envoy) {
+        connect::check(settings)?;
     }
-    let plan = Plan::of(&settings, &around.directory);
-    let text = match typed.form {
+    let plan = Plan::called(name, settings, &around.directory);
+    Ok(match form {
         ExportForm::Cli => cli::write(&plan),
-        ExportForm::Curl => curl::write(&plan, &request::capture(&settings, around).await?)?,
+        ExportForm::Curl => curl::write(&plan, &request::capture(settings, around).await?)?,
         ExportForm::Env => env::write(&plan),
         ExportForm::Rust => rust::write(&plan)?,
         ExportForm::Toml => toml::write(&plan)?,
         ExportForm::Kubernetes => kubernetes::write(&plan)?,
         ExportForm::Compose => compose::write(&plan)?,
-        ExportForm::Envoy => envoy::write(&plan, &request::capture(&settings, around).await?)?,
-    };
-    around.output.bytes(text.as_bytes())?;
-    Ok(Exit::Ok)
+        ExportForm::Envoy => envoy::write(&plan, &request::capture(settings, around).await?)?,
+    })
 }
 
 /// What every form is made of.
@@ -63,8 +80,9 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
+    #[cfg(test)]
     fn of(settings: &'a Settings, directory: &'a Path) -> Self {
-        Self::called(settings.profile().unwrap_or("m2m"), settings, directory)
+        Self::called(settings.profile().unwrap_or(NAMELESS), settings, directory)
     }
 
     fn called(name: &str, settings: &'a Settings, directory: &'a Path) -> Self {
