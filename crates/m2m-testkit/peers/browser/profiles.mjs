@@ -177,7 +177,7 @@ const walks = {
     let first = true;
     await page.goto(task.start);
     for (const name of task.odd) {
-      const url = new URL('/new', page.url());
+      const url = new URL('./new', page.url());
       url.search = new URLSearchParams({ url: `${task.server}/${name}`, kind: 'token_url' });
       await page.goto(url.href);
       await page.getByLabel('Client ID').fill('svc');
@@ -199,7 +199,7 @@ const walks = {
 
   /** Names of profiles that nobody should have. */
   async names({ page, look }) {
-    await page.goto(new URL('/', task.start).href);
+    await page.goto(new URL('./', task.start).href);
     await look('profiles-stranger');
     await page.goto(task.start);
     await look('profiles-names');

@@ -16,6 +16,7 @@ use page::{Block, all_pages};
 const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("README.md", 1, "builds the whole workspace and runs every test"),
     ("docs/administration.md", 1, "a PostgreSQL server and a host name of its own"),
+    ("docs/console.md", 1, "runs until it is stopped, for a browser; console_profiles walks through it"),
     (
         "docs/federation.md",
         8,

@@ -80,6 +80,19 @@ impl Hides {
         Some(self.body(answer.status(), answer.body()))
     }
 
+    /// The same JSON without the secrets, in names too.
+    pub(crate) fn cleaned(&self, value: Value) -> Value {
+        let scrub = |text: &str| self.secrets.lock().unwrap_or_else(PoisonError::into_inner).scrub(text).to_string();
+        match value {
+            Value::String(text) => scrub(&text).into(),
+            Value::Array(values) => values.into_iter().map(|value| self.cleaned(value)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, value)| (scrub(&name), self.cleaned(value))).collect()
+            }
+            other => other,
+        }
+    }
+
     fn scrubbed(&self, text: &str) -> String {
         shortened(&self.secrets.lock().unwrap_or_else(PoisonError::into_inner).scrub(text))
     }
@@ -160,6 +173,16 @@ mod tests {
         assert_eq!(said(500, " \n"), "(empty)");
         assert_eq!(said(500, "a\u{202e}b\u{1b}[2J"), "a?b?[2J");
         assert!(said(500, &"x".repeat(9000)).ends_with("… (9000 bytes in all)"));
+    }
+
+    #[test]
+    fn a_token_does_not_show_the_secret_that_it_was_given_for() {
+        let hides = Hides::of(None);
+        hides.add("canary-secret");
+        let claims = serde_json::json!({"jti": "canary-secret", "a": [{"canary-secret": "x canary-secret"}], "exp": 7});
+        let cleaned = hides.cleaned(claims);
+        assert!(!cleaned.to_string().contains("canary"), "{cleaned}");
+        assert_eq!(cleaned["exp"], 7);
     }
 
     #[test]

@@ -86,9 +86,28 @@ impl Recorder {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What is not shown of a request is not shown either where the answer repeats it.
+    fn hide(&self, value: &str) {
+        if let Some(hides) = &self.bodies {
+            hides.add(value);
+        }
+    }
+
+    /// JSON out of a token, without secrets that the server put into it.
+    pub(crate) fn cleaned(&self, value: serde_json::Value) -> serde_json::Value {
+        match &self.bodies {
+            Some(hides) => hides.cleaned(value),
+            None => value,
+        }
+    }
+
     fn shown(&self, name: &str, value: String) -> String {
         let plain = PLAIN.contains(&name) || self.plain.iter().any(|known| known == name);
-        if plain { value } else { REDACTED.to_owned() }
+        if plain {
+            return value;
+        }
+        self.hide(&value);
+        REDACTED.to_owned()
     }
 
     fn request(&self, request: &Request<Bytes>) -> Recorded {
@@ -175,6 +194,11 @@ impl Observer for Recorder {
     }
 
     fn exchanged(&self, passed: &Passed<'_>) {
+        let request = self.request(passed.request);
+        let authorization = passed.request.headers().get(header::AUTHORIZATION);
+        if let Some((_, credentials)) = authorization.and_then(|value| value.to_str().ok()?.split_once(' ')) {
+            self.hide(credentials);
+        }
         let answer = passed.outcome.as_ref();
         let media = answer.ok().and_then(|answer| answer.headers().get(header::CONTENT_TYPE));
         let recorded = Recorded {
@@ -186,7 +210,7 @@ impl Observer for Recorder {
             content_type: media.and_then(|media| media.to_str().ok()).map(str::to_owned),
             took: passed.took,
             body: self.bodies.as_ref().and_then(|hides| hides.said(passed)),
-            ..self.request(passed.request)
+            ..request
         };
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
     }

@@ -61,7 +61,7 @@ pub(super) fn page(desk: &Desk, draft: &Draft, typed: &Typed, wrong: &[Problem])
         (Standing::New, None) => "New profile".to_owned(),
     };
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let form = Form { desk, draft, typed, wrong, check: format!("/check?draft={}", draft.id) };
+    let form = Form { desk, draft, typed, wrong, check: format!("check?draft={}", draft.id) };
     desk.page(heading, html! {}, form.markup()).answer(status)
 }
 
@@ -94,7 +94,7 @@ impl Form<'_> {
             @if self.draft.tested.is_some() {
                 p.quietly data-stale hidden { "Changed since the last test: its result does not speak of these settings." }
             }
-            form method="post" action="/form" novalidate data-busy="Under way: this can take as long as the server does" {
+            form method="post" action="form" novalidate data-busy="Under way: this can take as long as the server does" {
                 (self.desk.csrf())
                 input type="hidden" name="draft" value=(self.draft.id);
                 // Enter in a field is this one, so that nothing is written by it.
@@ -109,8 +109,8 @@ impl Form<'_> {
                     button.second name="do" value="test" { "Test" }
                     button.second name="do" value="save" { "Save" }
                     a href={ @match self.draft.standing {
-                        Standing::New => "/",
-                        Standing::Kept => { "/result?draft=" (self.draft.id) }
+                        Standing::New => "./",
+                        Standing::Kept => { "result?draft=" (self.draft.id) }
                     } } { "Cancel" }
                 }
                 p.help { "A test asks the server for one token, and saves nothing. What is saved need not be tested." }
@@ -126,7 +126,7 @@ impl Form<'_> {
             Tone::Plain,
             &format!("This is the token endpoint of {}", provider.name),
             &html! {
-                p { "What is known about it is filled in. Or " a href={ "/new?" (query) } { "use the URL and nothing else" } "." }
+                p { "What is known about it is filled in. Or " a href={ "new?" (query) } { "use the URL and nothing else" } "." }
             },
         )
     }
@@ -173,7 +173,7 @@ impl Form<'_> {
                     &html! {
                         p { (isolated(why)) }
                         p { "Is the issuer right, to the last slash? If this is the token endpoint itself: "
-                            a href={ "/new?" (query) } { "use it as the token URL" } "." }
+                            a href={ "new?" (query) } { "use it as the token URL" } "." }
                     },
                 )
             }

@@ -2,9 +2,8 @@
 //!
 //! It decides nothing of its own: values are judged, written, tested and exported by what `m2m profile` uses. Enforces:
 //! requests are for the very address that it listens on (DNS rebinding ends in 421); pages are for those who came in by
-//! a ticket ([`entry`]); what changes something is a form of our own pages ([`door`]). Limits: HTTP without TLS, on
-//! loopback only; whoever reads this user's memory or browser reads along, and a browser sends the cookie to any server of
-//! this address, whatever its port: visit no stranger's server on this machine with it.
+//! a ticket ([`entry`]), below a path that nobody can guess, so that no other port of this address is sent the cookie; what changes something is a form of our own pages ([`door`]). Limits: HTTP without TLS, on
+//! loopback only; whoever reads this user's memory or browser reads along.
 
 mod bench;
 mod copies;
@@ -40,14 +39,18 @@ use crate::console::door::{self, CSRF, Sent, Turned};
 use crate::console::page::{Link, Page, isolated};
 use entry::{Entry, Session};
 
+/// The cookie that a session is.
+const COOKIE: &str = "m2m_console";
+
 /// The console of one process.
 #[derive(Debug)]
 pub(crate) struct Console {
     pub(crate) around: Arc<Surroundings>,
     /// The address that requests must be for.
     authority: String,
-    /// The name of the cookie that a session is: cookies know no ports, and two consoles must not share one.
-    cookie: String,
+    /// The path that its pages are below, with a slash at both ends: nobody can guess it. Browsers send cookies to every
+    /// port of an address, so the cookie is for this path alone, and a server at another port never gets it.
+    home: String,
     entry: Entry,
 }
 
@@ -60,13 +63,13 @@ pub(crate) struct Desk {
 impl Console {
     /// A console that listens there.
     pub(crate) fn new(around: Arc<Surroundings>, address: SocketAddr) -> Self {
-        let cookie = format!("m2m_console_{}", address.port());
-        Self { around, authority: address.to_string(), cookie, entry: Entry::default() }
+        let home = format!("/{}/", entry::bits(around.random.as_ref()));
+        Self { around, authority: address.to_string(), home, entry: Entry::default() }
     }
 
     /// Its first address, with a slash at the end.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.authority)
+        format!("http://{}{}", self.authority, self.home)
     }
 
     /// What lets somebody in, once, within ten minutes.
@@ -87,7 +90,7 @@ impl Console {
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
-        self.entry.session(door::cookie(headers, &self.cookie)?, self.around.clock.as_ref())
+        self.entry.session(door::cookie(headers, COOKIE)?, self.around.clock.as_ref())
     }
 
     /// A ticket becomes a session. From a file that the browser was sent to, the way goes on over a page of ours: what
@@ -98,8 +101,8 @@ impl Console {
         let Some(id) = self.entry.exchange(sent.text("token"), clock, random) else {
             return stranger("This address was used already, or is older than ten minutes.");
         };
-        let to = if sent.text("from") == "file" { "/entered" } else { "/" };
-        let cookie = format!("{}={id}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
+        let to = if sent.text("from") == "file" { "entered" } else { "./" };
+        let cookie = format!("{COOKIE}={id}; HttpOnly; SameSite=Strict; Path={}", self.home);
         let mut response = redirect(to);
         if let Ok(cookie) = cookie.parse() {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -116,24 +119,27 @@ async fn answer(State(console): State<Arc<Console>>, request: Request<Body>) -> 
             "This console answers to its own address only.",
         );
     }
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/start") => return console.admit(&request),
-        (&Method::GET, "/entered") => return entered(),
+    let Some(path) = request.uri().path().strip_prefix(&console.home).map(str::to_owned) else {
+        return stranger("This is not the address that the console printed.");
+    };
+    match (request.method(), path.as_str()) {
+        (&Method::GET, "start") => return console.admit(&request),
+        (&Method::GET, "entered") => return entered(),
         _ => {}
+    }
+    if door::is_led_here(request.headers()) {
+        return plain(StatusCode::FORBIDDEN, "Not from here", "Another site led here; open the page yourself.");
     }
     let Some(session) = console.session(request.headers()) else {
         return stranger("You have not come in yet, or your session is over: it lasts twelve hours.");
     };
     let desk = Desk { console, session };
     match *request.method() {
-        Method::GET => {
-            let uri = request.uri().clone();
-            steps::get(&desk, &uri).await
-        }
+        Method::GET => steps::get(&desk, &path, &Sent::query(request.uri())).await,
         Method::POST => {
-            let path = request.uri().path().to_owned();
             let origin = format!("http://{}", desk.console.authority);
-            match Sent::form(request, &origin, &desk.session.csrf).await {
+            let clock = Arc::clone(&desk.console.around.clock);
+            match Sent::form(request, clock.as_ref(), (&origin, &desk.session.csrf)).await {
                 Ok(sent) => steps::post(&desk, &path, &sent).await,
                 Err(Turned::Foreign) => plain(
                     StatusCode::FORBIDDEN,
@@ -143,7 +149,7 @@ async fn answer(State(console): State<Arc<Console>>, request: Request<Body>) -> 
                 Err(Turned::Unreadable) => plain(
                     StatusCode::BAD_REQUEST,
                     "Not readable",
-                    "What was sent is no form, or is larger than 256 KiB.",
+                    "What was sent is no form, is larger than 256 KiB, or took longer than 10 s.",
                 ),
             }
         }
@@ -166,8 +172,8 @@ impl Desk {
 fn framed(title: String, main: Markup) -> Page {
     Page {
         title,
-        console: ("m2m console", "/".to_owned()),
-        links: vec![Link { label: "Profiles", href: "/".to_owned(), here: false }],
+        console: ("m2m console", "./".to_owned()),
+        links: vec![Link { label: "Profiles", href: "./".to_owned(), here: false }],
         aside: html! { span { "on this machine only" } },
         actions: html! {},
         main,
@@ -185,7 +191,7 @@ fn short(text: &str) -> String {
 
 /// A page that is one sentence.
 fn plain(status: StatusCode, title: &str, text: &str) -> Response {
-    framed(title.to_owned(), html! { p { (isolated(text)) } p { a href="/" { "To the profiles" } } })
+    framed(title.to_owned(), html! { p { (isolated(text)) } p { a href="./" { "To the profiles" } } })
         .answer(status)
 }
 
@@ -200,7 +206,7 @@ fn stranger(why: &str) -> Response {
 
 fn entered() -> Response {
     let main =
-        html! { meta http-equiv="refresh" content="0;url=/"; p { a href="/" { "Go on to the profiles" } } };
+        html! { meta http-equiv="refresh" content="0;url=./"; p { a href="./" { "Go on to the profiles" } } };
     framed("Signed in".to_owned(), main).answer(StatusCode::OK)
 }
 

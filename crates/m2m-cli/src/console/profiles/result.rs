@@ -48,14 +48,14 @@ pub(super) async fn page(desk: &Desk, draft: &Draft) -> axum::response::Response
 
 fn actions(desk: &Desk, draft: &Draft) -> Markup {
     html! {
-        form method="post" action="/result" data-busy="Asking the server" {
+        form method="post" action="result" data-busy="Asking the server" {
             (desk.csrf())
             input type="hidden" name="draft" value=(draft.id);
             @if draft.changed { button name="do" value="save" { "Save" } " " }
             button.second name="do" value="test" { "Test" }
         }
-        a.button.second href={ "/form?draft=" (draft.id) } { "Change" }
-        @if draft.standing == Standing::Kept { a.button.second href={ "/remove?draft=" (draft.id) } { "Remove" } }
+        a.button.second href={ "form?draft=" (draft.id) } { "Change" }
+        @if draft.standing == Standing::Kept { a.button.second href={ "remove?draft=" (draft.id) } { "Remove" } }
     }
 }
 

@@ -86,7 +86,7 @@ fn row(desk: &Desk, draft: &Draft) -> Vec<Cell> {
     };
     let file = draft.file.display().to_string();
     vec![
-        Cell::link(&short(&draft.name), &format!("/profile?of={}", draft.address())),
+        Cell::link(&short(&draft.name), &format!("profile?of={}", draft.address())),
         Cell::text(&short(&server)),
         Cell::text(&short(text(Field::ClientId))),
         secret(desk, draft),
@@ -122,7 +122,7 @@ fn tested(desk: &Desk, draft: &Draft) -> Cell {
     let shown = html! {
         span class={ "word " (tone.class()) } { (word) } " "
         @if let Some(at) = at { (moment(at)) }
-        form method="post" action="/profile" data-busy="Asking the server" {
+        form method="post" action="profile" data-busy="Asking the server" {
             (desk.csrf())
             input type="hidden" name="of" value=(draft.address());
             button.small { "Test" span.quiet { " " (short(&draft.name)) } }
@@ -139,7 +139,7 @@ fn providers(find: &str) -> Markup {
         find => matching(find).into_iter().filter(|provider| provider.is_usable()).collect(),
     };
     html! {
-        form.find method="get" action="/" role="search" aria-label="Find a provider" {
+        form.find method="get" action="./" role="search" aria-label="Find a provider" {
             label for="provider" { "Find" }
             input #provider type="search" name="provider" value=(find) autocomplete="off" spellcheck="false" data-filter="providers";
             button.small { "Find" }
@@ -148,7 +148,7 @@ fn providers(find: &str) -> Markup {
         ul #providers.providers tabindex="0" aria-label="Providers" {
             @for provider in &shown {
                 li {
-                    a href={ "/new?provider=" (provider.id) } { (provider.name) }
+                    a href={ "new?provider=" (provider.id) } { (provider.name) }
                     @for alias in &provider.aliases { span.quiet { " " (alias) } }
                 }
             }
@@ -159,7 +159,7 @@ fn providers(find: &str) -> Markup {
 
 fn server(url: &str, wrong: &[Problem]) -> Markup {
     html! {
-        form method="get" action="/new" {
+        form method="get" action="new" {
             (Entry { name: "url", label: "Issuer or token URL", kind: "url", value: url, required: true,
                 help: "Of an issuer the metadata tell the rest. For example https://login.example.com",
                 ..Entry::default() }.markup(wrong))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
-use http::{StatusCode, Uri, header};
+use http::{StatusCode, header};
 use m2m_client::provider;
 use m2m_proto::uri::PlainHttp;
 use maud::html;
@@ -22,28 +22,27 @@ use crate::settings::search::Located;
 use crate::settings::value::Value;
 
 /// Answers a page that is read.
-pub(super) async fn get(desk: &Desk, uri: &Uri) -> Response {
-    let query = Sent::query(uri);
-    match uri.path() {
-        "/" => start::page(desk, &query.0, "", &[]),
-        "/new" => new(desk, &query).await,
-        "/profile" => match load(desk, &query).await {
+pub(super) async fn get(desk: &Desk, path: &str, query: &Sent) -> Response {
+    match path {
+        "" => start::page(desk, &query.0, "", &[]),
+        "new" => new(desk, query).await,
+        "profile" => match load(desk, query).await {
             Ok(draft) => shown(desk, draft),
             Err(failure) => failed(&failure),
         },
-        "/form" => match desk.draft(&query) {
+        "form" => match desk.draft(query) {
             Some(draft) => form::page(desk, &draft, &Typed::of(&draft), &[]),
             None => too_old(),
         },
-        "/result" => match desk.draft(&query) {
+        "result" => match desk.draft(query) {
             Some(draft) => result::page(desk, &draft).await,
             None => too_old(),
         },
-        "/remove" => match desk.draft(&query).filter(|draft| draft.standing == Standing::Kept) {
+        "remove" => match desk.draft(query).filter(|draft| draft.standing == Standing::Kept) {
             Some(draft) => removing(desk, &draft, &[]),
             None => too_old(),
         },
-        "/check" => check(desk, &query),
+        "check" => check(desk, query),
         _ => plain(StatusCode::NOT_FOUND, "Nothing is here", "There is no such page."),
     }
 }
@@ -51,16 +50,16 @@ pub(super) async fn get(desk: &Desk, uri: &Uri) -> Response {
 /// Answers a form that was sent.
 pub(super) async fn post(desk: &Desk, path: &str, sent: &Sent) -> Response {
     match path {
-        "/form" => sent_form(desk, sent).await,
-        "/result" => match desk.draft(sent) {
+        "form" => sent_form(desk, sent).await,
+        "result" => match desk.draft(sent) {
             Some(draft) => act(desk, draft, sent.text("do")).await,
             None => too_old(),
         },
-        "/profile" => match load(desk, sent).await {
+        "profile" => match load(desk, sent).await {
             Ok(draft) => act(desk, draft, "test").await,
             Err(failure) => failed(&failure),
         },
-        "/remove" => remove(desk, sent).await,
+        "remove" => remove(desk, sent).await,
         _ => plain(StatusCode::NOT_FOUND, "Nothing is here", "There is no such form."),
     }
 }
@@ -76,7 +75,7 @@ impl Desk {
 }
 
 fn shown(desk: &Desk, draft: Draft) -> Response {
-    let to = format!("/result?draft={}", draft.id);
+    let to = format!("result?draft={}", draft.id);
     desk.session.bench.put(draft);
     redirect(&to)
 }
@@ -287,12 +286,12 @@ fn removing(desk: &Desk, draft: &Draft, wrong: &[Problem]) -> Response {
             p { (isolated(&draft.file.display().to_string())) }
             p { "A secret that m2m keeps for it alone goes too. Secrets in other places stay." }
         }))
-        form method="post" action="/remove" novalidate {
+        form method="post" action="remove" novalidate {
             (desk.csrf())
             input type="hidden" name="draft" value=(draft.id);
             (Entry { name: "confirm", label: "Its name, to confirm", required: true,
                 help: &format!("Type {}", short(&draft.name)), ..Entry::default() }.markup(wrong))
-            div.row { button.danger { "Remove" } a href={ "/result?draft=" (draft.id) } { "Cancel" } }
+            div.row { button.danger { "Remove" } a href={ "result?draft=" (draft.id) } { "Cancel" } }
         }
     };
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -323,7 +322,7 @@ fn removed(desk: &Desk, draft: &Draft, fate: &remove::Fate) -> Response {
             @for secret in &fate.removed { p { "Its secret is removed: " (isolated(secret)) } }
             @for secret in &fate.left { p { "Its secret stays: " (isolated(secret)) } }
         }))
-        p { a href="/" { "To the profiles" } }
+        p { a href="./" { "To the profiles" } }
     };
     desk.page(format!("{} is removed", short(&draft.name)), html! {}, main).answer(StatusCode::OK)
 }

@@ -37,6 +37,7 @@ impl Place {
     }
 
     fn get(&self, path: &str, cookie: &str) -> Request<Body> {
+        let path = format!("{}{}", self.console.home, path.trim_start_matches('/'));
         let request = Request::get(path).header("host", "127.0.0.1:7700").header("cookie", cookie);
         request.body(Body::empty()).unwrap()
     }
@@ -46,9 +47,9 @@ impl Place {
         let path = format!("/start?token={}", self.console.ticket());
         let answer = self.send(self.get(&path, "")).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        assert_eq!(answer.headers()[header::LOCATION], "/", "without the token");
+        assert_eq!(answer.headers()[header::LOCATION], "./", "without the token");
         let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
-        assert!(cookie.contains("; HttpOnly; SameSite=Strict; Path=/"), "{cookie}");
+        assert!(cookie.ends_with(&format!("; HttpOnly; SameSite=Strict; Path={}", self.console.home)), "{cookie}");
         cookie.split(';').next().unwrap().to_owned()
     }
 
@@ -62,6 +63,7 @@ impl Place {
         let csrf = door::csrf(session);
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair(CSRF, &csrf).extend_pairs(fields);
+        let path = format!("{}{}", self.console.home, path.trim_start_matches('/'));
         let request = Request::post(path)
             .header("host", "127.0.0.1:7700")
             .header("origin", "http://127.0.0.1:7700")
@@ -107,7 +109,7 @@ fn filled<'a>(draft: &'a str, wanted: &'a str) -> Vec<(&'a str, &'a str)> {
 async fn nobody_comes_in_without_a_ticket_and_a_ticket_is_used_once() {
     let place = Place::new();
     for path in ["/", "/new?provider=auth0", "/check?name=name&value=a", "/result?draft=x"] {
-        let (status, page) = place.page(path, "m2m_console_7700=guess").await;
+        let (status, page) = place.page(path, "m2m_console=guess").await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
         assert!(page.contains("that <code>m2m console</code> printed"), "{page}");
     }
@@ -126,9 +128,9 @@ async fn a_browser_that_comes_from_a_file_goes_on_over_a_page_of_ours() {
     let place = Place::new();
     let path = format!("/start?from=file&token={}", place.console.ticket());
     let answer = place.send(place.get(&path, "")).await;
-    assert_eq!(answer.headers()[header::LOCATION], "/entered");
+    assert_eq!(answer.headers()[header::LOCATION], "entered");
     let (status, page) = place.page("/entered", "").await;
-    assert!(status == StatusCode::OK && page.contains("content=\"0;url=/\""), "{page}");
+    assert!(status == StatusCode::OK && page.contains("content=\"0;url=./\""), "{page}");
 }
 
 #[tokio::test]
@@ -136,12 +138,43 @@ async fn requests_for_another_name_are_not_answered() {
     let place = Place::new();
     let cookie = place.enter().await;
     for host in ["evil.example:7700", "localhost:7700", "127.0.0.1", "127.0.0.1:7701", ""] {
-        let request = Request::get("/").header("host", host).header("cookie", &cookie);
+        let request = Request::get(&place.console.home).header("host", host).header("cookie", &cookie);
         let answer = place.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
     }
-    let nameless = place.send(Request::get("/").header("cookie", &cookie).body(Body::empty()).unwrap()).await;
+    let nameless = place.send(Request::get(&place.console.home).header("cookie", &cookie).body(Body::empty()).unwrap()).await;
     assert_eq!(nameless.status(), StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn a_server_at_another_port_is_not_sent_the_cookie() {
+    let (place, other) = (Place::new(), Place::new());
+    let home = place.console.home.as_str();
+    assert!(home.len() > 40 && home.starts_with('/') && home.ends_with('/'), "{home}");
+    assert_ne!(home, other.console.home);
+    let cookie = place.enter().await; // its Path is asserted there
+    for path in ["/", "/new", "/start", &other.console.home] {
+        let request = Request::get(path).header("host", "127.0.0.1:7700").header("cookie", &cookie);
+        let answer = place.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_other_site_leads_to_a_page() {
+    let place = Place::new();
+    let cookie = place.enter().await;
+    for (site, status) in [
+        ("same-site", StatusCode::FORBIDDEN),
+        ("cross-site", StatusCode::FORBIDDEN),
+        ("same-origin", StatusCode::OK),
+        ("none", StatusCode::OK),
+    ] {
+        let mut request = place.get("/new?provider=auth0", &cookie);
+        request.headers_mut().insert("sec-fetch-site", site.parse().unwrap());
+        let answer = place.send(request).await.status();
+        assert!(answer == status || (status == StatusCode::OK && answer.is_redirection()), "{site}: {answer}");
+    }
 }
 
 #[tokio::test]
@@ -152,7 +185,7 @@ async fn forms_of_others_change_nothing() {
     let send = async |origin: &str, csrf: &str| {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair(CSRF, csrf).extend_pairs(filled(&draft, "save"));
-        let request = Request::post("/form")
+        let request = Request::post(format!("{}form", place.console.home))
             .header("host", "127.0.0.1:7700")
             .header("origin", origin)
             .header("cookie", &cookie)
@@ -251,7 +284,7 @@ async fn a_command_of_a_found_file_is_not_run() {
     );
     std::fs::write(&found, text_of_it).unwrap();
     let (_, start) = place.page("/", &cookie).await;
-    let (_, rest) = start.split_once("/profile?of=").expect("the profile is listed");
+    let (_, rest) = start.split_once("profile?of=").expect("the profile is listed");
     let of = rest.split('"').next().unwrap();
     let answer = place.post("/profile", &cookie, &[("of", of)]).await;
     let to = answer.headers()[header::LOCATION].to_str().unwrap().to_owned();
@@ -460,7 +493,7 @@ async fn a_profile_can_go_into_the_file_in_use() {
     assert!(!std::path::Path::new("/etc/m2m.toml").exists());
     // A stranger's profile that names the user's own secret says so before it is used.
     let (_, start) = place.page("/", &cookie).await;
-    let (_, rest) = start.split_once("/profile?of=").unwrap();
+    let (_, rest) = start.split_once("profile?of=").unwrap();
     let answer =
         place.send(place.get(&format!("/profile?of={}", rest.split('"').next().unwrap()), &cookie)).await;
     let to = answer.headers()[header::LOCATION].to_str().unwrap().to_owned();

@@ -3,6 +3,7 @@
 //! Enforces: the token is looked at here and let go; its claims, its hash and the verdict on its signature stay.
 //! Limits: claims are those of a JWT; an opaque token says nothing, and that is said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use m2m_client::{Error, Token};
@@ -98,12 +99,12 @@ pub(crate) async fn run(draft: &Draft, around: &Surroundings) -> Tried {
     let hides = Hides::of(settings.preset().map(|preset| preset.provider().response.token.as_str()));
     draft.wish.secrets.values().for_each(|secret| hides.add(secret.expose()));
     let recorder = Recorder::with_answers(&settings, hides);
-    let trial = match trial::with(&settings, around, &draft.wish.secrets, recorder).await {
+    let trial = match trial::with(&settings, around, &draft.wish.secrets, Arc::clone(&recorder)).await {
         Ok(trial) => trial,
         Err(failure) => return none(failure.into()),
     };
     let outcome = match trial.outcome {
-        Ok(token) => Ok(preview(&token, &settings).await),
+        Ok(token) => Ok(preview(&token, &settings, &recorder).await),
         Err(error) => Err(Trouble::from(error)),
     };
     Tried {
@@ -115,7 +116,7 @@ pub(crate) async fn run(draft: &Draft, around: &Surroundings) -> Tried {
     }
 }
 
-async fn preview(token: &Token, settings: &Settings) -> Preview {
+async fn preview(token: &Token, settings: &Settings, recorder: &Recorder) -> Preview {
     let text = token.access_token().expose();
     let opaque = settings.preset().is_some_and(|preset| preset.provider().response.opaque);
     let jwt = if opaque { None } else { inspect::decode(text).ok() };
@@ -126,6 +127,13 @@ async fn preview(token: &Token, settings: &Settings) -> Preview {
         expires_at: token.expires_at().seconds(),
         granted: token.scope().cloned(),
         verdict: verdict(text, jwt.as_ref().map(|(_, claims)| claims), settings).await,
-        jwt,
+        jwt: jwt.map(|(header, claims)| (cleaned(header, recorder), cleaned(claims, recorder))),
+    }
+}
+
+fn cleaned(members: Map<String, Value>, recorder: &Recorder) -> Map<String, Value> {
+    match recorder.cleaned(Value::Object(members)) {
+        Value::Object(members) => members,
+        _ => Map::new(),
     }
 }

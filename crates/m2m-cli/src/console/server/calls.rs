@@ -53,15 +53,15 @@ pub(super) struct Call<'a> {
     /// Below `/admin/v1`, percent-encoded.
     path: &'a str,
     body: Option<Value>,
-    /// Only if the object has this version; empty for any.
-    version: &'a str,
+    /// Only if the object has this version.
+    version: Option<&'a str>,
     /// A repeat with the same key makes nothing anew.
     key: &'a str,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, body: None, version: "", key: "" }
+        Self { method: Method::GET, path, body: None, version: None, key: "" }
     }
 
     pub(super) fn post(path: &'a str, body: Value) -> Self {
@@ -76,9 +76,9 @@ impl<'a> Call<'a> {
         Self { method: Method::DELETE, ..Self::get(path) }
     }
 
-    /// The version that the caller decided on.
+    /// The version that the caller decided on; one that a form left out fits none.
     pub(super) fn at(self, version: &'a str) -> Self {
-        Self { version, ..self }
+        Self { version: Some(version), ..self }
     }
 
     pub(super) fn once(self, key: &'a str) -> Self {
@@ -118,8 +118,8 @@ impl Caller<'_> {
             HeaderValue::from_str(&format!("{} {}", auth_scheme::BEARER, self.token.expose())).ok()?;
         bearer.set_sensitive(true);
         let mut request = Request::builder().method(call.method).uri(uri).header(AUTHORIZATION, bearer);
-        if !call.version.is_empty() {
-            request = request.header(IF_MATCH, format!("\"{}\"", call.version));
+        if let Some(version) = call.version {
+            request = request.header(IF_MATCH, format!("\"{version}\""));
         }
         if !call.key.is_empty() {
             request = request.header("idempotency-key", call.key);

@@ -57,9 +57,9 @@ pub(super) async fn run(visit: &Visit<'_>, step: Step<'_>) -> Shown {
         Method::DELETE => Call::delete(&step.path),
         _ => Call::post(&step.path, step.body.clone()),
     };
-    // An empty version would stand for any: the form says which one was looked at.
-    let version = if step.version.is_empty() { "" } else { form.text(VERSION) };
-    match (visit.send(call.at(version)).await, step.then, step.about) {
+    // The form says which version was looked at.
+    let call = if step.version.is_empty() { call } else { call.at(form.text(VERSION)) };
+    match (visit.send(call).await, step.then, step.about) {
         (Ok(_), Then::Go(to), _) => visit.go(&to),
         (Ok(answer), Then::Tell(title), _) => told(visit, &title, &answer, &step.back),
         (Err(refusal), _, Some((thing, id))) if refusal.is_outdated() => {

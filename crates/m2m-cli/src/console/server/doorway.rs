@@ -2,7 +2,7 @@
 //!
 //! Enforces: who signs in gets a token from this server's own token endpoint, under its failure budget, or brings one
 //! that the admin API accepts; a secret that was typed is sent there and nowhere else, and is in no answer. Afterwards
-//! a browser is led to a page of the console and to nothing else. Signing out withdraws the token.
+//! a browser is led to a page of the console and to nothing else. Signing out withdraws the token if it may write, and says so if it may not.
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -60,7 +60,7 @@ pub(super) async fn sign_in(console: &Console, request: Request<Body>) -> Respon
         return form(console, &before, (&back, &word), StatusCode::OK, &[], "");
     }
     let address = request.extensions().get::<ClientAddress>().copied();
-    let sent = match Sent::form(request, &console.origin, &csrf(&before)).await {
+    let sent = match Sent::form(request, console.clock.as_ref(), (&console.origin, &csrf(&before))).await {
         // Without the cookie anybody could know the token that goes with it.
         Ok(sent) if !before.is_empty() => sent,
         Ok(_) | Err(Turned::Foreign) => {

@@ -127,7 +127,7 @@ impl Console {
         let now = self.clock.wall().seconds();
         let mut visit = Visit { console: self, session, query, form: None, path, address, now };
         if posted {
-            match Sent::form(request, &self.origin, &visit.session.csrf).await {
+            match Sent::form(request, self.clock.as_ref(), (&self.origin, &visit.session.csrf)).await {
                 Ok(form) => visit.form = Some(form),
                 Err(turned) => return fault::turned(&visit, turned),
             }
