@@ -58,8 +58,11 @@ impl Server {
         let secret = self.said("M2M_ADMIN_CLIENT_SECRET");
         let admin = json!({"id": self.said("M2M_ADMIN_CLIENT_ID"), "secret": secret});
         let issuer = self.said("M2M_ISSUER");
-        let task =
+        let mut task =
             json!({"journey": name, "issuer": issuer, "admin": admin, "canary": secret, "gateway": gateway});
+        if let Some(directory) = std::env::var_os("M2M_SCREENSHOTS") {
+            task["screenshots"] = directory.to_str().unwrap().into();
+        }
         let mut command = Command::new("node");
         command.arg("server.mjs").current_dir(&self.browser);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());

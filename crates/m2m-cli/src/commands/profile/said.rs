@@ -82,7 +82,8 @@ impl Hides {
 
     /// The same JSON without the secrets, in names too.
     pub(crate) fn cleaned(&self, value: Value) -> Value {
-        let scrub = |text: &str| self.secrets.lock().unwrap_or_else(PoisonError::into_inner).scrub(text).to_string();
+        let scrub =
+            |text: &str| self.secrets.lock().unwrap_or_else(PoisonError::into_inner).scrub(text).to_string();
         match value {
             Value::String(text) => scrub(&text).into(),
             Value::Array(values) => values.into_iter().map(|value| self.cleaned(value)).collect(),

@@ -128,7 +128,11 @@ async fn answer(State(console): State<Arc<Console>>, request: Request<Body>) -> 
         _ => {}
     }
     if door::is_led_here(request.headers()) {
-        return plain(StatusCode::FORBIDDEN, "Not from here", "Another site led here; open the page yourself.");
+        return plain(
+            StatusCode::FORBIDDEN,
+            "Not from here",
+            "Another site led here; open the page yourself.",
+        );
     }
     let Some(session) = console.session(request.headers()) else {
         return stranger("You have not come in yet, or your session is over: it lasts twelve hours.");

@@ -49,7 +49,10 @@ impl Place {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(answer.headers()[header::LOCATION], "./", "without the token");
         let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
-        assert!(cookie.ends_with(&format!("; HttpOnly; SameSite=Strict; Path={}", self.console.home)), "{cookie}");
+        assert!(
+            cookie.ends_with(&format!("; HttpOnly; SameSite=Strict; Path={}", self.console.home)),
+            "{cookie}"
+        );
         cookie.split(';').next().unwrap().to_owned()
     }
 
@@ -142,7 +145,9 @@ async fn requests_for_another_name_are_not_answered() {
         let answer = place.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
     }
-    let nameless = place.send(Request::get(&place.console.home).header("cookie", &cookie).body(Body::empty()).unwrap()).await;
+    let nameless = place
+        .send(Request::get(&place.console.home).header("cookie", &cookie).body(Body::empty()).unwrap())
+        .await;
     assert_eq!(nameless.status(), StatusCode::MISDIRECTED_REQUEST);
 }
 
@@ -173,7 +178,10 @@ async fn no_other_site_leads_to_a_page() {
         let mut request = place.get("/new?provider=auth0", &cookie);
         request.headers_mut().insert("sec-fetch-site", site.parse().unwrap());
         let answer = place.send(request).await.status();
-        assert!(answer == status || (status == StatusCode::OK && answer.is_redirection()), "{site}: {answer}");
+        assert!(
+            answer == status || (status == StatusCode::OK && answer.is_redirection()),
+            "{site}: {answer}"
+        );
     }
 }
 

@@ -341,7 +341,11 @@ async fn what_cannot_be_undone_wants_the_name() {
     assert_eq!(office.get("client?id=reader", &session).await.status, StatusCode::OK);
     for outdated in ["", "99"] {
         let refused = office.submit(page, &session, &[("version", outdated), ("name", "reader")]).await;
-        assert_ne!(refused.status, StatusCode::SEE_OTHER, "{outdated:?} is not the version that was looked at");
+        assert_ne!(
+            refused.status,
+            StatusCode::SEE_OTHER,
+            "{outdated:?} is not the version that was looked at"
+        );
     }
     let done = office.submit(page, &session, &[("version", &version), ("name", "reader")]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
