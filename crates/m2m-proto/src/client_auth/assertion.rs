@@ -233,7 +233,6 @@ impl<'a> ClientAssertion<'a> {
         let thumbprint = self.x5t_s256.map(|thumbprint| thumbprint.to_text());
         let header = HeaderFields {
             typ: self.typ.header(),
-            kid: key.key_id(),
             x5t_s256: thumbprint.as_deref(),
             ..HeaderFields::default()
         };

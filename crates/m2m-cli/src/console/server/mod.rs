@@ -1,8 +1,8 @@
 //! The server console: `/console/` of `m2m serve`.
 //!
 //! Enforces: nothing is shown or done but through the admin API, with the token of who is signed in ([`calls`]); every
-//! form comes from a page of the same session ([`door`]). Does not enforce what may be seen or changed: the API does.
-//! Limits: lists are shown a hundred rows at a time.
+//! form comes from a page of the same session ([`door`](super::door)). Does not enforce what may be seen or changed:
+//! the API does. Limits: lists are shown a hundred rows at a time.
 
 mod act;
 mod activity;

@@ -65,6 +65,32 @@ fn verify_with(
     verify(text, &expect, [key.verifying_key().as_ref()])
 }
 
+/// Servers that hold several keys of a client find the right one by it (RFC 7515, section 4.1.4).
+#[test]
+fn the_header_names_the_key() {
+    let text = build(&ed25519(), |_| {}).unwrap();
+    let header = crate::jose::base64url::decode(text.split('.').next().unwrap()).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    assert_eq!(header["kid"], "k1");
+    let claimed = UnverifiedAssertion::parse(&text).unwrap();
+    assert_eq!(claimed.key_id(), Some("k1"));
+    assert_eq!(claimed.audience(), Some(&Audience::One(ISSUER.to_owned())));
+    let other = UnverifiedAssertion::parse(&build(&rs256(), |_| {}).unwrap()).unwrap();
+    assert_eq!(other.key_id(), None, "a key without a name names none");
+}
+
+/// What was made in the second of a moment may have been made before it, and so may what does not say when.
+#[test]
+fn it_may_predate_what_was_not_clearly_earlier() {
+    let verified = verify_with(&build(&ed25519(), |_| {}).unwrap(), &ed25519(), |_| {}).unwrap();
+    let second = std::time::Duration::from_secs(1);
+    assert!(verified.may_predate(NOW) && verified.may_predate(NOW.saturating_add(second)));
+    assert!(!verified.may_predate(NOW.saturating_sub(second)));
+    let mute = VerifiedAssertion { issued_at: None, ..verified };
+    let earliest = mute.expires_at().saturating_sub(MAX_LIFETIME);
+    assert!(mute.may_predate(earliest) && !mute.may_predate(earliest.saturating_sub(second)));
+}
+
 /// Good claims but for one member, signed with good header and key.
 fn signed_with(name: &str, value: Value) -> String {
     let mut claims = json!({"iss": "billing", "sub": "billing", "aud": ISSUER, "jti": "1",
