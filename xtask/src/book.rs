@@ -64,6 +64,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             fs::write(to.join(name), staying(&text))?;
         } else if path.is_file() {
             fs::copy(&path, to.join(name))?;
+        } else {
+            copy(&path, &to.join(name))?; // pictures
         }
     }
     Ok(())
