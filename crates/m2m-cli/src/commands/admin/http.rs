@@ -254,7 +254,7 @@ fn malformed(what: &str) -> Failure {
 }
 
 /// A text as one segment of a path, or as a value in a query (RFC 3986 section 2.3).
-pub(super) fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

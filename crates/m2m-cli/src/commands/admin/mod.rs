@@ -26,6 +26,8 @@ mod table;
 mod token;
 mod typed;
 
+pub(crate) use http::segment;
+
 use crate::Surroundings;
 use crate::args::admin::{Admin, AdminCommand};
 use crate::exit::{Exit, Failure};

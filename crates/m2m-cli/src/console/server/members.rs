@@ -1,5 +1,6 @@
 //! Members of what the admin API answers.
 
+pub(super) use crate::commands::admin::segment;
 use serde_json::Value;
 
 /// The text of that name; empty where there is none.
@@ -30,18 +31,4 @@ pub(super) fn items<'a>(object: &'a Value, name: &str) -> &'a [Value] {
 /// The texts in the array of that name.
 pub(super) fn texts<'a>(object: &'a Value, name: &str) -> Vec<&'a str> {
     items(object, name).iter().filter_map(Value::as_str).collect()
-}
-
-/// A name as one segment of a path (RFC 3986 section 3.3), or one value of a query.
-pub(super) fn segment(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
