@@ -1,36 +1,34 @@
 //! Signing keys in a security module, by PKCS#11 (OASIS, version 2.40): the private key never leaves it.
 //!
-//! Sections: PKCS#11 §2.3.1 (CKM_ECDSA), §2.1.8 (CKM_SHA256_RSA_PKCS); RFC 7518 §3.3, §3.4
+//! Sections: PKCS#11 §2.3.1 (CKM_ECDSA), §2.1.8 (CKM_SHA256_RSA_PKCS), version 3.0 §2.3.14 (CKM_EDDSA);
+//! RFC 7518 §3.3, §3.4, RFC 8037 §3.1
 //! Enforces: one token of that label, one private key and one public key of that name on it; a key for
-//! ES256 (P-256) or RS256 (from 2048 bits); that both halves belong together, by one signature that is
-//! checked when the key is opened.
+//! ES256 (P-256), EdDSA (Ed25519) or RS256 (from 2048 bits); that both halves belong together, by one
+//! signature that is checked when the key is opened; that it is the same key when it is opened anew.
 //! Does not enforce: that the module keeps the key from being exported (`CKA_EXTRACTABLE`), which whoever
 //! makes the key decides; rotation: the key signs for as long as the configuration names it.
-//! Limits: [`SESSIONS`] signatures at a time. A module that lost its sessions is not logged in to again:
-//! signing fails, and the process has to be started anew.
+//! Limits: [`SESSIONS`] signatures at a time. A signature that fails opens all sessions anew and is tried
+//! once more; a PIN that is refused then is not tried again, because modules count.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as ModuleError, RvError};
-use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
-use m2m_proto::jose::crypto::sha256;
-use m2m_proto::jose::{Algorithm, ExternalSigner, ExternalSignerError, Jwk, KeyError, SigningKey, base64url};
+use m2m_proto::jose::{ExternalSigner, ExternalSignerError, Jwk, KeyError, SigningKey};
 use m2m_proto::secret::SecretString;
-use serde_json::json;
+use public::Way;
+
+mod public;
 
 /// Signatures at a time, for each key; further ones wait.
 pub const SESSIONS: usize = 4;
-
-/// The object identifier of P-256, as `CKA_EC_PARAMS` holds it.
-const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
 /// Where a key is, and what opens it.
 #[derive(Debug, Clone)]
@@ -78,9 +76,12 @@ pub enum Pkcs11Error {
         /// How many there are.
         found: usize,
     },
-    /// Neither P-256 nor RSA.
-    #[error("the key {0:?} is neither on P-256 nor RSA")]
+    /// None of P-256, Ed25519 and RSA.
+    #[error("the key {0:?} is neither on P-256 or Ed25519 nor RSA")]
     Type(String),
+    /// Another key has taken the place of the one that was opened first.
+    #[error("the key {0:?} is another one than before")]
+    Replaced(String),
     /// The key makes no signing key: too short, or its halves do not belong together.
     #[error("the key cannot sign: {0}")]
     Unusable(#[from] KeyError),
@@ -91,28 +92,38 @@ pub enum Pkcs11Error {
 /// # Errors
 /// [`Pkcs11Error`].
 pub fn signing_key(location: &KeyLocation) -> Result<SigningKey, Pkcs11Error> {
-    let refused = |error: ModuleError| Pkcs11Error::Module {
-        module: location.module.display().to_string(),
-        reason: error.to_string(),
-    };
-    let module = Pkcs11::new(&location.module).map_err(refused)?;
+    let module = Pkcs11::new(&location.module).map_err(|error| location.refused(&error))?;
+    let (opened, public) = open(&module, location)?;
+    let sessions = RwLock::new(Sessions { opened: Some(opened), generation: 0, gave_up: false });
+    let held = HeldKey { module, location: location.clone(), public: public.clone(), sessions };
+    Ok(SigningKey::external(Arc::new(held), &public)?)
+}
+
+impl KeyLocation {
+    fn refused(&self, error: &ModuleError) -> Pkcs11Error {
+        Pkcs11Error::Module { module: self.module.display().to_string(), reason: error.to_string() }
+    }
+}
+
+/// Initializes the module if nobody did, logs in, and finds both halves of the key.
+fn open(module: &Pkcs11, location: &KeyLocation) -> Result<(Opened, Jwk), Pkcs11Error> {
+    let refused = |error: ModuleError| location.refused(&error);
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         // Another key of this process is in the same module.
         Ok(()) | Err(ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
         Err(error) => return Err(refused(error)),
     }
-    let slot = slot(&module, &location.token).map_err(refused)??;
-    let sessions = sessions(&module, slot, &location.pin).map_err(refused)??;
+    let slot = slot(module, &location.token).map_err(refused)??;
+    let sessions = sessions(module, slot, &location.pin).map_err(refused)??;
     let first = sessions.first().ok_or_else(|| refused(ModuleError::NotSupported))?;
     let found = |half, class| find(first, half, class, &location.key);
     let private = found("private", ObjectClass::PRIVATE_KEY).map_err(refused)??;
     let public = found("public", ObjectClass::PUBLIC_KEY).map_err(refused)??;
-    let (public, mechanism) = read_public(first, public)
+    let (public, way) = public::read(first, public)
         .map_err(refused)?
         .ok_or_else(|| Pkcs11Error::Type(location.key.clone()))?;
     let sessions = sessions.into_iter().map(Mutex::new).collect();
-    let held = HeldKey { sessions, next: AtomicUsize::new(0), private, mechanism };
-    Ok(SigningKey::external(Arc::new(held), &public)?)
+    Ok((Opened { sessions, next: AtomicUsize::new(0), private, way }, public))
 }
 
 type Found<T> = Result<Result<T, Pkcs11Error>, ModuleError>;
@@ -159,98 +170,94 @@ fn find(session: &Session, half: &'static str, class: ObjectClass, label: &str) 
     })
 }
 
-/// How a key signs.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    /// CKM_ECDSA, which takes the hash.
-    Ecdsa,
-    /// CKM_SHA256_RSA_PKCS, which takes the message.
-    RsaPkcs1,
-}
-
-/// The public half, and how its key signs; `None` for a key of another type.
-fn read_public(session: &Session, key: ObjectHandle) -> Result<Option<(Jwk, Way)>, ModuleError> {
-    let wanted = [
-        AttributeType::EcParams,
-        AttributeType::EcPoint,
-        AttributeType::Modulus,
-        AttributeType::PublicExponent,
-    ];
-    let (mut params, mut point, mut modulus, mut exponent) = (None, None, None, None);
-    for attribute in session.get_attributes(key, &wanted)? {
-        match attribute {
-            Attribute::EcParams(bytes) => params = Some(bytes),
-            Attribute::EcPoint(bytes) => point = Some(bytes),
-            Attribute::Modulus(bytes) => modulus = Some(bytes),
-            Attribute::PublicExponent(bytes) => exponent = Some(bytes),
-            _ => {}
-        }
-    }
-    Ok(match (params.zip(point), modulus.zip(exponent)) {
-        (Some((params, point)), _) if params == P256 => p256(&point).map(|jwk| (jwk, Way::Ecdsa)),
-        (None, Some((n, e))) => rsa(&n, &e).map(|jwk| (jwk, Way::RsaPkcs1)),
-        _ => None,
-    })
-}
-
-/// `CKA_EC_POINT`: an uncompressed point, in a DER octet string as the standard wants, or bare as some
-/// modules have it.
-fn p256(point: &[u8]) -> Option<Jwk> {
-    let bare = match point {
-        [0x04, 0x41, bare @ ..] if bare.len() == 65 => bare,
-        bare => bare,
-    };
-    let (x, y) = bare.strip_prefix(&[0x04]).filter(|rest| rest.len() == 64)?.split_at_checked(32)?;
-    let (x, y) = (base64url::encode(x), base64url::encode(y));
-    jwk(&json!({"kty": "EC", "crv": "P-256", "alg": Algorithm::Es256.name(), "use": "sig", "x": x, "y": y}))
-}
-
-fn rsa(n: &[u8], e: &[u8]) -> Option<Jwk> {
-    let plain = |number: &[u8]| {
-        let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
-        base64url::encode(number.get(start..).unwrap_or_default())
-    };
-    jwk(&json!({"kty": "RSA", "alg": Algorithm::Rs256.name(), "use": "sig", "n": plain(n), "e": plain(e)}))
-}
-
-fn jwk(members: &serde_json::Value) -> Option<Jwk> {
-    Jwk::parse(members.to_string().as_bytes()).ok()
-}
-
-/// A private key of a module, with sessions to use it in.
-struct HeldKey {
+/// A private key, with sessions to use it in.
+struct Opened {
     sessions: Vec<Mutex<Session>>,
     next: AtomicUsize,
     private: ObjectHandle,
-    mechanism: Way,
+    way: Way,
 }
 
-impl HeldKey {
+impl Opened {
     /// A session that nobody uses, or the next one in turn.
-    fn session(&self) -> Option<std::sync::MutexGuard<'_, Session>> {
+    fn session(&self) -> Option<MutexGuard<'_, Session>> {
         let idle = self.sessions.iter().find_map(|session| session.try_lock().ok());
         let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.sessions.len())?;
         idle.or_else(|| Some(self.sessions.get(turn)?.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ModuleError> {
+        let session = self.session().ok_or(ModuleError::NotSupported)?;
+        self.way.sign(&session, self.private, message)
+    }
+}
+
+/// What a module can lose.
+struct Sessions {
+    /// `None` while it cannot be opened.
+    opened: Option<Opened>,
+    /// Counts how often it was opened anew.
+    generation: u64,
+    /// The PIN was refused: trying on would lock it.
+    gave_up: bool,
+}
+
+/// A key of a module, and what opens it anew.
+struct HeldKey {
+    module: Pkcs11,
+    location: KeyLocation,
+    public: Jwk,
+    sessions: RwLock<Sessions>,
+}
+
+impl HeldKey {
+    /// The signature, or of which generation the sessions were that did not make it.
+    fn try_to_sign(&self, message: &[u8]) -> Result<Vec<u8>, u64> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let opened = sessions.opened.as_ref().ok_or(sessions.generation)?;
+        opened.sign(message).map_err(|error| {
+            tracing::error!(%error, key = self.location.key, "the security module did not sign");
+            sessions.generation
+        })
+    }
+
+    /// Replaces the sessions of a generation that failed; whoever comes later finds that done. The old
+    /// ones are closed first, because a module may give their handles to the new ones.
+    fn open_anew(&self, failed: u64) -> Result<(), Pkcs11Error> {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if sessions.gave_up || sessions.generation != failed {
+            return Ok(());
+        }
+        sessions.opened = None;
+        let anew = open(&self.module, &self.location).and_then(|(opened, public)| {
+            let same = public.thumbprint() == self.public.thumbprint();
+            if same { Ok(opened) } else { Err(Pkcs11Error::Replaced(self.location.key.clone())) }
+        });
+        sessions.gave_up = matches!(anew, Err(Pkcs11Error::Pin(_)));
+        sessions.opened = Some(anew?);
+        sessions.generation = sessions.generation.wrapping_add(1);
+        tracing::info!(key = self.location.key, "the security module was opened anew");
+        Ok(())
     }
 }
 
 impl ExternalSigner for HeldKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ExternalSignerError> {
-        let session = self.session().ok_or(ExternalSignerError)?;
-        let signed = match self.mechanism {
-            Way::Ecdsa => session.sign(&Mechanism::Ecdsa, self.private, &sha256(message)),
-            Way::RsaPkcs1 => session.sign(&Mechanism::Sha256RsaPkcs, self.private, message),
+        let failed = match self.try_to_sign(message) {
+            Ok(signature) => return Ok(signature),
+            Err(failed) => failed,
         };
-        signed.map_err(|error| {
-            tracing::error!(%error, "the security module did not sign");
+        self.open_anew(failed).map_err(|error| {
+            tracing::error!(%error, key = self.location.key, "the security module cannot be opened anew");
             ExternalSignerError
-        })
+        })?;
+        self.try_to_sign(message).map_err(|_| ExternalSignerError)
     }
 }
 
 impl fmt::Debug for HeldKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldKey").field("mechanism", &self.mechanism).finish_non_exhaustive()
+        f.debug_struct("HeldKey").field("location", &self.location).finish_non_exhaustive()
     }
 }
 

@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::KeyType;
-use m2m_proto::jose::{Compact, HeaderFields, jws};
+use m2m_proto::jose::{Algorithm, Compact, HeaderFields, base64url, jws};
 use m2m_proto::secret::SecretString;
 
+use super::public::{ED25519, P256, ed25519, p256, rsa};
 use super::*;
 
 const MODULES: [&str; 2] =
@@ -38,7 +40,12 @@ fn inside() {
         return;
     };
     make_keys(&held, slot);
-    for (name, algorithm) in [("es256", Algorithm::Es256), ("rs256", Algorithm::Rs256)] {
+    for (name, algorithm) in [
+        ("es256", Algorithm::Es256),
+        ("eddsa", Algorithm::EdDsa),
+        ("named", Algorithm::EdDsa),
+        ("rs256", Algorithm::Rs256),
+    ] {
         let key = signing_key(&location(&module, name)).unwrap();
         assert_eq!((key.algorithm(), key.is_external()), (algorithm, true));
         assert_eq!(key.to_pkcs8_der().map(drop), Err(KeyError::Elsewhere));
@@ -46,9 +53,7 @@ fn inside() {
             .map(|number| {
                 let key = signing_key(&location(&module, name)).unwrap();
                 std::thread::spawn(move || {
-                    let payload = format!("{{\"n\":{number}}}");
-                    let token = jws::sign(&HeaderFields::default(), payload.as_bytes(), &key).unwrap();
-                    Compact::parse(&token).unwrap().verify(key.verifying_key()).unwrap();
+                    signs(&key, number);
                 })
             })
             .collect();
@@ -66,30 +71,84 @@ fn inside() {
     assert!(matches!(refused(|at| at.module = "/nowhere.so".into()), Pkcs11Error::Module { .. }));
     let shown = format!("{:?}", location(&module, "es256"));
     assert!(!shown.contains("canary"), "{shown}");
+    what_is_lost_is_opened_anew(&held, slot, &module);
     println!("{DONE}");
+}
+
+fn signs(key: &SigningKey, number: u32) {
+    let payload = format!("{{\"n\":{number}}}");
+    let token = jws::sign(&HeaderFields::default(), payload.as_bytes(), key).unwrap();
+    Compact::parse(&token).unwrap().verify(key.verifying_key()).unwrap();
+}
+
+fn does_not_sign(key: &SigningKey) {
+    assert!(jws::sign(&HeaderFields::default(), b"{}", key).is_err());
+}
+
+/// A module that forgets its logins or its sessions, for each way to forget them.
+fn what_is_lost_is_opened_anew(held: &Pkcs11, slot: Slot, module: &Path) {
+    let [first, second] = ["es256", "rs256"].map(|name| signing_key(&location(module, name)).unwrap());
+    let lose_the_login = || held.open_ro_session(slot).unwrap().logout().unwrap();
+    let start = || held.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    let lose_everything = || held.clone().finalize().unwrap();
+    lose_the_login();
+    [&first, &second].into_iter().for_each(|key| signs(key, 1));
+    lose_everything();
+    [&first, &second].into_iter().for_each(|key| signs(key, 2));
+    lose_everything();
+    start();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (first, second) = (&first, &second);
+            scope.spawn(move || signs(first, number));
+            scope.spawn(move || signs(second, number));
+        }
+    });
+    another_key_does_not_take_its_place(held, slot, &first);
+    signs(&second, 3);
+    a_refused_pin_is_tried_once(held, slot, &second);
+}
+
+fn another_key_does_not_take_its_place(held: &Pkcs11, slot: Slot, key: &SigningKey) {
+    let session = held.open_rw_session(slot).unwrap();
+    for half in session.find_objects(&[Attribute::Label(b"es256".to_vec())]).unwrap() {
+        session.destroy_object(half).unwrap();
+    }
+    does_not_sign(key);
+    ec(&session, "es256", P256);
+    does_not_sign(key);
+}
+
+fn a_refused_pin_is_tried_once(held: &Pkcs11, slot: Slot, key: &SigningKey) {
+    let change = |from: &str, to: &str| {
+        let session = held.open_rw_session(slot).unwrap();
+        session.login(UserType::User, Some(&AuthPin::from(from))).or_else(already).unwrap();
+        session.set_pin(&AuthPin::from(from), &AuthPin::from(to)).unwrap();
+        session.logout().unwrap();
+    };
+    change(PIN, "8642");
+    does_not_sign(key);
+    change("8642", PIN);
+    does_not_sign(key);
+}
+
+fn already(error: ModuleError) -> Result<(), ModuleError> {
+    match error {
+        ModuleError::Pkcs11(RvError::UserAlreadyLoggedIn, _) => Ok(()),
+        error => Err(error),
+    }
 }
 
 fn make_keys(module: &Pkcs11, slot: Slot) {
     let session = module.open_rw_session(slot).unwrap();
     session.login(UserType::User, Some(&AuthPin::from(PIN))).unwrap();
     let p384 = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
-    let ec = |label: &str, curve: &[u8]| {
-        let label = Attribute::Label(label.as_bytes().to_vec());
-        let public = [Attribute::Token(true), Attribute::EcParams(curve.to_vec()), label.clone()];
-        let private = [
-            Attribute::Token(true),
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(false),
-            Attribute::Sign(true),
-            label,
-        ];
-        session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).unwrap();
-    };
-    ec("es256", P256);
-    ec("twice", P256);
-    ec("twice", P256);
-    ec("p384", &p384);
+    for (label, curve) in [("es256", P256), ("twice", P256), ("twice", P256), ("p384", &p384)] {
+        ec(&session, label, curve);
+    }
+    for (label, curve) in ["eddsa", "named"].into_iter().zip(ED25519) {
+        pair(&session, label, curve, &Mechanism::EccEdwardsKeyPairGen).unwrap();
+    }
     let label = Attribute::Label(b"rs256".to_vec());
     let public = [
         Attribute::Token(true),
@@ -100,6 +159,24 @@ fn make_keys(module: &Pkcs11, slot: Slot) {
     ];
     let private = [Attribute::Token(true), Attribute::Private(true), Attribute::Sign(true), label];
     session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private).unwrap();
+}
+
+fn ec(session: &Session, label: &str, curve: &[u8]) {
+    pair(session, label, curve, &Mechanism::EccKeyPairGen).unwrap();
+}
+
+fn pair(session: &Session, label: &str, curve: &[u8], how: &Mechanism<'_>) -> Result<(), ModuleError> {
+    let label = Attribute::Label(label.as_bytes().to_vec());
+    let public = [Attribute::Token(true), Attribute::EcParams(curve.to_vec()), label.clone()];
+    let private = [
+        Attribute::Token(true),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+        label,
+    ];
+    session.generate_key_pair(how, &public, &private).map(drop)
 }
 
 #[test]
@@ -142,6 +219,16 @@ fn points_and_numbers_as_modules_write_them() {
     }
     for bad in [&bare[..64], &wrapped[..66], &[], &[4], &[2; 33]] {
         assert!(p256(bad).is_none());
+    }
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let public = key.public_jwk().unwrap().to_public_json();
+    let bare = base64url::decode(public["x"].as_str().unwrap()).unwrap();
+    let wrapped = [vec![4, 32], bare.clone()].concat();
+    for point in [&bare, &wrapped] {
+        assert_eq!(ed25519(point).unwrap().thumbprint(), *key.thumbprint());
+    }
+    for bad in [&bare[..31], &wrapped[..33], &[], &[4, 32]] {
+        assert!(ed25519(bad).is_none());
     }
     let key = SigningKey::generate(Algorithm::Rs256).unwrap();
     let public = key.public_jwk().unwrap().to_public_json();
