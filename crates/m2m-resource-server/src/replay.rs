@@ -183,4 +183,21 @@ mod tests {
         assert_eq!(replay.record(Entry { holder: 1, ..used(201, 120) }, at(60)), Consumption::Recorded);
         assert_eq!(replay.used.lock().unwrap().by_holder.len(), 1, "nothing is left of the others");
     }
+
+    /// What a key has left over when some of its proofs expire still counts, up to its share and no further.
+    #[test]
+    fn the_share_of_a_key_is_counted_to_the_end() {
+        let replay = Replay::new(160);
+        let proof = |number, holder, until| Entry { holder, ..used(number, until) };
+        for number in 0..6 {
+            let until = if number < 2 { 60 } else { 120 };
+            assert_eq!(replay.record(proof(number, 1, until), at(0)), Consumption::Recorded);
+        }
+        for number in 100..180 {
+            assert_eq!(replay.record(proof(number, u64::from(number), 120), at(0)), Consumption::Recorded);
+        }
+        let more =
+            (10..30).filter(|number| replay.record(proof(*number, 1, 120), at(60)) == Consumption::Recorded);
+        assert_eq!(more.count(), 6, "ten are a sixteenth of 160, four of which it holds");
+    }
 }

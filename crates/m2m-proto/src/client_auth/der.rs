@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn the_dates_are_found_in_each_version() {
+        let (first, last) = validity(include_bytes!("../../testdata/mtls/client.der")).unwrap();
+        let at = |date| UnixTime::from_calendar(date, [10, 37, 43]).unwrap();
+        assert_eq!((first, last), (at([2026, 11, 22]), at([2051, 4, 5])));
+        let dates = [&[UTC_TIME, 13][..], b"261125120000Z", &[UTC_TIME, 13], b"261126120000Z"].concat();
+        // serial number, algorithm and issuer, as short as they get
+        let before = [SEQUENCE, 41, SEQUENCE, 39, 0x02, 1, 7, SEQUENCE, 0, SEQUENCE, 0, SEQUENCE, 30];
+        let (first, last) = validity(&[&before[..], &dates].concat()).unwrap();
+        assert_eq!((first.date(), last.date()), ("2026-11-25".to_owned(), "2026-11-26".to_owned()));
+    }
+
+    #[test]
     fn both_forms_of_time() {
         let check = |tag, text: &[u8], expect: Option<&str>| {
             assert_eq!(time((tag, text)).map(UnixTime::date).as_deref(), expect, "{text:?}");
@@ -185,6 +197,8 @@ mod tests {
         check(UTC_TIME, b"491231235959Z", Some("2049-12-31"));
         check(UTC_TIME, b"991231235959Z", Some("1999-12-31"));
         check(UTC_TIME, b"500101000000Z", Some("1970-01-01"));
+        check(UTC_TIME, b"690630000000Z", Some("1970-01-01"));
+        check(UTC_TIME, b"700102000000Z", Some("1970-01-02"));
         check(GENERALIZED_TIME, b"20501231235959Z", Some("2050-12-31"));
         check(GENERALIZED_TIME, b"99991231235959Z", Some("9999-12-31"));
         check(UTC_TIME, b"261125120000", None);

@@ -1,3 +1,5 @@
+use std::hash::BuildHasher as _;
+
 use m2m_proto::jose::Algorithm;
 
 use super::*;
@@ -27,9 +29,33 @@ fn long_tokens_leave_room_for_fewer() {
     for number in 0..1000 {
         recent.put(recent.hash(&number.to_string()).unwrap(), Arc::clone(&token), 8 * 1024);
     }
-    assert!((8..=16).contains(&recent.len()), "{}", recent.len());
-    assert!(recent.hash(&"a".repeat(MAX_TOKEN_BYTES)).is_some());
-    assert!(recent.hash(&"a".repeat(MAX_TOKEN_BYTES + 1)).is_none());
+    assert_eq!(recent.len(), 16, "half of 64 times 2 KiB, twice");
+    assert!(recent.hash(&"a".repeat(8192)).is_some());
+    assert!(recent.hash(&"a".repeat(8193)).is_none());
+}
+
+#[test]
+fn a_generation_is_full_at_its_last_byte_and_not_before() {
+    let token = Arc::new(checked(&key(Algorithm::Es256, "k1")));
+    let left = |last: usize| {
+        let mut part = Generations::default();
+        part.put(TokenHash([0; 32]), (Arc::clone(&token), 4096 - 1000), 2);
+        part.put(TokenHash([1; 32]), (Arc::clone(&token), last), 2);
+        part.current.len()
+    };
+    assert_eq!([left(999), left(1000), left(1001), left(9000)], [2, 2, 1, 1]);
+}
+
+/// What is evenly spread is not hashed again; the trait wants any bytes taken.
+#[test]
+fn a_hash_is_its_own_place_in_the_table() {
+    let place = BuildHasherDefault::<AsItIs>::default();
+    let mut bytes = [0xff; 32];
+    bytes[..8].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(place.hash_one(TokenHash(bytes)), 0x0807_0605_0403_0201);
+    let mut hasher = AsItIs::default();
+    hasher.write(&[0x0f, 0, 0, 0, 0, 0, 0, 7, 0xf8]);
+    assert_eq!(hasher.finish(), 0x07f7, "the first byte comes round to the last");
 }
 
 #[test]

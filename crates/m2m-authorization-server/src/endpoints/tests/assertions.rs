@@ -330,6 +330,17 @@ mod published {
         assert_eq!(http.fetches.load(Ordering::SeqCst), 1);
     }
 
+    /// Nothing there can be a shared secret, so a stranger does not make us ask for it.
+    #[tokio::test]
+    async fn for_an_assertion_by_secret_nothing_is_fetched() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let (harness, http) = harness(&key, Reachable::No).await;
+        let secret = SigningKey::hmac(&Secret::new(vec![7; 64]), Algorithm::Hs256).unwrap();
+        let text = Assertion::of("app").sign(&harness, &secret);
+        ask(&harness, &text).await.refused(400, "invalid_client");
+        assert_eq!(http.fetches.load(Ordering::SeqCst), 0);
+    }
+
     #[tokio::test]
     async fn unreachable_keys_are_503_and_nobody_is_to_blame() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();

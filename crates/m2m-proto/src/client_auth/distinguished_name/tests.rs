@@ -60,6 +60,28 @@ fn identifiers_encode_as_the_table_has_them() {
     assert_eq!(encode_identifier("1"), None);
 }
 
+/// ITU-T X.660: only below 2 does the second arc end at 39.
+#[test]
+fn the_first_two_arcs_share_a_number() {
+    let check = |dotted: &str, expect: Option<&[u8]>| {
+        assert_eq!(encode_identifier(dotted).as_deref(), expect, "{dotted}");
+    };
+    check("0.39", Some(&[39]));
+    check("1.39", Some(&[79]));
+    check("2.40", Some(&[120]));
+    check("2.100", Some(&[0x81, 0x34]));
+    for no in ["0.40", "1.40", "1.41", "3.0"] {
+        check(no, None);
+    }
+}
+
+#[test]
+fn the_text_stays_as_it_was_given_up_to_its_longest() {
+    let longest = format!("CN= {}", "A".repeat(MAX_BYTES - 4));
+    assert_eq!(DistinguishedName::parse(&longest).unwrap().as_str(), longest);
+    assert_eq!(DistinguishedName::parse(&(longest + "A")).unwrap_err(), DistinguishedNameError::Length);
+}
+
 #[test]
 fn wide_strings_are_read_and_odd_ones_match_nothing() {
     assert_eq!(directory_string(0x1E, &[0, b'a', 0x20, 0xAC]).unwrap(), "a€");
