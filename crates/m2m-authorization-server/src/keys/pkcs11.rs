@@ -6,7 +6,8 @@
 //! ES256 (P-256), EdDSA (Ed25519) or RS256 (from 2048 bits); that both halves belong together, by one
 //! signature that is checked when the key is opened; that it is the same key when it is opened anew.
 //! Does not enforce: that the module keeps the key from being exported (`CKA_EXTRACTABLE`), which whoever
-//! makes the key decides; rotation: the key signs for as long as the configuration names it.
+//! makes the key decides; rotation: the key signs for as long as the configuration names it; that a module
+//! which other code of the process finalizes comes back with several keys, whose sessions it may confuse.
 //! Limits: [`SESSIONS`] signatures at a time. A signature that fails opens all sessions anew and is tried
 //! once more; a PIN that is refused then is not tried again, because modules count.
 

@@ -88,25 +88,29 @@ fn does_not_sign(key: &SigningKey) {
 /// A module that forgets its logins or its sessions, for each way to forget them.
 fn what_is_lost_is_opened_anew(held: &Pkcs11, slot: Slot, module: &Path) {
     let [first, second] = ["es256", "rs256"].map(|name| signing_key(&location(module, name)).unwrap());
-    let lose_the_login = || held.open_ro_session(slot).unwrap().logout().unwrap();
-    let start = || held.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    held.open_ro_session(slot).unwrap().logout().unwrap();
+    together(&[&first, &second]);
+    drop(second);
     let lose_everything = || held.clone().finalize().unwrap();
-    lose_the_login();
-    [&first, &second].into_iter().for_each(|key| signs(key, 1));
     lose_everything();
-    [&first, &second].into_iter().for_each(|key| signs(key, 2));
+    signs(&first, 1);
     lose_everything();
-    start();
-    std::thread::scope(|scope| {
-        for number in 0..8 {
-            let (first, second) = (&first, &second);
-            scope.spawn(move || signs(first, number));
-            scope.spawn(move || signs(second, number));
-        }
-    });
+    held.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    together(&[&first]);
+    let second = signing_key(&location(module, "rs256")).unwrap();
     another_key_does_not_take_its_place(held, slot, &first);
     signs(&second, 3);
     a_refused_pin_is_tried_once(held, slot, &second);
+}
+
+fn together(keys: &[&SigningKey]) {
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            for key in keys {
+                scope.spawn(move || signs(key, number));
+            }
+        }
+    });
 }
 
 fn another_key_does_not_take_its_place(held: &Pkcs11, slot: Slot, key: &SigningKey) {
