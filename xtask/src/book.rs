@@ -2,23 +2,21 @@
 //!
 //! The pages are those of docs/, copied to `target/book-pages`, where two things happen to them: the catalogue adds a
 //! page for each token service ([`providers`]), and a link that leaves docs/ becomes plain text, because what it leads
-//! to is not in the book. mdBook is fetched at the version named here. Every link of the HTML is followed
+//! to is not in the book. Every link of the HTML is followed
 //! ([`html`]).
 
 mod html;
 mod providers;
 
-use crate::run;
+use crate::{run, tools};
 use anyhow::{Context as _, Result, bail};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-const MDBOOK: &str = "0.5.4";
 
 /// Builds the book and follows its links.
 pub(crate) fn build() -> Result<()> {
-    let mdbook = mdbook()?;
+    let mdbook = tools::MDBOOK.fetch()?;
     let pages = run::target().join("book-pages");
     if pages.exists() {
         fs::remove_dir_all(&pages).context("the pages of before")?;
@@ -36,22 +34,6 @@ pub(crate) fn build() -> Result<()> {
     }
     println!("{}", out.join("index.html").display());
     Ok(())
-}
-
-/// The program, built once.
-fn mdbook() -> Result<PathBuf> {
-    let home = run::target().join("peers/mdbook");
-    let program = home.join("bin").join(format!("mdbook{}", std::env::consts::EXE_SUFFIX));
-    let fresh = || {
-        let version = run::output(Command::new(&program).arg("--version"));
-        version.is_ok_and(|version| version.trim().ends_with(MDBOOK))
-    };
-    if !program.is_file() || !fresh() {
-        let mut install = run::cargo();
-        install.args(["install", "--locked", "--no-default-features", "--features", "search", "--root"]);
-        run::succeed(install.arg(home).arg(format!("mdbook@{MDBOOK}")))?;
-    }
-    Ok(program)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

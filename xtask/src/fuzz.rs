@@ -1,32 +1,37 @@
-//! The fuzz targets for a minute each: the last stage of `cargo xtask test --long`.
+//! `cargo xtask fuzz [TARGET]`: the fuzz targets for a minute each; also a stage of `cargo xtask test --long`.
 //!
-//! Where cargo-fuzz or a C++ compiler is missing, the same targets run for as long from mutated seeds, which needs neither
-//! and finds less. cargo-fuzz is used without a sanitizer, so that the stable toolchain will do.
+//! Where there is no C++ compiler, the same targets run for as long from mutated seeds, which need none and find less.
+//! cargo-fuzz is used without a sanitizer, so that the stable toolchain will do.
 
-use crate::run;
-use anyhow::{Context as _, Result};
+use crate::{run, tools};
+use anyhow::{Context as _, Result, bail};
 use std::fs;
+use std::process::Command;
 
 /// Seconds for each target.
 const SECONDS: u32 = 60;
 /// Mutated seeds for each target where there is no fuzzer: about a minute of an unoptimized build.
 const ROUNDS: &str = "6000000";
 
-/// Runs every target of the manifest.
-pub(crate) fn run() -> Result<()> {
+/// Runs one target, or every target of the manifest.
+pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let directory = run::root().join("fuzz");
-    if !run::exists("cargo-fuzz") || !run::exists("c++") {
-        println!(
-            "skipped: fuzzing that finds its own way needs cargo-fuzz and c++; mutated seeds take its place"
-        );
+    if !run::exists("c++") {
+        println!("skipped: fuzzing that finds its own way needs c++; mutated seeds take its place");
         let mut seeds = run::cargo();
         seeds.current_dir(directory).args(["test", "--quiet", "--locked", "--target-dir"]).arg(run::target());
         return run::succeed(seeds.env("M2M_FUZZ_ROUNDS", ROUNDS));
     }
+    let program = tools::FUZZ.fetch()?;
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).context("fuzz/Cargo.toml")?;
-    for target in targets(&manifest) {
-        let mut fuzz = run::cargo();
-        fuzz.current_dir(run::root()).args(["fuzz", "run", "--features", "libfuzzer", "--sanitizer", "none"]);
+    let wanted: Vec<&str> =
+        targets(&manifest).into_iter().filter(|name| only.is_none_or(|only| only == *name)).collect();
+    if wanted.is_empty() {
+        bail!("no such target; there are {}", targets(&manifest).join(", "));
+    }
+    for target in wanted {
+        let mut fuzz = Command::new(&program);
+        fuzz.current_dir(run::root()).args(["run", "--features", "libfuzzer", "--sanitizer", "none"]);
         fuzz.arg("--target-dir").arg(run::target().join("fuzz")).arg(target).arg("--");
         fuzz.args([
             format!("-max_total_time={SECONDS}"),

@@ -14,6 +14,7 @@ mod sbom;
 mod spec;
 mod test;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND
   spec                        writes docs/conformance.md from spec/ and the code
   bench [FILTER]              speed against its limits, one line a claim
   mutants [FILE]              changes what decides about access, and sees whether tests notice
+  fuzz [TARGET]               a minute of each fuzz target, or of one
   peers                       fetch the black-box peers into target/peers
   book                        the guide as HTML in target/book; fetches mdBook first
   sbom                        write what the binary is made of to target/m2m.cdx.json (CycloneDX)
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         ["spec"] => spec::write(),
         ["bench"] => bench::run(None),
         ["bench", filter] => bench::run(Some(filter)),
+        ["fuzz"] => fuzz::run(None),
+        ["fuzz", target] => fuzz::run(Some(target)),
         ["mutants"] => mutants::run(None),
         ["mutants", file] => mutants::run(Some(file)),
         ["peers"] => peers::fetch().map(drop),

@@ -3,15 +3,13 @@
 //!
 //! Not part of the tests: a mutant costs a build, so all of them take hours.
 
-use crate::run;
-use anyhow::{Result, bail};
+use crate::{run, tools};
+use anyhow::Result;
+use std::process::Command;
 
 /// Tries every mutant of one file, or of all.
 pub(crate) fn run(file: Option<&str>) -> Result<()> {
-    if !run::exists("cargo-mutants") {
-        bail!("cargo-mutants is missing: cargo install --locked cargo-mutants");
-    }
-    let mut mutants = run::cargo();
+    let mut mutants = Command::new(tools::MUTANTS.fetch()?);
     mutants.current_dir(run::root()).args(["mutants", "--workspace", "--no-shuffle", "--output"]);
     mutants.arg(run::target());
     if let Some(file) = file {

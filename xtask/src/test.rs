@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         run::succeed(run::cargo().args(["test", "--quiet", "--workspace", "--all-features", "--doc"]))
     });
     if options.slow {
-        stages.run("fuzz", fuzz::run);
+        stages.run("fuzz", || fuzz::run(None));
         stages.run("book", book::build);
     }
     stages.finish()
