@@ -58,13 +58,6 @@ impl ClientAuthMethod {
         Self::ALL.into_iter().find(|method| method.as_str() == name)
     }
 
-    /// Whether the method signs an assertion, so that metadata has to list
-    /// signing algorithms (RFC 8414 section 2).
-    #[must_use]
-    pub const fn uses_assertion(self) -> bool {
-        matches!(self, Self::ClientSecretJwt | Self::PrivateKeyJwt)
-    }
-
     /// Whether the method needs a client certificate in the TLS handshake.
     #[must_use]
     pub const fn uses_certificate(self) -> bool {
@@ -89,6 +82,13 @@ mod tests {
             assert_eq!(ClientAuthMethod::parse(&method.as_str().to_uppercase()), None);
         }
         assert_eq!(ClientAuthMethod::parse("private_key_jwt"), Some(ClientAuthMethod::PrivateKeyJwt));
+    }
+
+    #[test]
+    fn two_methods_need_a_certificate() {
+        let needs = ClientAuthMethod::ALL.into_iter().filter(|method| method.uses_certificate());
+        let needs: Vec<_> = needs.map(ClientAuthMethod::as_str).collect();
+        assert_eq!(needs, ["tls_client_auth", "self_signed_tls_client_auth"]);
     }
 
     #[test]

@@ -105,6 +105,38 @@ fn sizes_are_bounded() {
     assert_eq!(new(MAX_CERTIFICATE_BYTES + 1, 0, 0), Err(CertificateError::Size));
     assert_eq!(new(1, 1, MAX_CERTIFICATE_BYTES + 1), Err(CertificateError::Size));
     assert_eq!(new(1, MAX_INTERMEDIATES + 1, 1), Err(CertificateError::TooManyIntermediates));
+    let authority = |bytes: usize| ClientAuthorities::from_der([vec![0; bytes].as_slice()]).unwrap_err();
+    assert_eq!(authority(16_384), CertificateError::Malformed);
+    assert_eq!(authority(16_385), CertificateError::Size);
+}
+
+#[test]
+fn what_a_certificate_tells_of_itself() {
+    assert_eq!(peer(CLIENT, &[MIDDLE]).der(), CLIENT);
+    let (first, last) = validity(CLIENT).unwrap();
+    assert_eq!((first.date(), last.date()), ("2026-11-22".to_owned(), "2051-04-05".to_owned()));
+    assert_eq!(validity(b"junk"), None);
+    assert!(!authorities().is_empty() && ClientAuthorities::default().is_empty());
+}
+
+/// The names of RFC 8705 section 2.1.2, each with the value that stands for it.
+#[test]
+fn a_subject_is_read_back_from_its_name_and_value() {
+    let check = |kind: &str, value: &str, expect: &dyn Fn(&SubjectName) -> bool| {
+        let name = SubjectName::parse(kind, value).unwrap();
+        assert!(expect(&name), "{name:?}");
+        assert_eq!((name.kind(), name.value().as_str()), (kind, value));
+    };
+    check("tls_client_auth_subject_dn", "CN=a,O=b", &|name| matches!(name, SubjectName::Distinguished(_)));
+    check("tls_client_auth_san_dns", "a.example", &|name| matches!(name, SubjectName::Dns(_)));
+    check("tls_client_auth_san_uri", "spiffe://a/b", &|name| matches!(name, SubjectName::Uri(_)));
+    check("tls_client_auth_san_ip", "2001:db8::7", &|name| matches!(name, SubjectName::Ip(_)));
+    check("tls_client_auth_san_email", "a@b.example", &|name| matches!(name, SubjectName::Email(_)));
+    let refused = |kind: &str, value: &str| SubjectName::parse(kind, value).unwrap_err();
+    assert_eq!(refused("tls_client_auth_san", "a"), CertificateError::SubjectKind);
+    assert_eq!(refused("tls_client_auth_san_ip", "a"), CertificateError::Address);
+    let dn = CertificateError::DistinguishedName(DistinguishedNameError::Attribute);
+    assert_eq!(refused("tls_client_auth_subject_dn", "a"), dn);
 }
 
 // spec-test: 8705-AS2

@@ -83,6 +83,18 @@ fn what_is_not_basic_is_refused() {
     check(header_of(b"id:").as_bytes(), SecretError::Unusable);
     check(header_of(b"id:line\n").as_bytes(), SecretError::Unusable);
     check(header_of(&[b'a'; MAX_BASIC_BYTES]).as_bytes(), SecretError::HeaderTooLong);
+    check(&[b"Basic ".as_slice(), &[b'a'; 8187]].concat(), SecretError::HeaderTooLong);
+    check(&[b"Basic ".as_slice(), &[b'a'; 8186]].concat(), SecretError::NotBase64);
+}
+
+#[test]
+fn the_raw_reading_is_there_where_it_differs() {
+    let raw = |sent: &str| {
+        let pair = decode_basic(&header_of(sent.as_bytes())).unwrap();
+        pair.raw().map(|pair| (pair.client_id().as_str().to_owned(), pair.secret().expose().to_owned()))
+    };
+    assert_eq!(raw("id:a+b"), Some(("id".to_owned(), "a+b".to_owned())));
+    assert_eq!(raw("id:plain"), None);
 }
 
 #[test]
