@@ -22,7 +22,7 @@ use crate::server::State;
 use crate::store::TokenRef;
 
 /// Tokens that a client may revoke in one minute, at this node.
-const REVOCATIONS: u32 = 200;
+pub(super) const REVOCATIONS: u32 = 200;
 
 pub(crate) fn answer(
     Extracted(state): Served,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -23,7 +23,7 @@ use m2m_proto::json::{self, JsonLimits};
 use m2m_proto::names::{header, media_type};
 use m2m_proto::scope::Scope;
 use m2m_proto::token::AccessToken;
-use m2m_proto::token::confirmation::{self, Confirmation, Evidence, SenderConstraint};
+use m2m_proto::token::confirmation::{self, Confirmation, Evidence, Possession, SenderConstraint};
 use m2m_proto::token::presentation::{Presentation, PresentationScheme};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -35,6 +35,7 @@ use crate::admission::{self, NotAdmitted};
 use crate::audit::Record;
 use crate::config::ServerNonce;
 use crate::endpoints::ClientAddress;
+use crate::endpoints::revoke::REVOCATIONS;
 use crate::own_token::{self, OwnToken};
 use crate::registry;
 use crate::server::{State, under};
@@ -54,7 +55,7 @@ impl FromRequestParts<Arc<State>> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
-        authorize(parts, state, SCOPE_READ).await.map(Self)
+        identify(parts, state).await?.permitted(state, SCOPE_READ).map(Self)
     }
 }
 
@@ -62,12 +63,63 @@ impl FromRequestParts<Arc<State>> for Writer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
-        authorize(parts, state, SCOPE_WRITE).await.map(Self)
+        identify(parts, state).await?.permitted(state, SCOPE_WRITE).map(Self)
+    }
+}
+
+/// A caller that may end the token that the path names: one that may change things or, whatever its scope,
+/// the holder of that very token, as at the revocation endpoint and no more often than there.
+pub(crate) struct Ender(pub(crate) Admin);
+
+impl FromRequestParts<Arc<State>> for Ender {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self, Problem> {
+        let caller = identify(parts, state).await?;
+        let named = Path::<String>::from_request_parts(parts, state).await;
+        let own = caller.token.claims.jti();
+        let is_own = named.is_ok_and(|Path(named)| own == Some(named.as_str()));
+        if is_own { caller.itself(state) } else { caller.permitted(state, SCOPE_WRITE) }.map(Self)
+    }
+}
+
+/// Who calls, with a token that is good; what it allows is not looked at yet.
+struct Caller {
+    client: ClientId,
+    token: Arc<OwnToken>,
+    possession: Possession,
+    scheme: PresentationScheme,
+    address: Option<std::net::IpAddr>,
+    now: Now,
+}
+
+impl Caller {
+    /// With `scope`, in the token and in what the client is granted now.
+    fn permitted(self, state: &Arc<State>, scope: &str) -> Result<Admin, Problem> {
+        let Self { client, token, possession, scheme, address, now } = self;
+        if !token.claims.scope().contains(scope) || !may_still(state, &client, scope, possession.confirmed())?
+        {
+            let record =
+                Record::refused(now.wall, ErrorCode::InsufficientScope, format!("{scope} is needed"));
+            state.trail.append(Record { client_id: Some(client), address, ..record });
+            return Err(too_narrow(scheme, scope));
+        }
+        Ok(Admin::new(Arc::clone(state)).acting(client))
+    }
+
+    /// For what concerns nothing but its own token.
+    fn itself(self, state: &Arc<State>) -> Result<Admin, Problem> {
+        let registry = state.store.registry()?;
+        if let Some(registration) = registry.registration(&self.client) {
+            let counted = registration.rates().revoked.count(Some(REVOCATIONS), self.now.monotonic);
+            counted.map_err(|over| Problem::too_many(over.retry_after))?;
+        }
+        Ok(Admin::new(Arc::clone(state)).acting(self.client))
     }
 }
 
 // spec: 6750-RS1, 6750-RS2, 6750-RS3, 9449-RS1, 8705-RS1
-async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Admin, Problem> {
+async fn identify(parts: &Parts, state: &Arc<State>) -> Result<Caller, Problem> {
     let now = state.clock.now();
     let presented = Presentation::from_headers(&parts.headers)
         .map_err(|fact| refused(state, now, PresentationScheme::Bearer, &fact))?;
@@ -106,12 +158,7 @@ async fn authorize(parts: &Parts, state: &Arc<State>, scope: &str) -> Result<Adm
     }
     let client = claims.client_id().and_then(|id| ClientId::parse(id).ok());
     let client = client.ok_or_else(|| refuse("the token is not accepted"))?;
-    if !claims.scope().contains(scope) || !may_still(state, &client, scope, possession.confirmed())? {
-        let record = Record::refused(now.wall, ErrorCode::InsufficientScope, format!("{scope} is needed"));
-        state.trail.append(Record { client_id: Some(client), address, ..record });
-        return Err(too_narrow(scheme, scope));
-    }
-    Ok(Admin::new(Arc::clone(state)).acting(client))
+    Ok(Caller { client, token, possession, scheme, address, now })
 }
 
 /// The claims of a token of ours for this API that was not withdrawn.

@@ -496,6 +496,32 @@ async fn tokens_are_listed_and_withdrawn_by_name() {
     assert_eq!(office.get("/tokens?client_id=app").await["items"][0]["revoked"], true);
 }
 
+/// Who may read only can still sign out; the same token, and no other, and not without end.
+#[tokio::test]
+async fn whoever_holds_a_token_may_end_it() {
+    let office = office().await;
+    let reader = admin_token(&office.harness, "auditor", "m2m:read").await;
+    let jti = |listed: Value| listed["items"][0]["jti"].as_str().unwrap().to_owned();
+    let own = jti(office.get("/tokens?client_id=auditor").await);
+    let other = jti(office.get("/tokens?client_id=admin").await);
+    let end = |jti: &str| request(Method::POST, &format!("/tokens/{jti}/revoke"), Some(&reader), None);
+    problem(&office.harness.send(end(&other)).await, 403, "forbidden");
+
+    let registry = office.harness.server.admin().registry().unwrap();
+    let rates = registry.registration(&client_id("auditor")).unwrap().rates();
+    let now = m2m_io::Clock::now(office.harness.clock.as_ref()).monotonic;
+    for _ in 0..200 {
+        rates.revoked.count(Some(200), now).unwrap();
+    }
+    problem(&office.harness.send(end(&own)).await, 429, "slow_down");
+    office.harness.advance(60);
+    let ended = office.harness.send(end(&own)).await;
+    assert_eq!((ended.status, &ended.json()["issued"]), (StatusCode::OK, &json!(true)));
+    problem(&office.harness.send(end(&own)).await, 401, "unauthorized");
+    let record = &office.get("/audit?event=token_revoked").await["items"][0];
+    assert_eq!((&record["jti"], &record["actor"]), (&json!(own), &json!("auditor")));
+}
+
 #[tokio::test]
 async fn the_audit_knows_who_did_what() {
     let office = office().await;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::audit::{ByWhom, page_of};
-use super::caller::{Reader, Writer};
+use super::caller::{Ender, Reader};
 use super::page::{Asked, Page};
 use super::problem::Problem;
 use super::wire::WireEffective;
@@ -59,7 +59,7 @@ fn shown(entry: Entry) -> Option<Shown> {
     })
 }
 
-pub(super) async fn revoke(Writer(admin): Writer, Path(jti): Segment) -> Answer {
+pub(super) async fn revoke(Ender(admin): Ender, Path(jti): Segment) -> Answer {
     if !(1..=64).contains(&jti.len()) || !jti.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Problem::unknown("token", "of that name"));
     }

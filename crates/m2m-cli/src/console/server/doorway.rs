@@ -308,7 +308,7 @@ fn why(console: &Console, word: &str) -> Markup {
             Tone::Careful,
             "Signed out of this browser",
             &html! {
-                p { "The token could not be withdrawn with what it may do; it ends by itself." }
+                p { "The token could not be withdrawn just now; it ends by itself." }
             },
         ),
         "foreign" => notice(

@@ -271,6 +271,9 @@ async fn who_may_read_alone_changes_nothing() {
     }
     let emergency = office.submit("keys/emergency", &session, &[("name", "emergency")]).await;
     assert_eq!(emergency.status, StatusCode::FORBIDDEN);
+    let out = office.submit("sign-out", &session, &[]).await;
+    assert_eq!(out.header(LOCATION), "/t1/console/sign-in?why=out");
+    assert_eq!(office.get("clients", &session).await.status, StatusCode::SEE_OTHER, "the token is withdrawn");
 }
 
 #[tokio::test]
