@@ -416,6 +416,14 @@ fn a_stray_percent_sign_makes_no_escape_of_what_follows() {
     }
 }
 
+#[test]
+fn half_a_bracket_makes_no_address() {
+    for text in ["https://[::1/x", "https://::1]/x", "https://::1/x"] {
+        assert_eq!(normalized(text), None, "{text}");
+    }
+    assert!(normalized("https://[::1]/x").is_some());
+}
+
 proptest! {
     #[test]
     fn what_is_built_verifies(path in "(/[a-zA-Z0-9._~%!-]{0,8}){1,4}", query in "[a-z=&]{0,10}", jti in "[!-~]{1,64}") {
