@@ -28,10 +28,10 @@ use crate::observe;
 use crate::profile;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::{
-    Api, ApiIdentifier, Change, Client, Conflict, IfVersion, Registration, Registry, Status,
+    Api, ApiIdentifier, Change, Client, Conflict, CredentialId, IfVersion, Registration, Registry, Status,
 };
 use crate::server::State;
-use crate::store::{StoreError, TokenRef, Usage};
+use crate::store::{LastUses, StoreError, TokenRef, Usage};
 
 /// The scope that lets a client read through the admin API.
 pub const SCOPE_READ: &str = "m2m:read";
@@ -342,6 +342,16 @@ impl Admin {
         let store = self.state.store.as_ref();
         self.state.trail.flush(store).await?;
         Ok(store.usage(client).await?)
+    }
+
+    /// The last use of each of these credentials that was used.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn last_uses(&self, credentials: &[CredentialId]) -> Result<LastUses, Error> {
+        let store = self.state.store.as_ref();
+        self.state.trail.flush(store).await?;
+        Ok(store.last_uses(credentials).await?)
     }
 
     /// The signing keys, in the order in which they sign.

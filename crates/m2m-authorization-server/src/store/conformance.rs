@@ -287,8 +287,15 @@ async fn uses_and_scopes_are_remembered(store: &dyn Store) {
     assert_eq!(usage.scopes, [scope("read"), scope("write")].into(), "each scope once");
     let other = store.usage(&client("other")).await;
     assert_eq!(other, Ok(super::Usage::default()), "of its own client only");
+    // Some hundreds of names, of which one was used.
+    let mut asked: Vec<_> = (0..600).map(|number| id(&format!("unused{number}"))).collect();
+    asked.insert(300, id("one"));
+    let last = store.last_uses(&asked).await;
+    assert_eq!(last, Ok([(id("one"), expect)].into()), "the last uses of many credentials at once");
+    assert_eq!(store.last_uses(&[]).await, Ok([].into()), "and of none");
     let delete = Change::DeleteClient(client("app"), None);
     assert!(store.change(delete).await.is_ok(), "the client goes");
+    assert_eq!(store.last_uses(&[id("one")]).await, Ok([].into()), "and its uses");
     let gone = store.usage(&client("app")).await;
     assert_eq!(gone, Ok(super::Usage::default()), "and what it used with it");
 }

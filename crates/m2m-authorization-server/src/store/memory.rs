@@ -18,7 +18,7 @@ use m2m_proto::time::UnixTime;
 use tokio::sync::watch;
 
 use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
-use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
+use super::{Consumption, LastUses, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
 use crate::audit::{Activity, Batch, Entry, Event, LastUse, Place, Query, Record, Window};
 use crate::registry::{ApiIdentifier, Change, CredentialId, Registry};
 use crate::replay::ReplayKey;
@@ -237,6 +237,17 @@ impl Store for MemoryStore {
 
     fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>> {
         Box::pin(async move { Ok(self.used_by(client)) })
+    }
+
+    fn last_uses<'a>(
+        &'a self,
+        credentials: &'a [CredentialId],
+    ) -> BoxFuture<'a, Result<LastUses, StoreError>> {
+        Box::pin(async move {
+            let rings = lock(&self.rings);
+            let used = |id: &CredentialId| rings.uses.get(id).map(|(_, last)| (id.clone(), *last));
+            Ok(credentials.iter().filter_map(used).collect())
+        })
     }
 
     fn claim<'a>(&'a self, fingerprint: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {

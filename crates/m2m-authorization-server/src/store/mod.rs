@@ -77,12 +77,15 @@ pub enum ReplayScope {
     Shared,
 }
 
+/// When and from where credentials were used last; one that never was is not there.
+pub type LastUses = HashMap<CredentialId, LastUse>;
+
 /// What of the granted was used so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
     /// The last use of each credential that was used.
-    pub credentials: HashMap<CredentialId, LastUse>,
+    pub credentials: LastUses,
     /// Scopes that a token was issued with: identifier of the API and scope.
     pub scopes: BTreeSet<(String, String)>,
 }
@@ -189,6 +192,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>>;
+
+    /// The last use of each of these credentials that was used, whosever they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn last_uses<'a>(
+        &'a self,
+        credentials: &'a [CredentialId],
+    ) -> BoxFuture<'a, Result<LastUses, StoreError>>;
 
     /// Remembers the fingerprint of the sealing key at the first call, and compares it afterwards.
     ///

@@ -81,6 +81,7 @@ fn the_paths_are_those_of_the_admin_api() {
             "post /clients/{id}/disable",
             "post /clients/{id}/enable",
             "post /clients/{id}/revoke",
+            "get /credentials",
             "get /credentials/{id}",
             "post /credentials/{id}/revoke",
             "post /credentials/{id}/rotate",
@@ -114,8 +115,14 @@ fn every_operation_says_what_it_needs_and_how_it_refuses() {
             assert_eq!(operation["security"], serde_json::json!([]), "{place} needs no token");
             continue;
         }
-        let scope = if method == "get" { "m2m:read" } else { "m2m:write" };
-        assert_eq!(operation["security"], serde_json::json!([{"oauth2": [scope]}]), "{place}");
+        let scopes = match (method, path.as_str()) {
+            // Whoever may only read ends no token but its own.
+            (_, "/tokens/{jti}/revoke") => vec!["m2m:write", "m2m:read"],
+            ("get", _) => vec!["m2m:read"],
+            _ => vec!["m2m:write"],
+        };
+        let ways: Vec<_> = scopes.into_iter().map(|scope| serde_json::json!({"oauth2": [scope]})).collect();
+        assert_eq!(operation["security"], serde_json::json!(ways), "{place}");
         let mut refusals = vec!["400", "401", "403", "429", "503", "default"];
         let templated = path.contains('{');
         refusals.extend(templated.then_some("404"));

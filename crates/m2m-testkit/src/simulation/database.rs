@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use m2m_authorization_server::audit::{Batch, Entry, Event, LastUse, Place, Query, Record};
-use m2m_authorization_server::registry::{Change, Conflict, Entity, Registry, Restored};
+use m2m_authorization_server::registry::{Change, Conflict, CredentialId, Entity, Registry, Restored};
 use m2m_authorization_server::replay::ReplayKey;
-use m2m_authorization_server::store::{Consumption, TokenRef, Usage};
+use m2m_authorization_server::store::{Consumption, LastUses, TokenRef, Usage};
 use m2m_io::Clock as _;
 use m2m_io::task::spawn_detached;
 use m2m_proto::client_id::ClientId;
@@ -215,6 +215,12 @@ impl Database {
     pub(super) fn tells_of(&self, jti: &str) -> bool {
         let of = |record: &&Record| record.event == Event::TokenIssued && record.jti.as_deref() == Some(jti);
         self.tables().audit.values().any(|record| of(&record))
+    }
+
+    pub(super) fn last_uses(&self, credentials: &[CredentialId]) -> LastUses {
+        let tables = self.tables();
+        let used = |id: &CredentialId| tables.uses.get(id.as_str()).map(|(_, last)| (id.clone(), *last));
+        credentials.iter().filter_map(used).collect()
     }
 
     pub(super) fn usage(&self, client: &ClientId) -> Usage {

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use m2m_authorization_server::audit::{Activity, Batch, Entry, Query, Window};
-use m2m_authorization_server::registry::{Change, Registry};
+use m2m_authorization_server::registry::{Change, CredentialId, Registry};
 use m2m_authorization_server::replay::ReplayKey;
 use m2m_authorization_server::store::{
-    Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage,
+    Consumption, LastUses, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage,
 };
 use m2m_io::{BoxFuture, Clock};
 use m2m_proto::client_id::ClientId;
@@ -381,6 +381,17 @@ impl Store for NodeStore {
             let back = self.reach("usage").await?;
             self.answered(back, "usage").await?;
             Ok(self.around.database.usage(client))
+        })
+    }
+
+    fn last_uses<'a>(
+        &'a self,
+        credentials: &'a [CredentialId],
+    ) -> BoxFuture<'a, Result<LastUses, StoreError>> {
+        Box::pin(async move {
+            let back = self.reach("last_uses").await?;
+            self.answered(back, "last_uses").await?;
+            Ok(self.around.database.last_uses(credentials))
         })
     }
 

@@ -1,5 +1,8 @@
 //! `/clients/{id}/credentials` and `/credentials`: how each instance of a client proves who it is.
 
+mod shown;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Path;
@@ -7,29 +10,29 @@ use http::{HeaderMap, StatusCode};
 
 use m2m_proto::client_auth::assertion::TypRule;
 use m2m_proto::client_auth::mutual_tls::{CertificateThumbprint, SubjectName};
-use m2m_proto::jose::{Algorithm, JwkSet};
-use m2m_proto::secret::SecretString;
+use m2m_proto::jose::JwkSet;
 use m2m_proto::time::UnixTime;
 use m2m_proto::uri::{EndpointUri, PlainHttp};
 use m2m_proto::workload_token::MAX_SUBJECT_BYTES;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
+use self::shown::{Shown, method};
 use super::caller::{Json, Reader, Writer};
 use super::clients;
 use super::issuers::{self, WireCondition};
-use super::material::{GivenSecret, ShownMaterial, imported};
+use super::material::{GivenSecret, imported};
 use super::overlap::Overlap;
 use super::page::{Asked, Page};
 use super::problem::Problem;
-use super::wire::{WireEffective, named, text};
+use super::wire::{named, text};
 use super::{Answer, Segment, Served, check_match, created, json, versioned};
 use crate::Admin;
-use crate::admin::{Removal, Rotation, longest_life};
+use crate::admin::{Rotation, longest_life};
 use crate::federation::Pattern;
 use crate::registry::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
-    Federated, IssuerId, Material, Proof, Registry, SecretUse,
+    Federated, IssuerId, Proof, Registration, SecretUse,
 };
 use crate::store::Usage;
 
@@ -105,117 +108,6 @@ impl RotateOrder {
     }
 }
 
-/// A credential as it is shown, with its secret once: no `Debug`.
-#[derive(Serialize)]
-struct Shown {
-    id: String,
-    client_id: String,
-    label: String,
-    method: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    algs: Option<Vec<&'static str>>,
-    accepted_audience: &'static str,
-    accepted_typ: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_subject: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conditions: Option<Vec<WireCondition>>,
-    created_at: u64,
-    not_before: u64,
-    expires_at: Option<u64>,
-    last_used_at: Option<u64>,
-    last_used_address: Option<String>,
-    status: &'static str,
-    replaces: Option<String>,
-    replaced_by: Option<String>,
-    safe_to_remove: bool,
-    safe_to_remove_because: &'static str,
-    version: u64,
-    #[serde(flatten)]
-    material: ShownMaterial,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effective: Option<WireEffective>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    overlaps: Vec<Overlap>,
-}
-
-/// The name of a method here: a secret is one credential for two methods.
-fn method(credential: &Credential) -> &'static str {
-    match credential.material {
-        Material::SecretHash { .. } | Material::ImportedSecret { .. } => "client_secret",
-        Material::Federated(_) => "federated",
-        _ => credential.method().as_str(),
-    }
-}
-
-/// What the registered keys can sign with; `None` where there are none here.
-fn algorithms(credential: &Credential) -> Option<Vec<&'static str>> {
-    let Material::PublicKeys(set) = &credential.material else { return None };
-    let signs = |algorithm: &Algorithm| set.keys().iter().any(|key| key.allows(*algorithm));
-    Some(Algorithm::ALL.into_iter().filter(signs).map(Algorithm::name).collect())
-}
-
-impl Shown {
-    fn of(
-        registry: &Registry,
-        credential: &Credential,
-        usage: &Usage,
-        life: Duration,
-        now: UnixTime,
-    ) -> Self {
-        let successor = credential.replaced_by.as_ref().and_then(|next| registry.credential(next));
-        let removal = Removal::of(credential, successor.map(AsRef::as_ref), usage, life, now);
-        let last = usage.credentials.get(&credential.id);
-        let name = |id: &CredentialId| id.as_str().to_owned();
-        let mapping = match &credential.material {
-            Material::Federated(mapping) => Some(mapping),
-            _ => None,
-        };
-        Self {
-            issuer: mapping.map(|mapping| mapping.issuer.to_string()),
-            external_subject: mapping.map(|mapping| mapping.subject.as_str().to_owned()),
-            conditions: mapping.map(|mapping| mapping.conditions.iter().map(WireCondition::of).collect()),
-            id: name(&credential.id),
-            client_id: credential.client_id.as_str().to_owned(),
-            label: credential.label.clone(),
-            method: method(credential),
-            algs: algorithms(credential),
-            accepted_audience: match credential.accepted_audience {
-                AcceptedAudience::Issuer => "issuer",
-                AcceptedAudience::IssuerOrTokenEndpoint => "issuer_or_token_endpoint",
-            },
-            accepted_typ: match credential.accepted_typ {
-                TypRule::Explicit => "explicit",
-                TypRule::OrUntyped => "or_untyped",
-            },
-            client_secret: None,
-            created_at: credential.created_at.seconds(),
-            not_before: credential.not_before.seconds(),
-            expires_at: credential.expires_at.map(UnixTime::seconds),
-            last_used_at: last.map(|last| last.at.seconds()),
-            last_used_address: last.and_then(|last| last.address).map(|address| address.to_string()),
-            status: credential.status.name(),
-            replaces: credential.replaces.as_ref().map(name),
-            replaced_by: credential.replaced_by.as_ref().map(name),
-            safe_to_remove: removal.is_safe(),
-            safe_to_remove_because: removal.because(),
-            version: credential.version,
-            material: ShownMaterial::of(credential),
-            effective: None,
-            overlaps: Vec::new(),
-        }
-    }
-
-    fn with_secret(mut self, secret: Option<&SecretString>) -> Self {
-        self.client_secret = secret.map(|secret| secret.expose().clone());
-        self
-    }
-}
-
 async fn shown(admin: &Admin, state: &Served, id: &CredentialId) -> Result<Shown, Problem> {
     let client = admin.registry()?.credential(id).map(|credential| credential.client_id.clone());
     let client = client.ok_or_else(|| Problem::unknown("credential", id.as_str()))?;
@@ -237,7 +129,7 @@ fn shown_with(admin: &Admin, state: &Served, id: &CredentialId, usage: &Usage) -
     let life = longest_life(registration.client(), &registry);
     let now = state.clock.wall();
     let overlaps = Overlap::of(&registry, credential, now);
-    Ok(Shown { overlaps, ..Shown::of(&registry, credential, usage, life, now) })
+    Ok(Shown::of(&registry, credential, usage, life, now).with_overlaps(overlaps))
 }
 
 pub(super) async fn list(
@@ -259,6 +151,23 @@ pub(super) async fn list(
         .map(|(_, credential)| Shown::of(&registry, credential, &usage, life, now))
         .collect();
     json(StatusCode::OK, &Page { items, next })
+}
+
+/// Those of every client, for whoever looks after all of them and must not ask about each.
+pub(super) async fn list_all(Reader(admin): Reader, state: Served, asked: Asked) -> Answer {
+    let registry = admin.registry()?;
+    let now = state.clock.wall();
+    let all = registry.registrations().flat_map(|one| one.credentials().iter().map(move |held| (one, held)));
+    let (page, next) = asked.page(all, |(_, credential)| credential.id.as_str());
+    let with_successor = |credential: &Credential| {
+        [Some(credential.id.clone()), credential.replaced_by.clone()].into_iter().flatten()
+    };
+    let ids: Vec<_> = page.iter().flat_map(|(_, credential)| with_successor(credential)).collect();
+    let usage = Usage { credentials: admin.last_uses(&ids).await?, ..Usage::default() };
+    let shown = |(of, credential): &(&Arc<Registration>, &Arc<Credential>)| {
+        Shown::of(&registry, credential, &usage, longest_life(of.client(), &registry), now)
+    };
+    json(StatusCode::OK, &Page { items: page.iter().map(shown).collect(), next })
 }
 
 pub(super) async fn show(Reader(admin): Reader, state: Served, Path(id): Segment) -> Answer {

@@ -57,6 +57,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<State>>)> {
         ("/clients/{id}/enable", post(clients::enable)),
         ("/clients/{id}/revoke", post(clients::revoke)),
         ("/clients/{id}/credentials", get(credentials::list).post(credentials::create)),
+        ("/credentials", get(credentials::list_all)),
         ("/credentials/{id}", get(credentials::show)),
         ("/credentials/{id}/rotate", post(credentials::rotate)),
         ("/credentials/{id}/revoke", post(credentials::revoke)),

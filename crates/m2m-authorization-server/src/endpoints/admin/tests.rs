@@ -364,6 +364,41 @@ async fn a_rotation_overlaps_and_tells_when_it_is_finished() {
     ended.refused(401, "invalid_client");
 }
 
+#[tokio::test]
+async fn the_credentials_of_all_clients_are_one_list() {
+    let office = office().await;
+    let order = json!({"label": "pod 1", "method": "client_secret"});
+    let old = office.post("/clients/app/credentials", order, 201).await;
+    office.harness.token("app", old["client_secret"].as_str().unwrap()).await;
+    let rotate = format!("/credentials/{}/rotate", old["id"].as_str().unwrap());
+    let new = office.post(&rotate, json!({"overlap": 7200}), 201).await;
+    office.harness.token("app", new["client_secret"].as_str().unwrap()).await;
+    office.harness.advance(600);
+    let office = Office { token: admin_again(&office).await, ..office };
+
+    let whole = office.get("/credentials").await;
+    assert_eq!(whole["next"], Value::Null);
+    let (mut found, mut path) = (Vec::new(), "/credentials?limit=1".to_owned());
+    while let Some(next) = {
+        let page = office.get(&path).await;
+        found.extend(page["items"].as_array().unwrap().clone());
+        page["next"].as_str().map(str::to_owned)
+    } {
+        path = format!("/credentials?limit=1&cursor={next}");
+    }
+    assert_eq!(json!(found), whole["items"], "a page at a time or all at once");
+    let mut each = Vec::new();
+    for client in ["admin", "app"] {
+        each.extend(
+            office.get(&format!("/clients/{client}/credentials")).await["items"].as_array().unwrap().clone(),
+        );
+    }
+    each.sort_by_key(|one| one["id"].as_str().unwrap().to_owned());
+    assert_eq!(found, each, "as each client shows its own, uses and advice included");
+    let safe = found.iter().find(|one| one["id"] == old["id"]).unwrap();
+    assert_eq!(safe["safe_to_remove"], true, "its successor, on another page, is in use");
+}
+
 /// A fresh token of the administrator.
 async fn admin_again(office: &Office) -> String {
     let secret = office.harness.secret("admin").await;

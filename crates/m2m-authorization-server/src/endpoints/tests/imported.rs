@@ -393,6 +393,12 @@ impl Store for ReadOnly {
     ) -> m2m_io::BoxFuture<'a, Result<Usage, StoreError>> {
         self.0.usage(client)
     }
+    fn last_uses<'a>(
+        &'a self,
+        credentials: &'a [crate::registry::CredentialId],
+    ) -> m2m_io::BoxFuture<'a, Result<crate::store::LastUses, StoreError>> {
+        self.0.last_uses(credentials)
+    }
     fn claim<'a>(&'a self, fingerprint: &'a str) -> m2m_io::BoxFuture<'a, Result<(), StoreError>> {
         self.0.claim(fingerprint)
     }

@@ -13,7 +13,7 @@ use super::database::unavailable;
 use super::{SqlStore, restored, stored};
 use crate::audit::{Batch, Entry, Event, LastUse, Place, Query, Record};
 use crate::registry::{ApiIdentifier, CredentialId};
-use crate::store::{StoreError, Usage};
+use crate::store::{LastUses, StoreError, Usage};
 
 const COLUMNS: &str = "at, node, number, event, jti, client_id, credential_id, api, scope, expires_at, address, \
      error, reason, actor, subject";
@@ -22,6 +22,8 @@ const VALUES: usize = 15;
 /// Records in one statement. Few sizes, because each connection prepares and keeps a statement for each; SQLite
 /// takes 32,766 values at most, PostgreSQL 65,535.
 const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// Credentials asked about with one statement, always as many, so that a connection keeps one statement for it.
+const ASKED: usize = 256;
 /// Old rows removed in one statement: others want to write as well, and a statement has 5 s.
 const PORTION: u64 = 5_000;
 /// Kept for this much longer than needed by the clock of this node: those of others may be behind it.
@@ -149,17 +151,31 @@ impl SqlStore {
         let scopes = self.database.all(self.database.statement(SCOPE_USES).bind(id.to_owned())).await?;
         let mut usage = Usage::default();
         for row in &uses {
-            let text = |column: usize| row.try_get::<String, _>(column).map_err(unavailable);
-            let at = restored(row.try_get(1).map_err(unavailable)?);
-            if let Some(credential) = CredentialId::parse(&text(0)?) {
-                usage.credentials.insert(credential, LastUse { at, address: text(2)?.parse().ok() });
-            }
+            usage.credentials.extend(last_use(row)?);
         }
         for row in &scopes {
             let text = |column: usize| row.try_get::<String, _>(column).map_err(unavailable);
             usage.scopes.insert((text(0)?, text(1)?));
         }
         Ok(usage)
+    }
+
+    /// The last uses of credentials, some hundreds with one statement.
+    pub(super) async fn uses_of(&self, credentials: &[CredentialId]) -> Result<LastUses, StoreError> {
+        let mut found = LastUses::default();
+        let places = (1..=ASKED).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
+        for some in credentials.chunks(ASKED) {
+            let mut statement = self.database.composed(format!("{USES_OF} ({places})"));
+            for place in 0..ASKED {
+                // No credential has an empty name.
+                let id = some.get(place).map(CredentialId::as_str).unwrap_or_default();
+                statement = statement.bind(id.to_owned());
+            }
+            for row in &self.database.all(statement).await? {
+                found.extend(last_use(row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// Forgets what is older than it is kept for.
@@ -177,6 +193,13 @@ impl SqlStore {
         }
         Ok(())
     }
+}
+
+fn last_use(row: &AnyRow) -> Result<Option<(CredentialId, LastUse)>, StoreError> {
+    let text = |column: usize| row.try_get::<String, _>(column).map_err(unavailable);
+    let at = restored(row.try_get(1).map_err(unavailable)?);
+    let address = text(2)?.parse().ok();
+    Ok(CredentialId::parse(&text(0)?).map(|credential| (credential, LastUse { at, address })))
 }
 
 /// A record with its number.
@@ -203,6 +226,7 @@ const PUT_LAST_USE: &str = "INSERT INTO m2m_last_use (credential_id, client_id, 
 const PUT_SCOPE_USE: &str = "INSERT INTO m2m_scope_use (client_id, api, scope) VALUES ($1, $2, $3) \
      ON CONFLICT (client_id, api, scope) DO NOTHING";
 const LAST_USES: &str = "SELECT credential_id, at, address FROM m2m_last_use WHERE client_id = $1";
+const USES_OF: &str = "SELECT credential_id, at, address FROM m2m_last_use WHERE credential_id IN";
 const SCOPE_USES: &str = "SELECT api, scope FROM m2m_scope_use WHERE client_id = $1";
 
 /// In one order everywhere, so that two nodes never wait for each other.

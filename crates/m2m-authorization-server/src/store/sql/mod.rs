@@ -30,10 +30,10 @@ use m2m_proto::time::UnixTime;
 use tokio::sync::{Notify, watch};
 
 use super::expiring::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REVOKED_CAPACITY, Expiring};
-use super::{Consumption, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
+use super::{Consumption, LastUses, ReplayScope, Store, StoreError, TokenRef, TokenStatus, Usage};
 use crate::audit::{Activity, Batch, Entry, Query, Window};
 use crate::registry::secret::random_letters;
-use crate::registry::{Change, Registry};
+use crate::registry::{Change, CredentialId, Registry};
 use crate::replay::ReplayKey;
 use database::{Database, Dialect};
 
@@ -258,6 +258,13 @@ impl Store for SqlStore {
 
     fn usage<'a>(&'a self, client: &'a ClientId) -> BoxFuture<'a, Result<Usage, StoreError>> {
         Box::pin(self.used_by(client))
+    }
+
+    fn last_uses<'a>(
+        &'a self,
+        credentials: &'a [CredentialId],
+    ) -> BoxFuture<'a, Result<LastUses, StoreError>> {
+        Box::pin(self.uses_of(credentials))
     }
 
     fn claim<'a>(&'a self, fingerprint: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -21,7 +21,7 @@ pub struct AdminCredential {
 pub enum CredentialCommand {
     /// Make a credential for one instance of a client
     Create(Box<CredentialCreate>),
-    /// List a client's credentials, and which are safe to remove
+    /// List the credentials of a client, or of all, and which are safe to remove
     List(CredentialOwner),
     /// Show one credential
     Show(Named),
@@ -34,9 +34,9 @@ pub enum CredentialCommand {
 /// Whose credentials.
 #[derive(Args, Clone, Debug)]
 pub struct CredentialOwner {
-    /// The client
+    /// The client; without one, all
     #[arg(value_name = "CLIENT")]
-    pub client: String,
+    pub client: Option<String>,
 }
 
 /// How an instance proves who it is (the IANA names; `client_secret` is both basic and post).

@@ -7,6 +7,7 @@
 pub(super) mod overlap;
 
 use http::StatusCode;
+use m2m_proto::time::UnixTime;
 use serde_json::{Map, Value};
 
 use super::client::withdrawn;
@@ -55,7 +56,7 @@ const ORDER: &[&str] = &[
 pub(super) async fn run(command: &CredentialCommand, around: &Surroundings) -> Result<Exit, Failure> {
     match command {
         CredentialCommand::Create(typed) => create(typed, around).await?,
-        CredentialCommand::List(typed) => list(&typed.client, around).await?,
+        CredentialCommand::List(typed) => list(typed.client.as_deref(), around).await?,
         CredentialCommand::Show(typed) => {
             let path = object_path(COLLECTION, &typed.id, "")?;
             shown::object(&Caller::open(around).await?.get(path).await?, ORDER, around)?;
@@ -141,30 +142,65 @@ fn has_secret(object: &Map<String, Value>) -> bool {
     methods.iter().any(|method| method.as_str() == text(object, "method"))
 }
 
-async fn list(client: &str, around: &Surroundings) -> Result<(), Failure> {
-    let path = object_path("clients", client, "/credentials")?;
-    let credentials = Caller::open(around).await?.list(&path, &[]).await?;
+async fn list(client: Option<&str>, around: &Surroundings) -> Result<(), Failure> {
+    let path = match client {
+        Some(client) => object_path("clients", client, "/credentials")?,
+        None => "/credentials".to_owned(),
+    };
+    let mut credentials = Caller::open(around).await?.list(&path, &[]).await?;
+    if client.is_none() {
+        let place = |one: &Value| {
+            let one = one.as_object();
+            (
+                one.map(|one| text(one, "client_id").to_owned()),
+                one.and_then(|one| shown::number(one, "created_at")),
+            )
+        };
+        credentials.sort_by_cached_key(place);
+    }
     if around.output.reader() == Reader::Program {
         return around.output.json(&Value::Array(credentials));
     }
     let now = around.clock.wall();
-    let mut table = Table::of(["ID", "LABEL", "METHOD", "STATUS", "EXPIRES", "LAST USED", "SAFE TO REMOVE"]);
-    for credential in credentials.iter().filter_map(Value::as_object) {
-        let used = shown::number(credential, "last_used_at");
-        let safe = if credential.get("safe_to_remove") == Some(&Value::Bool(true)) { "yes" } else { "no" };
-        let because = text(credential, "safe_to_remove_because");
-        table.rows.push([
-            text(credential, "id").to_owned(),
-            text(credential, "label").to_owned(),
-            proof(credential),
-            text(credential, "status").to_owned(),
-            when(credential, "expires_at"),
-            used.map_or_else(|| "never".to_owned(), |at| moment::relative(at, now)),
-            if because.is_empty() { safe.to_owned() } else { format!("{safe}: {because}") },
-        ]);
+    let rows =
+        credentials.iter().filter_map(Value::as_object).map(|credential| (credential, row(credential, now)));
+    match client {
+        Some(client) => {
+            let mut table = Table::of(COLUMNS);
+            table.rows.extend(rows.map(|(_, row)| row));
+            let nothing =
+                format!("{client} has no credential; m2m admin credential create {client} makes one");
+            table.write(&nothing, &around.output)
+        }
+        None => {
+            let [id, label, method, status, ends, used, safe] = COLUMNS;
+            let mut table = Table::of(["CLIENT", id, label, method, status, ends, used, safe]);
+            table.rows.extend(rows.map(|(credential, [id, label, method, status, ends, used, safe])| {
+                [text(credential, "client_id").to_owned(), id, label, method, status, ends, used, safe]
+            }));
+            table.write(
+                "no client has a credential; m2m admin credential create CLIENT makes one",
+                &around.output,
+            )
+        }
     }
-    let nothing = format!("{client} has no credential; m2m admin credential create {client} makes one");
-    table.write(&nothing, &around.output)
+}
+
+const COLUMNS: [&str; 7] = ["ID", "LABEL", "METHOD", "STATUS", "EXPIRES", "LAST USED", "SAFE TO REMOVE"];
+
+fn row(credential: &Map<String, Value>, now: UnixTime) -> [String; 7] {
+    let used = shown::number(credential, "last_used_at");
+    let safe = if credential.get("safe_to_remove") == Some(&Value::Bool(true)) { "yes" } else { "no" };
+    let because = text(credential, "safe_to_remove_because");
+    [
+        text(credential, "id").to_owned(),
+        text(credential, "label").to_owned(),
+        proof(credential),
+        text(credential, "status").to_owned(),
+        when(credential, "expires_at"),
+        used.map_or_else(|| "never".to_owned(), |at| moment::relative(at, now)),
+        if because.is_empty() { safe.to_owned() } else { format!("{safe}: {because}") },
+    ]
 }
 
 /// The method; of an imported secret that was never used also how the other server hashed it.

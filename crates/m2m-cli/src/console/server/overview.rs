@@ -1,12 +1,13 @@
 //! The first page: how much there is, what happens, and what needs somebody.
 //!
-//! Limits: credentials of the first 500 clients are looked at; the page says so where there are more.
+//! Limits: the first 5,000 credentials are looked at; the page says so where there are more.
+
+use std::collections::HashSet;
 
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::calls::Refusal;
-use super::client;
 use super::members::{is, items, number, text};
 use super::visit::Visit;
 use super::{Shown, activity, listed};
@@ -17,7 +18,8 @@ const DAY: u64 = 24 * 60 * 60;
 const SOON: u64 = 30 * DAY;
 /// Credentials that nobody used for so long are shown.
 const UNUSED: u64 = 30 * DAY;
-const CLIENTS: usize = 500;
+/// Thousands of credentials that are looked at.
+const PAGES: usize = 5;
 /// Lines of each kind.
 const LINES: usize = 20;
 
@@ -79,15 +81,14 @@ async fn attention(visit: &Visit<'_>, clients: &[Value], keys: &[Value]) -> Resu
             at: 0,
         });
     }
-    for client in clients.iter().filter(|client| text(client, "status") == "active").take(CLIENTS) {
-        let id = text(client, "id");
-        let path = format!("{}/credentials?limit=1000", client::path(id));
-        let answer = match visit.get(&path).await {
-            // Deleted meanwhile.
-            Err(refusal) if refusal.status == http::StatusCode::NOT_FOUND => continue,
-            answer => answer?,
-        };
-        items(&answer, "items").iter().for_each(|credential| look_at(visit, credential, &mut needs));
+    let (credentials, more) = credentials(visit).await?;
+    let out: HashSet<&str> = clients
+        .iter()
+        .filter(|client| text(client, "status") != "active")
+        .map(|client| text(client, "id"))
+        .collect();
+    for credential in credentials.iter().filter(|one| !out.contains(text(one, "client_id"))) {
+        look_at(visit, credential, &mut needs);
     }
     turning(visit.now, keys, &mut needs);
     Ok(html! {
@@ -98,8 +99,22 @@ async fn attention(visit: &Visit<'_>, clients: &[Value], keys: &[Value]) -> Resu
             (card("Reviews that are overdue", "Is the client still needed, with all that it may do?", needs.reviews))
             (card("Keys about to change", "By themselves; nothing is to be done.", needs.keys))
         }
-        @if clients.len() > CLIENTS { p.faint { "The credentials of the first " (CLIENTS) " clients were looked at." } }
+        @if more { p.faint { "The first " (credentials.len()) " credentials were looked at; there are more." } }
     })
+}
+
+/// Those of all clients, and whether there are more than are looked at.
+async fn credentials(visit: &Visit<'_>) -> Result<(Vec<Value>, bool), Refusal> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    for _ in 0..PAGES {
+        let answer = visit.get(&format!("/credentials?limit=1000{cursor}")).await?;
+        found.extend_from_slice(items(&answer, "items"));
+        match text(&answer, "next") {
+            "" => return Ok((found, false)),
+            next => cursor = format!("&cursor={next}"),
+        }
+    }
+    Ok((found, true))
 }
 
 impl Needs {

@@ -10,6 +10,7 @@ use m2m_proto::jose::{Algorithm, JwkSet};
 use m2m_proto::metadata::server::ServerMetadata;
 use m2m_proto::uri::{Issuer, PlainHttp};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::http::{Caller, object_path};
@@ -93,13 +94,29 @@ pub(super) async fn gather(
         [] => all_ids(caller).await?,
         only => only.to_vec(),
     };
+    let mut all = match only {
+        [] => by_client(caller.list("/credentials", &[]).await?),
+        _ => HashMap::new(),
+    };
     let mut clients = Vec::with_capacity(ids.len());
     for id in ids {
         let shown = caller.get(object_path("clients", &id, "")?).await?;
-        let credentials = caller.list(&object_path("clients", &id, "/credentials")?, &[]).await?;
+        let credentials = match only {
+            [] => all.remove(&id).unwrap_or_default(),
+            _ => caller.list(&object_path("clients", &id, "/credentials")?, &[]).await?,
+        };
         clients.push(client(&shown, &credentials, &apis));
     }
     Ok(Facts { server, clients })
+}
+
+fn by_client(credentials: Vec<Value>) -> HashMap<String, Vec<Value>> {
+    let mut sorted: HashMap<String, Vec<Value>> = HashMap::new();
+    for credential in credentials {
+        let id = credential.get("client_id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        sorted.entry(id).or_default().push(credential);
+    }
+    sorted
 }
 
 /// Those that are not withdrawn for good, in the order of their names.
