@@ -7,7 +7,7 @@
 //! Limits: 65,536 places a list; at most 256 lists are kept.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,9 +57,13 @@ struct Kept {
     kid: String,
 }
 
-/// The documents, each signed when it is asked for and not fresh.
+/// The documents, each signed when it is asked for and not fresh, one at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Lists(Mutex<HashMap<Document, Kept>>);
+pub(crate) struct Lists {
+    /// Held for moments only: anybody may ask.
+    kept: Mutex<HashMap<Document, Kept>>,
+    signing: Mutex<()>,
+}
 
 /// The list that a place is in, and the place in it.
 pub(crate) fn place(status_index: u64) -> (u64, u64) {
@@ -76,24 +80,35 @@ impl Lists {
         let change = *state.store.changes().borrow();
         let key = state.keys.active(Algorithm::Es256, now).ok_or(Unpublished::KeyNotReady)?;
         let kid = key.signing.key_id().unwrap_or_default();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A quarter of its time is spent here at most, three are left to whoever fetches it.
         let fresh = |kept: &&Kept| {
             kept.change == change && kept.kid == kid && now.since(kept.signed_at) * 4 < state.status_ttl
         };
-        if let Some(kept) = kept.get(&which).filter(fresh) {
-            return Ok(kept.body.clone());
+        let known = || self.kept().get(&which).filter(fresh).map(|kept| kept.body.clone());
+        if let Some(body) = known() {
+            return Ok(body);
         }
-        let text = key.signed(|| match which {
-            Document::StatusList(number) => sign_list(state, number, &key, now),
-            Document::Feed => sign_feed(state, &key, now),
-        })?;
-        let body = Bytes::from(text);
-        if kept.len() >= MAX_LISTS {
-            kept.clear();
-        }
-        kept.insert(which, Kept { body: body.clone(), signed_at: now, change, kid: kid.to_owned() });
-        Ok(body)
+        // With the wait for whoever signs: a key that is held elsewhere may take long.
+        key.signed(|| {
+            let _one_at_a_time = self.signing.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(body) = known() {
+                return Ok(body);
+            }
+            let body = Bytes::from(match which {
+                Document::StatusList(number) => sign_list(state, number, &key, now)?,
+                Document::Feed => sign_feed(state, &key, now)?,
+            });
+            let mut kept = self.kept();
+            if kept.len() >= MAX_LISTS {
+                kept.clear();
+            }
+            kept.insert(which, Kept { body: body.clone(), signed_at: now, change, kid: kid.to_owned() });
+            Ok(body)
+        })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Document, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

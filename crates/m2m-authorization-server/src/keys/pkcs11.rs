@@ -3,18 +3,19 @@
 //! Sections: PKCS#11 §2.3.1 (CKM_ECDSA), §2.1.8 (CKM_SHA256_RSA_PKCS), version 3.0 §2.3.14 (CKM_EDDSA);
 //! RFC 7518 §3.3, §3.4, RFC 8037 §3.1
 //! Enforces: one token of that label, one private key and one public key of that name on it; a key for
-//! ES256 (P-256), EdDSA (Ed25519) or RS256 (from 2048 bits); that both halves belong together, by one
-//! signature that is checked when the key is opened; that it is the same key when it is opened anew.
+//! ES256 (P-256), EdDSA (Ed25519) or RS256 (from 2048 bits); that both halves belong together, by a
+//! signature that is checked when the key is found, and found again; that it is the same key then.
 //! Does not enforce: that the module keeps the key from being exported (`CKA_EXTRACTABLE`), which whoever
-//! makes the key decides; rotation: the key signs for as long as the configuration names it; that a module
-//! which other code of the process finalizes comes back with several keys, whose sessions it may confuse.
-//! Limits: [`SESSIONS`] signatures at a time. A signature that fails opens all sessions anew and is tried
-//! once more; a PIN that is refused then is not tried again, because modules count.
+//! makes the key decides; rotation: the key signs for as long as the configuration names it.
+//! Limits: [`SESSIONS`] signatures at a time for all keys of a token. Sessions that were lost are opened anew at
+//! most once a second, after failures less and less often, down to once a minute; a login that is refused then is
+//! not tried again, because modules count.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as ModuleError, RvError};
@@ -22,26 +23,27 @@ use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
-use m2m_proto::jose::{ExternalSigner, ExternalSignerError, Jwk, KeyError, SigningKey};
+use m2m_io::Clock;
+use m2m_proto::jose::{KeyError, SigningKey};
 use m2m_proto::secret::SecretString;
-use public::Way;
 
+mod held;
 mod public;
 
-/// Signatures at a time, for each key; further ones wait.
+/// Signatures at a time, for each token; further ones wait.
 pub const SESSIONS: usize = 4;
+/// Between two attempts to open a token anew, at first and at most.
+const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
-/// Where a key is, and what opens it.
+/// Where a token is, and what opens it.
 #[derive(Debug, Clone)]
-pub struct KeyLocation {
+pub struct TokenLocation {
     /// The vendor's library, such as `/usr/lib/softhsm/libsofthsm2.so`.
     pub module: PathBuf,
     /// The label of the token.
     pub token: String,
     /// The user PIN.
     pub pin: SecretString,
-    /// `CKA_LABEL` of both halves of the key.
-    pub key: String,
 }
 
 /// Why a key cannot be used.
@@ -64,7 +66,7 @@ pub enum Pkcs11Error {
         /// How many there are.
         found: usize,
     },
-    /// The PIN is wrong, or locked.
+    /// The PIN is wrong, or locked, or the login is refused for another reason than a module that is away.
     #[error("the PIN is refused: {0}")]
     Pin(String),
     /// Not exactly one key of that name.
@@ -80,54 +82,173 @@ pub enum Pkcs11Error {
     /// None of P-256, Ed25519 and RSA.
     #[error("the key {0:?} is neither on P-256 or Ed25519 nor RSA")]
     Type(String),
-    /// Another key has taken the place of the one that was opened first.
-    #[error("the key {0:?} is another one than before")]
-    Replaced(String),
     /// The key makes no signing key: too short, or its halves do not belong together.
     #[error("the key cannot sign: {0}")]
     Unusable(#[from] KeyError),
 }
 
-/// Opens the key: a signing key for [`crate::ServerBuilder::signing_key`]. Blocks.
-///
-/// # Errors
-/// [`Pkcs11Error`].
-pub fn signing_key(location: &KeyLocation) -> Result<SigningKey, Pkcs11Error> {
-    let module = Pkcs11::new(&location.module).map_err(|error| location.refused(&error))?;
-    let (opened, public) = open(&module, location)?;
-    let sessions = RwLock::new(Sessions { opened: Some(opened), generation: 0, gave_up: false });
-    let held = HeldKey { module, location: location.clone(), public: public.clone(), sessions };
-    Ok(SigningKey::external(Arc::new(held), &public)?)
+/// A token that is logged in to. All its keys share its sessions and its login.
+pub struct Token {
+    module: Pkcs11,
+    location: TokenLocation,
+    clock: Arc<dyn Clock>,
+    opened: RwLock<Opened>,
 }
 
-impl KeyLocation {
+/// What a module can lose.
+struct Opened {
+    /// `None` while it cannot be opened.
+    sessions: Option<Sessions>,
+    /// Counts how often it was opened anew: handles of another generation are worth nothing.
+    generation: u64,
+    /// When it may be opened anew, by the monotonic clock.
+    not_before: Duration,
+    wait: Duration,
+    /// The login was refused: trying on would lock it.
+    gave_up: bool,
+}
+
+struct Sessions {
+    all: Vec<Mutex<Session>>,
+    next: AtomicUsize,
+}
+
+impl Sessions {
+    /// A session that nobody uses, or the next one in turn.
+    fn one(&self) -> Option<MutexGuard<'_, Session>> {
+        let idle = self.all.iter().find_map(|session| session.try_lock().ok());
+        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.all.len())?;
+        idle.or_else(|| Some(self.all.get(turn)?.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Token {
+    /// Loads the module and logs in. Blocks.
+    ///
+    /// # Errors
+    /// `Module`, `Token` and `Pin`.
+    pub fn open(location: TokenLocation, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Pkcs11Error> {
+        let module = Pkcs11::new(&location.module).map_err(|error| location.refused(&error))?;
+        let sessions = Some(log_in(&module, &location)?);
+        let [wait, _] = WAITS;
+        let opened = Opened { sessions, generation: 0, not_before: Duration::ZERO, wait, gave_up: false };
+        Ok(Arc::new(Self { module, location, clock, opened: RwLock::new(opened) }))
+    }
+
+    /// Finds the key of that label (`CKA_LABEL` of both halves): a signing key for
+    /// [`crate::ServerBuilder::signing_key`]. Blocks.
+    ///
+    /// # Errors
+    /// `Key`, `Type`, `Unusable` and `Module`.
+    pub fn signing_key(self: &Arc<Self>, label: &str) -> Result<SigningKey, Pkcs11Error> {
+        held::signing_key(self, label)
+    }
+
+    fn opened(&self) -> RwLockReadGuard<'_, Opened> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the sessions of a generation that failed, if it is time to, and says whether there are others now;
+    /// whoever comes later finds that done. The old ones are closed first, because a module may give their
+    /// handles to the new ones.
+    fn open_anew(&self, failed: u64) -> bool {
+        // Asked before the wait for whoever does it: what he learned counts for those who waited.
+        let now = self.clock.monotonic();
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        if opened.generation != failed {
+            return true;
+        }
+        if opened.gave_up || now < opened.not_before {
+            return false;
+        }
+        opened.sessions = None;
+        let [first, _] = WAITS;
+        let token = &self.location.token;
+        let done = match log_in(&self.module, &self.location) {
+            Ok(sessions) => {
+                tracing::info!(token, "the security module was opened anew");
+                opened.sessions = Some(sessions);
+                opened.generation = opened.generation.wrapping_add(1);
+                opened.wait = first;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, token, "the security module cannot be opened anew");
+                opened.gave_up = matches!(error, Pkcs11Error::Pin(_));
+                opened.wait = longer(opened.wait);
+                false
+            }
+        };
+        opened.not_before = self.clock.monotonic() + opened.wait;
+        done
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl TokenLocation {
     fn refused(&self, error: &ModuleError) -> Pkcs11Error {
         Pkcs11Error::Module { module: self.module.display().to_string(), reason: error.to_string() }
     }
 }
 
-/// Initializes the module if nobody did, logs in, and finds both halves of the key.
-fn open(module: &Pkcs11, location: &KeyLocation) -> Result<(Opened, Jwk), Pkcs11Error> {
+/// After one more failure.
+fn longer(wait: Duration) -> Duration {
+    let [_, longest] = WAITS;
+    (wait * 2).min(longest)
+}
+
+/// Whether new sessions may do what these did not.
+fn is_loss(error: &ModuleError) -> bool {
+    use RvError::{
+        CryptokiNotInitialized, DeviceError, DeviceRemoved, GeneralError, KeyHandleInvalid,
+        ObjectHandleInvalid, SessionClosed, SessionHandleInvalid, TokenNotPresent, UserNotLoggedIn,
+    };
+    let ModuleError::Pkcs11(reason, _) = error else { return false };
+    matches!(
+        reason,
+        CryptokiNotInitialized
+            | DeviceError
+            | DeviceRemoved
+            | GeneralError
+            | KeyHandleInvalid
+            | ObjectHandleInvalid
+            | SessionClosed
+            | SessionHandleInvalid
+            | TokenNotPresent
+            | UserNotLoggedIn
+    )
+}
+
+type Found<T> = Result<Result<T, Pkcs11Error>, ModuleError>;
+
+/// Initializes the module if nobody did, and opens sessions, which are all logged in by the first one: a login is
+/// the application's.
+fn log_in(module: &Pkcs11, location: &TokenLocation) -> Result<Sessions, Pkcs11Error> {
     let refused = |error: ModuleError| location.refused(&error);
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        // Another key of this process is in the same module.
+        // Another token of this process is in the same module.
         Ok(()) | Err(ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
         Err(error) => return Err(refused(error)),
     }
     let slot = slot(module, &location.token).map_err(refused)??;
-    let sessions = sessions(module, slot, &location.pin).map_err(refused)??;
-    let first = sessions.first().ok_or_else(|| refused(ModuleError::NotSupported))?;
-    let found = |half, class| find(first, half, class, &location.key);
-    let private = found("private", ObjectClass::PRIVATE_KEY).map_err(refused)??;
-    let public = found("public", ObjectClass::PUBLIC_KEY).map_err(refused)??;
-    let (public, way) = public::read(first, public)
-        .map_err(refused)?
-        .ok_or_else(|| Pkcs11Error::Type(location.key.clone()))?;
-    let sessions = sessions.into_iter().map(Mutex::new).collect();
-    Ok((Opened { sessions, next: AtomicUsize::new(0), private, way }, public))
+    let all = (0..SESSIONS).map(|_| module.open_ro_session(slot)).collect::<Result<Vec<_>, _>>();
+    let all = all.map_err(refused)?;
+    if let Some(session) = all.first() {
+        let pin = AuthPin::from(location.pin.expose().as_str());
+        match session.login(UserType::User, Some(&pin)) {
+            Ok(()) | Err(ModuleError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
+            Err(error) if is_loss(&error) => return Err(refused(error)),
+            Err(ModuleError::Pkcs11(reason, _)) => return Err(Pkcs11Error::Pin(reason.to_string())),
+            Err(error) => return Err(Pkcs11Error::Pin(error.to_string())),
+        }
+    }
+    Ok(Sessions { all: all.into_iter().map(Mutex::new).collect(), next: AtomicUsize::new(0) })
 }
-
-type Found<T> = Result<Result<T, Pkcs11Error>, ModuleError>;
 
 fn slot(module: &Pkcs11, label: &str) -> Found<Slot> {
     let mut found = Vec::new();
@@ -142,26 +263,6 @@ fn slot(module: &Pkcs11, label: &str) -> Found<Slot> {
     })
 }
 
-/// All of them are logged in by the first one: a login is the application's.
-fn sessions(module: &Pkcs11, slot: Slot, pin: &SecretString) -> Found<Vec<Session>> {
-    let sessions = (0..SESSIONS).map(|_| module.open_ro_session(slot)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(session) = sessions.first() {
-        let pin = AuthPin::from(pin.expose().as_str());
-        match session.login(UserType::User, Some(&pin)) {
-            Ok(()) | Err(ModuleError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
-            Err(ModuleError::Pkcs11(
-                reason @ (RvError::PinIncorrect
-                | RvError::PinLocked
-                | RvError::PinExpired
-                | RvError::PinLenRange),
-                _,
-            )) => return Ok(Err(Pkcs11Error::Pin(reason.to_string()))),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Ok(sessions))
-}
-
 fn find(session: &Session, half: &'static str, class: ObjectClass, label: &str) -> Found<ObjectHandle> {
     let wanted = [Attribute::Class(class), Attribute::Label(label.as_bytes().to_vec())];
     let found = session.find_objects(&wanted)?;
@@ -169,97 +270,6 @@ fn find(session: &Session, half: &'static str, class: ObjectClass, label: &str) 
         [key] => Ok(*key),
         several => Err(Pkcs11Error::Key { half, label: label.to_owned(), found: several.len() }),
     })
-}
-
-/// A private key, with sessions to use it in.
-struct Opened {
-    sessions: Vec<Mutex<Session>>,
-    next: AtomicUsize,
-    private: ObjectHandle,
-    way: Way,
-}
-
-impl Opened {
-    /// A session that nobody uses, or the next one in turn.
-    fn session(&self) -> Option<MutexGuard<'_, Session>> {
-        let idle = self.sessions.iter().find_map(|session| session.try_lock().ok());
-        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.sessions.len())?;
-        idle.or_else(|| Some(self.sessions.get(turn)?.lock().unwrap_or_else(PoisonError::into_inner)))
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ModuleError> {
-        let session = self.session().ok_or(ModuleError::NotSupported)?;
-        self.way.sign(&session, self.private, message)
-    }
-}
-
-/// What a module can lose.
-struct Sessions {
-    /// `None` while it cannot be opened.
-    opened: Option<Opened>,
-    /// Counts how often it was opened anew.
-    generation: u64,
-    /// The PIN was refused: trying on would lock it.
-    gave_up: bool,
-}
-
-/// A key of a module, and what opens it anew.
-struct HeldKey {
-    module: Pkcs11,
-    location: KeyLocation,
-    public: Jwk,
-    sessions: RwLock<Sessions>,
-}
-
-impl HeldKey {
-    /// The signature, or of which generation the sessions were that did not make it.
-    fn try_to_sign(&self, message: &[u8]) -> Result<Vec<u8>, u64> {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
-        let opened = sessions.opened.as_ref().ok_or(sessions.generation)?;
-        opened.sign(message).map_err(|error| {
-            tracing::error!(%error, key = self.location.key, "the security module did not sign");
-            sessions.generation
-        })
-    }
-
-    /// Replaces the sessions of a generation that failed; whoever comes later finds that done. The old
-    /// ones are closed first, because a module may give their handles to the new ones.
-    fn open_anew(&self, failed: u64) -> Result<(), Pkcs11Error> {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        if sessions.gave_up || sessions.generation != failed {
-            return Ok(());
-        }
-        sessions.opened = None;
-        let anew = open(&self.module, &self.location).and_then(|(opened, public)| {
-            let same = public.thumbprint() == self.public.thumbprint();
-            if same { Ok(opened) } else { Err(Pkcs11Error::Replaced(self.location.key.clone())) }
-        });
-        sessions.gave_up = matches!(anew, Err(Pkcs11Error::Pin(_)));
-        sessions.opened = Some(anew?);
-        sessions.generation = sessions.generation.wrapping_add(1);
-        tracing::info!(key = self.location.key, "the security module was opened anew");
-        Ok(())
-    }
-}
-
-impl ExternalSigner for HeldKey {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ExternalSignerError> {
-        let failed = match self.try_to_sign(message) {
-            Ok(signature) => return Ok(signature),
-            Err(failed) => failed,
-        };
-        self.open_anew(failed).map_err(|error| {
-            tracing::error!(%error, key = self.location.key, "the security module cannot be opened anew");
-            ExternalSignerError
-        })?;
-        self.try_to_sign(message).map_err(|_| ExternalSignerError)
-    }
-}
-
-impl fmt::Debug for HeldKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeldKey").field("location", &self.location).finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! Limits: 8 keys.
 
 use std::path::PathBuf;
+#[cfg(feature = "pkcs11")]
+use std::sync::Arc;
 
 use m2m_authorization_server::ServerBuilder;
 use toml::de::DeTable;
@@ -79,20 +81,35 @@ pub(super) async fn open(
     mut builder: ServerBuilder,
     around: &Surroundings,
 ) -> Result<ServerBuilder, Failure> {
-    use m2m_authorization_server::keys::pkcs11::{KeyLocation, signing_key};
+    use m2m_authorization_server::keys::pkcs11::{Pkcs11Error, Token, TokenLocation};
+    use m2m_proto::secret::SecretString;
+    let mut tokens: Vec<(&HeldKey, SecretString, Arc<Token>)> = Vec::new();
     for held in keys {
-        let location = KeyLocation {
-            module: held.module.clone(),
-            token: held.token.clone(),
-            pin: pin(&held.pin, around).await?,
-            key: held.key.clone(),
+        let pin = pin(&held.pin, around).await?;
+        let same = |(other, _, _): &&(&HeldKey, SecretString, Arc<Token>)| {
+            (&other.module, &other.token) == (&held.module, &held.token)
         };
-        let opened = m2m_io::task::blocking("security module", move || signing_key(&location)).await;
+        let known = tokens.iter().find(same).map(|(_, pin, token)| (pin.clone(), Arc::clone(token)));
+        if known.as_ref().is_some_and(|(known, _)| known.expose() != pin.expose()) {
+            let text = format!("two PINs are given for the token {:?}", held.token);
+            return Err(Failure::configuration(text).hint("a token has one login, for all of its keys"));
+        }
+        let known = known.map(|(_, token)| token);
+        let location =
+            TokenLocation { module: held.module.clone(), token: held.token.clone(), pin: pin.clone() };
+        let (clock, label) = (Arc::clone(&around.clock), held.key.clone());
+        let open = move || -> Result<_, Pkcs11Error> {
+            let token = known.map_or_else(|| Token::open(location, clock), Ok)?;
+            let key = token.signing_key(&label)?;
+            Ok((token, key))
+        };
+        let opened = m2m_io::task::blocking("security module", open).await;
         let opened = opened.ok_or_else(|| Failure::internal("the security module broke the thread"))?;
-        let key =
+        let (token, key) =
             opened.map_err(|error| Failure::configuration(format!("pkcs11 key {:?}: {error}", held.key)))?;
         tracing::info!(key = held.key, algorithm = key.algorithm().name(), "a security module signs");
         builder = builder.signing_key(key);
+        tokens.push((held, pin, token));
     }
     Ok(builder)
 }

@@ -1,8 +1,9 @@
 //! Private keys that are held elsewhere: in a hardware security module, at a key service.
 //!
 //! Sections: RFC 7515 §3.1, RFC 7518 §3.3 and §3.4 (the form of signatures)
-//! Enforces, with every signature: its length; when a key is bound ([`super::SigningKey::external`]): that
-//! what signs belongs to the public key, by one signature that is checked.
+//! Enforces, with every signature: its length, and that the public key verifies it, so that a holder who takes
+//! another key or makes a fault is noticed before anybody has the signature; the first one is asked for when the
+//! key is bound ([`super::SigningKey::external`]).
 //! Does not enforce: anything about where the private key is, and how long a signature takes. Whoever
 //! must not be kept waiting asks [`super::SigningKey::is_external`] first.
 //! Limits: none of its own.
@@ -10,7 +11,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::alg::Algorithm;
 use super::crypto::CryptoError;
+use super::key::VerifyingKey;
 
 /// The holder of the private key did not sign. It may say why in its own log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,17 +30,29 @@ pub trait ExternalSigner: Send + Sync {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ExternalSignerError>;
 }
 
-/// A bound signer, which answers with signatures of the right length only.
+/// A bound signer, which answers with signatures of its key only.
 #[derive(Clone)]
 pub(crate) struct External {
     pub(crate) signer: Arc<dyn ExternalSigner>,
     pub(crate) signature_bytes: usize,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) verifying: Arc<VerifyingKey>,
 }
 
 impl External {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let signature = self.unverified(message)?;
+        self.verify(message, &signature).map(|()| signature)
+    }
+
+    /// A signature of the right length.
+    pub(crate) fn unverified(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let signature = self.signer.sign(message).map_err(|_| CryptoError)?;
         if signature.len() == self.signature_bytes { Ok(signature) } else { Err(CryptoError) }
+    }
+
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        self.verifying.verifier(self.algorithm).ok_or(CryptoError)?.verify(message, signature)
     }
 }
 
@@ -49,7 +64,9 @@ impl fmt::Debug for External {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, Compact, HeaderFields, Jwk, KeyError, SigningKey, jws};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::{Compact, HeaderFields, Jwk, KeyError, SigningKey, jws};
     use super::*;
 
     /// A key of this process that plays one of elsewhere, and may fail.
@@ -109,6 +126,25 @@ mod tests {
             let made = SigningKey::external(Arc::new(Broken(signature)), public);
             assert_eq!(made.map(drop), Err(KeyError::Library));
         }
+    }
+
+    /// Another key took the place of the one that was bound.
+    #[test]
+    fn a_signature_of_another_key_reaches_nobody() {
+        struct Changing(Vec<SigningKey>, AtomicUsize);
+        impl ExternalSigner for Changing {
+            fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ExternalSignerError> {
+                let key = &self.0[self.1.fetch_add(1, Ordering::SeqCst).min(1)];
+                key.sign(message).map_err(|_| ExternalSignerError)
+            }
+        }
+        let keys = vec![
+            SigningKey::generate(Algorithm::Es256).unwrap(),
+            SigningKey::generate(Algorithm::Es256).unwrap(),
+        ];
+        let public = keys[0].public_jwk().unwrap().clone();
+        let key = SigningKey::external(Arc::new(Changing(keys, AtomicUsize::new(0))), &public).unwrap();
+        assert!(jws::sign(&HeaderFields::default(), b"{}", &key).is_err());
     }
 
     #[test]

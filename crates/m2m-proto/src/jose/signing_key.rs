@@ -197,12 +197,13 @@ impl SigningKey {
         let kid = half.kid().map(str::to_owned);
         let public = Jwk::of_material(half.material, Some(algorithm)).with_kid(kid);
         let verifying = Arc::new(VerifyingKey::from_jwk(&public)?);
-        let signer = Signer::External(External { signer, signature_bytes });
-        let key = Self { algorithm, signer, verifying, signature_bytes };
-        let signature = key.sign(PROBE)?;
-        let verifier = key.verifying.verifier(algorithm).ok_or(KeyError::AlgorithmMismatch(algorithm))?;
-        verifier.verify(PROBE, &signature).map_err(|_| KeyError::Inconsistent)?;
-        Ok(key)
+        if verifying.verifier(algorithm).is_none() {
+            return Err(KeyError::AlgorithmMismatch(algorithm));
+        }
+        let external = External { signer, signature_bytes, algorithm, verifying: Arc::clone(&verifying) };
+        let signature = external.unverified(PROBE).map_err(|_| KeyError::Library)?;
+        external.verify(PROBE, &signature).map_err(|_| KeyError::Inconsistent)?;
+        Ok(Self { algorithm, signer: Signer::External(external), verifying, signature_bytes })
     }
 
     /// Whether somebody else holds the private key: a signature may take long, and fail.

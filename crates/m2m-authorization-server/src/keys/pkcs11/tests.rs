@@ -9,6 +9,8 @@ use cryptoki::object::KeyType;
 use m2m_proto::jose::{Algorithm, Compact, HeaderFields, base64url, jws};
 use m2m_proto::secret::SecretString;
 
+use crate::fixture::FixedClock;
+
 use super::public::{ED25519, P256, ed25519, p256, rsa};
 use super::*;
 
@@ -22,9 +24,14 @@ fn module() -> Option<PathBuf> {
     MODULES.map(PathBuf::from).into_iter().find(|path| path.exists())
 }
 
-fn location(module: &Path, key: &str) -> KeyLocation {
+fn location(module: &Path) -> TokenLocation {
     let pin = SecretString::from(PIN);
-    KeyLocation { module: module.to_owned(), token: "m2m".to_owned(), pin, key: key.to_owned() }
+    TokenLocation { module: module.to_owned(), token: "m2m".to_owned(), pin }
+}
+
+fn opened(module: &Path) -> (Arc<Token>, Arc<FixedClock>) {
+    let clock = FixedClock::new();
+    (Token::open(location(module), Arc::clone(&clock) as _).unwrap(), clock)
 }
 
 /// The child's part: the module reads the place of its tokens from its environment, which only the parent
@@ -46,12 +53,13 @@ fn inside() {
         ("named", Algorithm::EdDsa),
         ("rs256", Algorithm::Rs256),
     ] {
-        let key = signing_key(&location(&module, name)).unwrap();
+        let (token, _) = opened(&module);
+        let key = token.signing_key(name).unwrap();
         assert_eq!((key.algorithm(), key.is_external()), (algorithm, true));
         assert_eq!(key.to_pkcs8_der().map(drop), Err(KeyError::Elsewhere));
         let threads: Vec<_> = (0..8)
             .map(|number| {
-                let key = signing_key(&location(&module, name)).unwrap();
+                let key = token.signing_key(name).unwrap();
                 std::thread::spawn(move || {
                     signs(&key, number);
                 })
@@ -59,18 +67,21 @@ fn inside() {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
-    let refused = |change: fn(&mut KeyLocation)| {
-        let mut location = location(&module, "es256");
+    let refused = |change: fn(&mut TokenLocation)| {
+        let mut location = location(&module);
         change(&mut location);
-        signing_key(&location).map(drop).unwrap_err()
+        Token::open(location, FixedClock::new()).map(drop).unwrap_err()
     };
     assert!(matches!(refused(|at| at.token = "other".to_owned()), Pkcs11Error::Token { found: 0, .. }));
-    assert!(matches!(refused(|at| at.key = "none".to_owned()), Pkcs11Error::Key { found: 0, .. }));
-    assert!(matches!(refused(|at| at.key = "twice".to_owned()), Pkcs11Error::Key { found: 2, .. }));
-    assert!(matches!(refused(|at| at.key = "p384".to_owned()), Pkcs11Error::Type(_)));
     assert!(matches!(refused(|at| at.module = "/nowhere.so".into()), Pkcs11Error::Module { .. }));
-    let shown = format!("{:?}", location(&module, "es256"));
-    assert!(!shown.contains("canary"), "{shown}");
+    let (token, _) = opened(&module);
+    let no_key = |label: &str| token.signing_key(label).map(drop).unwrap_err();
+    assert!(matches!(no_key("none"), Pkcs11Error::Key { found: 0, .. }));
+    assert!(matches!(no_key("twice"), Pkcs11Error::Key { found: 2, .. }));
+    assert!(matches!(no_key("p384"), Pkcs11Error::Type(_)));
+    let shown = format!("{token:?}");
+    assert!(shown.contains("m2m") && !shown.contains("canary"), "{shown}");
+    drop(token);
     what_is_lost_is_opened_anew(&held, slot, &module);
     println!("{DONE}");
 }
@@ -87,20 +98,24 @@ fn does_not_sign(key: &SigningKey) {
 
 /// A module that forgets its logins or its sessions, for each way to forget them.
 fn what_is_lost_is_opened_anew(held: &Pkcs11, slot: Slot, module: &Path) {
-    let [first, second] = ["es256", "rs256"].map(|name| signing_key(&location(module, name)).unwrap());
+    let (token, clock) = opened(module);
+    let [first, second] = ["es256", "rs256"].map(|name| token.signing_key(name).unwrap());
     held.open_ro_session(slot).unwrap().logout().unwrap();
     together(&[&first, &second]);
-    drop(second);
     let lose_everything = || held.clone().finalize().unwrap();
     lose_everything();
-    signs(&first, 1);
+    [&first, &second].into_iter().for_each(does_not_sign);
+    clock.advance(Duration::from_secs(1));
+    together(&[&first, &second]);
+    clock.advance(Duration::from_secs(1));
     lose_everything();
     held.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
-    together(&[&first]);
-    let second = signing_key(&location(module, "rs256")).unwrap();
+    together(&[&first, &second]);
+    clock.advance(Duration::from_secs(1));
     another_key_does_not_take_its_place(held, slot, &first);
     signs(&second, 3);
-    a_refused_pin_is_tried_once(held, slot, &second);
+    clock.advance(Duration::from_secs(1));
+    a_refused_pin_is_tried_once(held, slot, &second, &clock);
 }
 
 fn together(keys: &[&SigningKey]) {
@@ -123,7 +138,8 @@ fn another_key_does_not_take_its_place(held: &Pkcs11, slot: Slot, key: &SigningK
     does_not_sign(key);
 }
 
-fn a_refused_pin_is_tried_once(held: &Pkcs11, slot: Slot, key: &SigningKey) {
+/// A module locks itself after some, whichever key it is that wants to sign, and however long afterwards.
+fn a_refused_pin_is_tried_once(held: &Pkcs11, slot: Slot, key: &SigningKey, clock: &FixedClock) {
     let change = |from: &str, to: &str| {
         let session = held.open_rw_session(slot).unwrap();
         session.login(UserType::User, Some(&AuthPin::from(from))).or_else(already).unwrap();
@@ -133,7 +149,15 @@ fn a_refused_pin_is_tried_once(held: &Pkcs11, slot: Slot, key: &SigningKey) {
     change(PIN, "8642");
     does_not_sign(key);
     change("8642", PIN);
+    clock.advance(Duration::from_secs(3600));
     does_not_sign(key);
+}
+
+/// Whoever asks while a module is away waits for it at most once, and it is asked less and less often.
+#[test]
+fn between_two_attempts_is_a_growing_wait() {
+    let waits = |count: u32| (0..count).fold(WAITS[0], |wait, _| longer(wait)).as_secs();
+    assert_eq!([0, 1, 2, 5, 6, 60].map(waits), [1, 2, 4, 32, 60, 60]);
 }
 
 fn already(error: ModuleError) -> Result<(), ModuleError> {
