@@ -4,7 +4,7 @@
 //! cargo-fuzz is used without a sanitizer, so that the stable toolchain will do.
 
 use crate::{run, tools};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::fs;
 use std::process::Command;
 
@@ -16,19 +16,20 @@ const ROUNDS: &str = "6000000";
 /// Runs one target, or every target of the manifest.
 pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let directory = run::root().join("fuzz");
-    if !run::exists("c++") {
-        println!("skipped: fuzzing that finds its own way needs c++; mutated seeds take its place");
-        let mut seeds = run::cargo();
-        seeds.current_dir(directory).args(["test", "--quiet", "--locked", "--target-dir"]).arg(run::target());
-        return run::succeed(seeds.env("M2M_FUZZ_ROUNDS", ROUNDS));
-    }
-    let program = tools::FUZZ.fetch()?;
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).context("fuzz/Cargo.toml")?;
     let wanted: Vec<&str> =
         targets(&manifest).into_iter().filter(|name| only.is_none_or(|only| only == *name)).collect();
     if wanted.is_empty() {
         bail!("no such target; there are {}", targets(&manifest).join(", "));
     }
+    let program = if run::exists("c++") { tools::FUZZ.fetch() } else { Err(anyhow!("there is no c++")) };
+    let Ok(program) = program.inspect_err(|error| {
+        println!("skipped: the fuzzer: {error:#}; mutated seeds of all targets instead");
+    }) else {
+        let mut seeds = run::cargo();
+        seeds.current_dir(directory).args(["test", "--quiet", "--locked", "--target-dir"]).arg(run::target());
+        return run::succeed(seeds.env("M2M_FUZZ_ROUNDS", ROUNDS));
+    };
     for target in wanted {
         let mut fuzz = Command::new(&program);
         fuzz.current_dir(run::root()).args(["run", "--features", "libfuzzer", "--sanitizer", "none"]);

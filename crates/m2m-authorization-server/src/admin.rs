@@ -25,6 +25,7 @@ use crate::audit::{Activity, Entry, Event, Query, Record, Window};
 use crate::error::{Error, ErrorKind};
 use crate::keys::rotation::{KeyDates, Phase};
 use crate::observe;
+use crate::own_token::OwnToken;
 use crate::profile;
 use crate::registry::api::MAX_LIFETIME;
 use crate::registry::{
@@ -264,14 +265,29 @@ impl Admin {
         };
         let known = issued.is_some();
         let expires_at = issued.as_ref().and_then(|record| record.expires_at);
-        let expires_at = expires_at.unwrap_or_else(|| longest_end(now));
-        self.state.store.revoke(&TokenRef::new(jti, expires_at), now).await?;
-        observe::count_by(observe::REVOCATIONS, "what", "token");
         let (client_id, credential) =
             issued.map_or((None, None), |found| (found.client_id, found.credential));
-        let about = self.record(Event::TokenRevoked);
-        self.keep(Record { jti: Some(jti.into()), client_id, credential, ..about }).await;
+        let about = Record { client_id, credential, ..self.record(Event::TokenRevoked) };
+        self.revoke_until(jti, expires_at.unwrap_or_else(|| longest_end(now)), about).await?;
         Ok(known)
+    }
+
+    /// Withdraws the token that the act is done with, which is remembered no longer than it lives.
+    ///
+    /// # Errors
+    /// As [`Admin::revoke_token`].
+    pub(crate) async fn revoke_own(&self, token: &OwnToken) -> Result<(), Error> {
+        let claims = &token.claims;
+        let client_id = claims.client_id().and_then(|id| ClientId::parse(id).ok());
+        let about = Record { client_id, ..self.record(Event::TokenRevoked) };
+        self.revoke_until(claims.jti().unwrap_or_default(), claims.expires_at(), about).await
+    }
+
+    async fn revoke_until(&self, jti: &str, end: UnixTime, about: Record) -> Result<(), Error> {
+        self.state.store.revoke(&TokenRef::new(jti, end), self.now()).await?;
+        observe::count_by(observe::REVOCATIONS, "what", "token");
+        self.keep(Record { jti: Some(jti.into()), ..about }).await;
+        Ok(())
     }
 
     /// Everything registered, as of now.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::extract::Query as Parameters;
 use http::StatusCode;
-use m2m_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Reader;
+use super::page::time;
 use super::problem::Problem;
 use super::{Answer, Served, json};
 use crate::audit::{Activity, Busy, Window};
@@ -80,8 +80,8 @@ pub(super) async fn show(
     parameters: Result<Parameters<Asked>, axum::extract::rejection::QueryRejection>,
 ) -> Answer {
     let Parameters(asked) = parameters.map_err(|error| Problem::bad(error.body_text()))?;
-    let until = asked.until.map_or_else(|| state.clock.wall(), UnixTime::from_seconds);
-    let since = asked.since.map_or_else(|| until.saturating_sub(SPAN), UnixTime::from_seconds);
+    let until = time("until", asked.until)?.unwrap_or_else(|| state.clock.wall());
+    let since = time("since", asked.since)?.unwrap_or_else(|| until.saturating_sub(SPAN));
     let window = Window::new(since, until, asked.parts.unwrap_or(PARTS));
     let window = window.ok_or_else(|| {
         Problem::invalid("since is before until, by 31 days at most, and there are 1 to 200 parts")

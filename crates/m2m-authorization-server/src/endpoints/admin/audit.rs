@@ -8,7 +8,7 @@ use m2m_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::caller::Reader;
-use super::page::{Asked, Page, cursor};
+use super::page::{Asked, Page, cursor, time};
 use super::problem::Problem;
 use super::{Answer, json};
 use crate::audit::{Entry, Event, Place, Query};
@@ -36,8 +36,8 @@ impl ByWhom {
             client_id: self.client_id.as_ref().map(client).transpose()?,
             credential: self.credential_id.as_ref().map(credential).transpose()?,
             event: self.event.as_ref().map(event).transpose()?,
-            since: self.since.map(UnixTime::from_seconds),
-            until: self.until.map(UnixTime::from_seconds),
+            since: time("since", self.since)?,
+            until: time("until", self.until)?,
             live_at: None,
             before: place(&asked.after)?,
             // One more than the page has, to know whether there is a next one.

@@ -2,7 +2,7 @@
 //!
 //! Enforces, in this order: one token, in the header; a token of this server for `ISSUER/admin/v1`; not
 //! withdrawn; the key or certificate that it is bound to; the proof fresh; the scope, in the token and in
-//! what the client is granted now. Tokens that are none count against the budget of their address.
+//! what the client is granted now, but for the one act of ending the very token that is presented. Tokens that are none count against the budget of their address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,12 @@ impl FromRequestParts<Arc<State>> for Writer {
 
 /// A caller that may end the token that the path names: one that may change things or, whatever its scope,
 /// the holder of that very token, as at the revocation endpoint and no more often than there.
-pub(crate) struct Ender(pub(crate) Admin);
+pub(crate) enum Ender {
+    /// It may end any token.
+    Any(Admin),
+    /// It may end this one.
+    Own(Admin, Arc<OwnToken>),
+}
 
 impl FromRequestParts<Arc<State>> for Ender {
     type Rejection = Problem;
@@ -79,7 +84,11 @@ impl FromRequestParts<Arc<State>> for Ender {
         let named = Path::<String>::from_request_parts(parts, state).await;
         let own = caller.token.claims.jti();
         let is_own = named.is_ok_and(|Path(named)| own == Some(named.as_str()));
-        if is_own { caller.itself(state) } else { caller.permitted(state, SCOPE_WRITE) }.map(Self)
+        if is_own && !caller.may(state, SCOPE_WRITE)? {
+            let token = Arc::clone(&caller.token);
+            return caller.itself(state).map(|admin| Self::Own(admin, token));
+        }
+        caller.permitted(state, SCOPE_WRITE).map(Self::Any)
     }
 }
 
@@ -94,11 +103,16 @@ struct Caller {
 }
 
 impl Caller {
-    /// With `scope`, in the token and in what the client is granted now.
+    /// Whether it has `scope`, in the token and in what the client is granted now.
+    fn may(&self, state: &State, scope: &str) -> Result<bool, Problem> {
+        let held = self.token.claims.scope().contains(scope);
+        Ok(held && may_still(state, &self.client, scope, self.possession.confirmed())?)
+    }
+
     fn permitted(self, state: &Arc<State>, scope: &str) -> Result<Admin, Problem> {
-        let Self { client, token, possession, scheme, address, now } = self;
-        if !token.claims.scope().contains(scope) || !may_still(state, &client, scope, possession.confirmed())?
-        {
+        let permitted = self.may(state, scope)?;
+        let Self { client, scheme, address, now, .. } = self;
+        if !permitted {
             let record =
                 Record::refused(now.wall, ErrorCode::InsufficientScope, format!("{scope} is needed"));
             state.trail.append(Record { client_id: Some(client), address, ..record });

@@ -5,7 +5,8 @@ mod shown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Path;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
 use http::{HeaderMap, StatusCode};
 
 use m2m_proto::client_auth::assertion::TypRule;
@@ -32,7 +33,7 @@ use crate::admin::{Rotation, longest_life};
 use crate::federation::Pattern;
 use crate::registry::{
     AcceptedAudience, CreatedCredential, Credential, CredentialId, CredentialSpec, ExternalSubject,
-    Federated, IssuerId, Proof, Registration, SecretUse,
+    Federated, IssuerId, Proof, Registration, SecretUse, Status,
 };
 use crate::store::Usage;
 
@@ -153,11 +154,29 @@ pub(super) async fn list(
     json(StatusCode::OK, &Page { items, next })
 }
 
+/// Which of all credentials.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    /// Those that authenticate somebody now or later: neither they nor their clients have ended.
+    #[serde(default)]
+    standing: bool,
+}
+
 /// Those of every client, for whoever looks after all of them and must not ask about each.
-pub(super) async fn list_all(Reader(admin): Reader, state: Served, asked: Asked) -> Answer {
+pub(super) async fn list_all(
+    Reader(admin): Reader,
+    state: Served,
+    asked: Asked,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Answer {
+    let Query(which) = which.map_err(|error| Problem::bad(error.body_text()))?;
     let registry = admin.registry()?;
     let now = state.clock.wall();
+    let stands = |of: &Registration, held: &Credential| {
+        of.client().status == Status::Active && !registry.is_void(held, now)
+    };
     let all = registry.registrations().flat_map(|one| one.credentials().iter().map(move |held| (one, held)));
+    let all = all.filter(|(of, held)| !which.standing || stands(of, held));
     let (page, next) = asked.page(all, |(_, credential)| credential.id.as_str());
     let with_successor = |credential: &Credential| {
         [Some(credential.id.clone()), credential.replaced_by.clone()].into_iter().flatten()

@@ -408,9 +408,15 @@ impl ShownExplanation {
     }
 }
 
+/// Bytes of a token that is asked about: four times what any may have, so that one that is too long is explained.
+const MAX_QUESTION: usize = 64 * 1024;
+
 /// A dry run. It may fetch keys, as every call but GET may do something.
 pub(super) async fn explain(Writer(admin): Writer, Json(question): Json<Question>) -> Answer {
     let client = question.client_id.as_deref().map(clients::known).transpose()?;
+    if !(1..=MAX_QUESTION).contains(&question.token.len()) {
+        return Err(Problem::invalid(format!("token has 1 to {MAX_QUESTION} bytes")));
+    }
     let explanation = admin.explain(&question.token, client.as_ref()).await?;
     json(StatusCode::OK, &ShownExplanation::of(explanation))
 }

@@ -5,12 +5,15 @@
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 use m2m_proto::jose::base64url;
+use m2m_proto::time::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
 
 const MAX_LIMIT: usize = 1000;
 const DEFAULT_LIMIT: usize = 100;
+/// 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A page of objects, and where the next one begins.
 #[derive(Debug, Serialize)]
@@ -48,6 +51,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
+/// A time in a query, in seconds since 1970.
+pub(crate) fn time(name: &str, seconds: Option<u64>) -> Result<Option<UnixTime>, Problem> {
+    match seconds {
+        Some(seconds) if seconds > LAST_SECOND => Err(Problem::bad(format!("{name} is after the year 9999"))),
+        seconds => Ok(seconds.map(UnixTime::from_seconds)),
+    }
+}
+
 fn read_cursor(cursor: &str) -> Result<String, Problem> {
     let unknown = || Problem::bad("the cursor is none of ours");
     let bytes = base64url::decode(cursor).map_err(|_| unknown())?;
@@ -81,6 +92,12 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_end_with_the_calendar() {
+        assert_eq!(time("since", Some(LAST_SECOND)).unwrap(), Some(UnixTime::from_seconds(LAST_SECOND)));
+        assert!(time("since", None).unwrap().is_none() && time("since", Some(LAST_SECOND + 1)).is_err());
+    }
 
     #[test]
     fn pages_lead_through_everything_once_in_order() {

@@ -395,6 +395,30 @@ async fn the_credentials_of_all_clients_are_one_list() {
     }
     each.sort_by_key(|one| one["id"].as_str().unwrap().to_owned());
     assert_eq!(found, each, "as each client shows its own, uses and advice included");
+    office.post(&format!("/credentials/{}/revoke", new["id"].as_str().unwrap()), json!({}), 200).await;
+    office
+        .post(
+            "/clients/admin/credentials",
+            json!({"label": "brief", "method": "client_secret", "expires_in": 60}),
+            201,
+        )
+        .await;
+    office.harness.advance(60);
+    let labels = |listed: Value| -> Vec<String> {
+        listed["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| format!("{} {}", one["client_id"], one["label"]))
+            .collect()
+    };
+    let standing = labels(office.get("/credentials?standing=true").await);
+    assert_eq!(standing.iter().filter(|label| label.contains("app")).count(), 1, "{standing:?}");
+    assert!(!standing.iter().any(|label| label.contains("brief")), "{standing:?}");
+    office.post("/clients/app/disable", json!({}), 200).await;
+    let standing = labels(office.get("/credentials?standing=true").await);
+    assert!(!standing.is_empty() && !standing.iter().any(|label| label.contains("app")), "{standing:?}");
+    problem(&office.call(Method::GET, "/credentials?standing=maybe", None).await, 400, "malformed");
     let safe = found.iter().find(|one| one["id"] == old["id"]).unwrap();
     assert_eq!(safe["safe_to_remove"], true, "its successor, on another page, is in use");
 }

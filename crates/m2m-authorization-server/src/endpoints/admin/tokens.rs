@@ -59,11 +59,20 @@ fn shown(entry: Entry) -> Option<Shown> {
     })
 }
 
-pub(super) async fn revoke(Ender(admin): Ender, Path(jti): Segment) -> Answer {
+pub(super) async fn revoke(ender: Ender, Path(jti): Segment) -> Answer {
     if !(1..=64).contains(&jti.len()) || !jti.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Problem::unknown("token", "of that name"));
     }
-    let issued = admin.revoke_token(&jti).await?;
+    let (admin, issued) = match ender {
+        Ender::Any(admin) => {
+            let issued = admin.revoke_token(&jti).await?;
+            (admin, issued)
+        }
+        Ender::Own(admin, token) => {
+            admin.revoke_own(&token).await?;
+            (admin, true)
+        }
+    };
     let effective: WireEffective = admin.effective_with_exchange(None)?.into();
     answer(StatusCode::OK, &json!({"jti": jti, "revoked": true, "issued": issued, "effective": effective}))
 }

@@ -1,8 +1,6 @@
 //! The first page: how much there is, what happens, and what needs somebody.
 //!
-//! Limits: the first 5,000 credentials are looked at; the page says so where there are more.
-
-use std::collections::HashSet;
+//! Limits: the first 5,000 credentials that stand are looked at; the page says so where there are more.
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -82,17 +80,10 @@ async fn attention(visit: &Visit<'_>, clients: &[Value], keys: &[Value]) -> Resu
         });
     }
     let (credentials, more) = credentials(visit).await?;
-    let out: HashSet<&str> = clients
-        .iter()
-        .filter(|client| text(client, "status") != "active")
-        .map(|client| text(client, "id"))
-        .collect();
-    for credential in credentials.iter().filter(|one| !out.contains(text(one, "client_id"))) {
-        look_at(visit, credential, &mut needs);
-    }
+    credentials.iter().for_each(|credential| look_at(visit, credential, &mut needs));
     turning(visit.now, keys, &mut needs);
     Ok(html! {
-        @if needs.is_empty() { (notice(Tone::Good, "Nothing", &html! { p { "No credential expires within 30 days, none is idle, no review is overdue." } })) }
+        @if needs.is_empty() && !more { (notice(Tone::Good, "Nothing", &html! { p { "No credential expires within 30 days, none is idle, no review is overdue." } })) }
         div.cards {
             (card("Credentials that expire within 30 days", "Rotate them in time.", needs.expiring))
             (card("Credentials that nobody used for 30 days", "Are they still needed?", needs.unused))
@@ -103,11 +94,11 @@ async fn attention(visit: &Visit<'_>, clients: &[Value], keys: &[Value]) -> Resu
     })
 }
 
-/// Those of all clients, and whether there are more than are looked at.
+/// Those of all clients that stand, and whether there are more than are looked at.
 async fn credentials(visit: &Visit<'_>) -> Result<(Vec<Value>, bool), Refusal> {
     let (mut found, mut cursor) = (Vec::new(), String::new());
     for _ in 0..PAGES {
-        let answer = visit.get(&format!("/credentials?limit=1000{cursor}")).await?;
+        let answer = visit.get(&format!("/credentials?standing=true&limit=1000{cursor}")).await?;
         found.extend_from_slice(items(&answer, "items"));
         match text(&answer, "next") {
             "" => return Ok((found, false)),

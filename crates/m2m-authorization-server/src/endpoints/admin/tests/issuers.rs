@@ -174,6 +174,12 @@ async fn a_token_is_explained_check_by_check() {
     let bad = explain(&token("acme", "dev")).await;
     assert_eq!(bad["failed"], json!(["condition environment"]));
     assert_eq!(explain("hunter2").await["failed"], json!(["shape"]));
+    assert_eq!(explain(&"a".repeat(65_536)).await["failed"], json!(["shape"]));
+    for length in [0, 65_537] {
+        let question = json!({"token": "a".repeat(length)});
+        let answer = office.call(Method::POST, "/issuers/explain", Some(question)).await;
+        assert_eq!(answer.status.as_u16(), 422, "{length}");
+    }
     let used = office.get("/clients/app/credentials").await;
     assert_eq!(used["items"][0]["last_used_at"], Value::Null, "a dry run is no use");
 }

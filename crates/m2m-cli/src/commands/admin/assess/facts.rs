@@ -105,9 +105,22 @@ pub(super) async fn gather(
             [] => all.remove(&id).unwrap_or_default(),
             _ => caller.list(&object_path("clients", &id, "/credentials")?, &[]).await?,
         };
-        clients.push(client(&shown, &credentials, &apis));
+        clients.push(client(&shown, &in_order(credentials), &apis));
     }
     Ok(Facts { server, clients })
+}
+
+/// The oldest first, whichever list they are from.
+fn in_order(mut credentials: Vec<Value>) -> Vec<Value> {
+    let place = |one: &Value| {
+        let member = |name| one.get(name);
+        (
+            member("created_at").and_then(Value::as_u64),
+            member("id").and_then(Value::as_str).map(str::to_owned),
+        )
+    };
+    credentials.sort_by_cached_key(place);
+    credentials
 }
 
 fn by_client(credentials: Vec<Value>) -> HashMap<String, Vec<Value>> {
