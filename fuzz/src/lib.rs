@@ -2,11 +2,15 @@
 //! whatever they are. A function panics when its invariant is broken.
 
 mod federation;
+mod grants;
 mod proofs;
 
 use std::sync::LazyLock;
 
 pub use federation::{spiffe, workload_token};
+pub use grants::{
+    authorization_grant, client_authentication, retry_delay, signed_introspection, token_exchange,
+};
 pub use proofs::{certificate, client_assertion, dpop_proof, introspection, other_metadata};
 
 use bytes::Bytes;
@@ -58,6 +62,11 @@ pub const TARGETS: &[Target] = &[
     ("other_metadata", other_metadata),
     ("workload_token", workload_token),
     ("spiffe", spiffe),
+    ("token_exchange", token_exchange),
+    ("authorization_grant", authorization_grant),
+    ("signed_introspection", signed_introspection),
+    ("client_authentication", client_authentication),
+    ("retry_delay", retry_delay),
 ];
 
 /// What the targets sign and seal with.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use m2m_proto::client_auth::assertion;
 use m2m_proto::client_auth::mutual_tls::{
-    CertificateThumbprint, ClientAuthorities, DistinguishedName, PeerCertificate, SubjectName,
+    self, CertificateThumbprint, ClientAuthorities, DistinguishedName, PeerCertificate, SubjectName,
 };
 use m2m_proto::client_id::ClientId;
 use m2m_proto::dpop::{DpopNonce, NonceKey, NonceRule, ProofWindow, proof};
@@ -89,6 +89,30 @@ pub fn certificate(data: &[u8]) {
     let _ = (CertificateThumbprint::parse(text), CertificateThumbprint::of_pem(data));
     assert!(ClientAuthorities::from_der([data]).is_err() || !data.is_empty());
     let _ = PeerCertificate::new(data.to_vec(), vec![data.to_vec()]);
+    let _ = mutual_tls::validity(data);
+    changed_certificate(data);
+}
+
+const CLIENT: &[u8] = include_bytes!("../../crates/m2m-proto/testdata/mtls/client.der");
+const MIDDLE: &[u8] = include_bytes!("../../crates/m2m-proto/testdata/mtls/middle.der");
+const ROOT: &[u8] = include_bytes!("../../crates/m2m-proto/testdata/mtls/root.der");
+
+/// A certificate of a trusted authority with some bytes changed (two for the place, one for the value) is none, and is
+/// read without harm.
+fn changed_certificate(changes: &[u8]) {
+    let mut der = CLIENT.to_vec();
+    for change in changes.chunks_exact(3).take(16) {
+        let [high, low, value] = *change else { continue };
+        let place = usize::from(u16::from_be_bytes([high, low])) % der.len();
+        der[place] = value;
+    }
+    let _ = mutual_tls::validity(&der);
+    let is_changed = der != CLIENT;
+    let authorities = ClientAuthorities::from_der([ROOT]).expect("an authority");
+    let peer = PeerCertificate::new(der, vec![MIDDLE.to_vec()]).expect("of the right size");
+    let subject = SubjectName::Dns("worker.example.com".to_owned());
+    let verified = mutual_tls::verify_chain(&peer, &authorities, &subject, NOW);
+    assert_eq!(verified.is_ok(), !is_changed);
 }
 
 /// What counts as active has an audience and an end, and is of nobody else.
