@@ -11,6 +11,8 @@ mod doctor;
 #[cfg(feature = "roles")]
 mod fapi2;
 mod federation;
+#[cfg(feature = "roles")]
+mod federation_binary;
 #[cfg(unix)]
 mod gateway_opaque;
 mod gateway_peers;
