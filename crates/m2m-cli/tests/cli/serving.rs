@@ -25,10 +25,15 @@ struct Serving {
 
 impl Serving {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(binary())
             .args(["serve", "--log", "json", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env_clear()
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -378,4 +383,108 @@ fn a_profile_that_locks_everybody_out_is_warned_of() {
         std::fs::remove_file(place.path().join(left)).unwrap();
     }
     assert!(!warned("security_profile = \"fapi2\"\n"), "a new one gets an administrator with a key");
+}
+
+/// A token of SoftHSM with two keys, made by the way that docs/operating.md describes, and programs that find it.
+#[cfg(feature = "pkcs11")]
+struct SoftHsm {
+    place: tempfile::TempDir,
+    config: String,
+}
+
+#[cfg(feature = "pkcs11")]
+impl SoftHsm {
+    /// `None` where Debian's `softhsm2` is not installed.
+    fn new() -> Option<Self> {
+        let modules = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
+        let module = modules.into_iter().find(|module| Path::new(module).exists())?;
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("tokens")).unwrap();
+        let config = text(&place.path().join("softhsm2.conf")).to_owned();
+        let own = Self { place, config };
+        own.write("softhsm2.conf", &format!("directories.tokendir = {}\n", text(&own.at("tokens"))));
+        own.write("pin", "2468\n");
+        let tool = Path::new("softhsm2-util");
+        own.run(tool, &["--init-token", "--free", "--label", "m2m", "--so-pin", "1357", "--pin", "2468"]);
+        let mut settings = "database = \"sqlite:m2m.db\"\n".to_owned();
+        for (label, alg, id) in [("es256", "ES256", "01"), ("rs256", "RS256", "02")] {
+            own.run(binary(), &["keygen", "--out", label, "--alg", alg]);
+            let file = format!("{label}.key.pem");
+            own.run(
+                tool,
+                &["--import", &file, "--token", "m2m", "--label", label, "--id", id, "--pin", "2468"],
+            );
+            settings.push_str(&format!(
+                "[[pkcs11]]\nmodule = {module:?}\ntoken = \"m2m\"\npin = {{ file = \"pin\" }}\nkey = {label:?}\n"
+            ));
+        }
+        own.write("m2m-server.toml", &settings);
+        Some(own)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// A file that nobody else can read.
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.at(name), text).unwrap();
+        let mine = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.at(name), mine).unwrap();
+    }
+
+    fn variables(&self) -> [(&str, &str); 3] {
+        let home = text(self.place.path());
+        [("SOFTHSM2_CONF", &self.config), ("HOME", home), ("PATH", "/usr/bin:/bin")]
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str]) -> String {
+        let (done, result, said) = self.try_to_run(program, arguments);
+        assert!(done, "{arguments:?}: {said}");
+        result
+    }
+
+    fn try_to_run(&self, program: &Path, arguments: &[&str]) -> (bool, String, String) {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.place).env_clear().envs(self.variables());
+        let output = command.output().unwrap();
+        let [result, said] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.success(), result, said)
+    }
+}
+
+/// What they sign verifies with what is published, and with nothing else.
+#[cfg(feature = "pkcs11")]
+#[test]
+fn a_security_module_signs_what_is_handed_out() {
+    let Some(place) = SoftHsm::new() else {
+        println!("skipped: softhsm2 is not installed");
+        return;
+    };
+    let file = place.at("m2m-server.toml");
+    let serving = Serving::start_with(&["--config", text(&file)], &place.variables());
+    let issuer = ["--issuer", serving.issuer.as_str()];
+    let (_, published) = get(&format!("{}/oauth2/jwks", serving.issuer));
+    for (label, member) in [("es256", "x"), ("rs256", "n")] {
+        let own = std::fs::read(place.at(&format!("{label}.jwks.json"))).unwrap();
+        let own: Value = serde_json::from_slice(&own).unwrap();
+        assert!(published.contains(own["keys"][0][member].as_str().unwrap()), "{published}");
+    }
+    let admin = |arguments: &[&str]| {
+        place.run(binary(), &[&["--config", "m2m.db.admin.toml", "admin"], arguments].concat())
+    };
+    admin(&["api", "create", "https://a.example", "--scope", "r", "--alg", "RS256"]);
+    admin(&["client", "create", "c", "--grant", "https://a.example=r"]);
+    place.write("secret", &admin(&["credential", "create", "c", "--label", "x"]));
+    let ask = ["--client-id", "c", "--secret-file", "secret", "-o", "bare"];
+    let token = place.run(binary(), &[&["token"], issuer.as_slice(), &ask].concat());
+    place.write("token", &token);
+    let verify = |keys: &str| {
+        let rest = ["--audience", "https://a.example", "--jwks-file", keys, "--token-file", "token"];
+        place.try_to_run(binary(), &[&["verify"], issuer.as_slice(), &rest].concat())
+    };
+    let (good, _, said) = verify("rs256.jwks.json");
+    assert!(good, "{said}");
+    assert!(!verify("es256.jwks.json").0, "signed by the other key of the token");
+    assert_eq!(serving.stop().0, 0);
 }
