@@ -231,3 +231,34 @@ impl Authenticator {
         Some(FirstUse { registration: Arc::clone(owner?), method, attempts })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::fixture::client_id;
+
+    /// One client's slow hashes hold up nobody else's, up to the last place that it has.
+    #[tokio::test]
+    async fn one_client_has_half_of_the_places() {
+        let checks = SlowChecks::default();
+        let (one, other) = (client_id("one"), client_id("other"));
+        let turn = |client| -> Pin<Box<dyn Future<Output = Result<Arc<Turn>, Full>> + Send + '_>> {
+            Box::pin(checks.turn(client))
+        };
+        let mut turns: Vec<_> = (0..32).map(|_| turn(&one)).collect();
+        let mut held = Vec::new();
+        for turn in &mut turns {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(turn.as_mut().poll(cx))).await;
+            match polled {
+                Poll::Ready(turn) => held.push(turn.unwrap_or_else(|_| panic!("there is a place"))),
+                Poll::Pending => {}
+            }
+        }
+        assert_eq!(held.len(), 1, "one at a time, and the others wait");
+        assert!(turn(&one).await.is_err(), "the thirty-third");
+        assert!(turn(&other).await.is_ok());
+    }
+}

@@ -15,6 +15,21 @@ fn an_object_is_read() {
     assert_eq!(Value::Object(object), serde_json::json!({"a":1,"b":[true,null,"x",-2,1.5],"c":{"a":2}}));
 }
 
+/// What is read is the nearest number, so that what is written of it is read as the same one.
+#[test]
+fn numbers_are_read_as_they_are_written() {
+    let limits = JsonLimits { max_bytes: 256, ..SMALL };
+    for number in
+        ["333333333333333333333333333333333333333334", "1e-7", "0.1", "8.2e307", "18446744073709551616"]
+    {
+        let text = format!("{{\"a\":{number}}}");
+        let object = parse_object(text.as_bytes(), &limits).unwrap();
+        assert_eq!(object["a"].as_f64(), Some(number.parse().unwrap()), "{number}");
+        let again = serde_json::to_string(&object).unwrap();
+        assert_eq!(parse_object(again.as_bytes(), &limits).unwrap(), object, "{number}");
+    }
+}
+
 #[test]
 fn too_large() {
     let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(57));
