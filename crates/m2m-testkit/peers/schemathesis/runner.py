@@ -19,6 +19,8 @@ rightly stops to listen to whoever does that. A run must not lock itself out eit
 nothing is done to the client that makes it, and keys are not withdrawn in an emergency;
 those have tests elsewhere. A cursor means nothing unless an answer gave it, nor does
 the name of an event that there is not, and what is well-formed may contradict what is registered (412) or make no sense (422).
+What is not well-formed may be for another version (412), which is told before the body is
+looked at (RFC 9110 section 13.2.1).
 
 The process ends when its stdin closes, so that no test leaves it behind.
 """
@@ -35,6 +37,9 @@ import tempfile
 SETTINGS = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "401", "403", "404", "409", "412", "422", "429", "503"]
+
+[checks.negative_data_rejection]
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429", "503"]
 """
 
 HOOKS = '''
