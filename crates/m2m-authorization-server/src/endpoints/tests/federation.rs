@@ -58,7 +58,7 @@ impl Federal {
         Self::on(Harness::with(|settings| settings.failure_budget(budget)).await, change).await
     }
 
-    async fn on(harness: Harness, change: impl FnOnce(TrustedIssuer) -> TrustedIssuer) -> Self {
+    pub(super) async fn on(harness: Harness, change: impl FnOnce(TrustedIssuer) -> TrustedIssuer) -> Self {
         let (key, named) = (platform_key(), Named::issuer(PLATFORM).unwrap());
         let issuer = change(TrustedIssuer::new(platform_id(), named, set_of(&key)));
         harness.server.admin().create_issuer(issuer).await.unwrap();
@@ -285,6 +285,19 @@ async fn a_token_may_come_again_unless_its_issuer_says_once() {
     place.as_client(&token).await.refused(400, "invalid_client");
     place.is_refused(&place.token(&json!({"jti": null}))).await;
     place.as_client(&place.token(&json!({"jti": "j2"}))).await.access_token();
+}
+
+/// The audit tells the operator whom a refused token names, which the answer does not.
+#[tokio::test]
+async fn the_audit_names_who_was_refused() {
+    let place = Federal::new().await;
+    place.as_client(&place.token(&json!({"sub": "repo:evil/app"}))).await.refused(400, "invalid_client");
+    place.as_grant(&place.token(&json!({"iss": "https://evil.example"}))).await.refused(400, "invalid_grant");
+    place.as_grant(&place.token(&json!({"iss": null}))).await.refused(400, "invalid_grant");
+    let reasons = place.reasons().await;
+    for named in ["repo:evil/app", "https://evil.example", "it names none"] {
+        assert!(reasons.iter().any(|reason| reason.contains(named)), "{named}: {reasons:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,24 +3,60 @@
 use m2m_proto::dpop::DpopProof;
 
 use super::assertions::Assertion;
+use super::federation::{Federal, grant};
 use super::*;
+use serde_json::json;
+
+use crate::registry::Reuse;
 use crate::store::sql::{SqlOptions, SqlStore};
 
 /// A server on a SQLite database that may have served before.
 async fn restarted() -> Harness {
+    let before = before().await;
+    after(&before)
+}
+
+fn sealing_key() -> m2m_proto::secret::SecretBytes {
+    m2m_proto::secret::Secret::new(vec![1; 32])
+}
+
+/// What it was: the client and its key are older than the process that follows.
+async fn before() -> Harness {
     let clock = FixedClock::new();
     let store = SqlStore::open(SqlOptions::new("sqlite::memory:"), clock.clone()).await.unwrap();
-    let key = m2m_proto::secret::Secret::new(vec![1; 32]);
-    // The client and its key are older than the process.
-    let before = settings(&clock).store(Arc::new(store)).sealing_key(key.clone()).build().unwrap();
-    let store = Arc::clone(before.store());
-    before.prepare().await.unwrap();
-    before.admin().create_api(api(ORDERS, &["orders:read", "orders:write"])).await.unwrap();
-    let old = Harness { server: before, clock: Arc::clone(&clock) };
-    old.create_client("app").await;
+    let server = settings(&clock).store(Arc::new(store)).sealing_key(sealing_key()).build().unwrap();
+    server.prepare().await.unwrap();
+    server.admin().create_api(api(ORDERS, &["orders:read", "orders:write"])).await.unwrap();
+    let before = Harness { server, clock };
+    before.create_client("app").await;
+    before
+}
+
+fn after(before: &Harness) -> Harness {
+    let clock = Arc::clone(&before.clock);
     clock.advance(Duration::from_secs(100));
-    let server = settings(&clock).store(store).sealing_key(key).build().unwrap();
+    let store = Arc::clone(before.server.store());
+    let server = settings(&clock).store(store).sealing_key(sealing_key()).build().unwrap();
     Harness { server, clock }
+}
+
+/// A token of a trusted issuer that is good once may have been used in the very second of the start, or before; one that
+/// may come again does.
+#[tokio::test]
+async fn an_external_token_from_before_a_restart_is_not_admitted_where_it_is_good_once() {
+    for (reuse, waits) in [(Reuse::Once, true), (Reuse::Allowed, false)] {
+        let place = Federal::on(before().await, |issuer| issuer.reuse(reuse)).await;
+        let harness = after(&place.harness);
+        let ask = |jti: &str| grant(&place.token(&json!({"jti": jti})));
+        let first = harness.post(TOKEN, ask("1")).await;
+        if waits {
+            first.refused(503, "temporarily_unavailable");
+            harness.advance(1);
+            harness.post(TOKEN, ask("2")).await.access_token();
+        } else {
+            first.access_token();
+        }
+    }
 }
 
 #[tokio::test]

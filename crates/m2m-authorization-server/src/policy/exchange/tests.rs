@@ -34,6 +34,7 @@ struct Token {
     scope: Scope,
     life: u64,
     roles: Vec<String>,
+    permissions: Vec<String>,
     bound: Option<Confirmation>,
     delegation: Option<Delegation>,
 }
@@ -47,6 +48,7 @@ impl Token {
             scope: scope(asked),
             life: 600,
             roles: Vec::new(),
+            permissions: Vec::new(),
             bound: None,
             delegation: None,
         }
@@ -65,7 +67,7 @@ impl Token {
             expires_at: NOW.saturating_add(Duration::from_secs(self.life)),
             jti: "subject-jti",
             roles: &self.roles,
-            permissions: &[],
+            permissions: &self.permissions,
             credential: Some("cred-of-it"),
             confirmation: self.bound.as_ref(),
             status: None,
@@ -91,6 +93,7 @@ fn registry() -> Registry {
             if !granted.is_empty() {
                 let mut grant = ApiGrant::new(scope(granted));
                 grant.roles = vec!["clerk".to_owned(), id.to_owned()];
+                grant.permissions = vec!["bills.see".to_owned(), format!("bills.{id}")];
                 client.grants.insert(identifier(api), grant);
             }
         }
@@ -381,6 +384,20 @@ fn roles_are_those_that_both_have_and_the_token_told() {
     assert_eq!(roles("app", told(&["app"]), None), ["app"]);
     assert!(roles("app", told(&[]), None).is_empty(), "the token had none");
     assert_eq!(roles("billing", told(&[]), Some(BILLS)), ["clerk"], "at another API the token tells nothing");
+}
+
+#[test]
+fn permissions_are_those_that_both_have_and_the_token_told() {
+    let permissions = |client, told: &[&str], target| {
+        let permissions = told.iter().map(|name| (*name).to_owned()).collect();
+        let asking =
+            Asking { ask: ask(None, target), ..Asking::by(client, Token { permissions, ..orders() }) };
+        asking.decided().unwrap().permissions().to_vec()
+    };
+    assert_eq!(permissions("billing", &["bills.see", "bills.app", "bills.billing"], None), ["bills.see"]);
+    assert_eq!(permissions("app", &["bills.app"], None), ["bills.app"]);
+    assert!(permissions("app", &[], None).is_empty(), "the token had none");
+    assert_eq!(permissions("billing", &[], Some(BILLS)), ["bills.see"]);
 }
 
 fn any_scope() -> impl Strategy<Value = Scope> {
