@@ -260,5 +260,8 @@ mod tests {
         assert_eq!(held.len(), 1, "one at a time, and the others wait");
         assert!(turn(&one).await.is_err(), "the thirty-third");
         assert!(turn(&other).await.is_ok());
+        drop((held, turns));
+        assert!(turn(&other).await.is_ok());
+        assert_eq!(checks.lines.lock().unwrap().len(), 1, "nothing is left of who waits no more");
     }
 }

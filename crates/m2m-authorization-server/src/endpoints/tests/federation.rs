@@ -292,10 +292,12 @@ async fn a_token_may_come_again_unless_its_issuer_says_once() {
 async fn the_audit_names_who_was_refused() {
     let place = Federal::new().await;
     place.as_client(&place.token(&json!({"sub": "repo:evil/app"}))).await.refused(400, "invalid_client");
+    let late = json!({"sub": "repo:late/app", "exp": place.harness.now().seconds() - 600});
+    place.as_client(&place.token(&late)).await.refused(400, "invalid_client");
     place.as_grant(&place.token(&json!({"iss": "https://evil.example"}))).await.refused(400, "invalid_grant");
     place.as_grant(&place.token(&json!({"iss": null}))).await.refused(400, "invalid_grant");
     let reasons = place.reasons().await;
-    for named in ["repo:evil/app", "https://evil.example", "it names none"] {
+    for named in ["repo:evil/app", "repo:late/app", "https://evil.example", "it names none"] {
         assert!(reasons.iter().any(|reason| reason.contains(named)), "{named}: {reasons:?}");
     }
 }
