@@ -204,23 +204,20 @@ fn longer(wait: Duration) -> Duration {
 
 /// Whether new sessions may do what these did not.
 fn is_loss(error: &ModuleError) -> bool {
-    use RvError::{
-        CryptokiNotInitialized, DeviceError, DeviceRemoved, GeneralError, KeyHandleInvalid,
-        ObjectHandleInvalid, SessionClosed, SessionHandleInvalid, TokenNotPresent, UserNotLoggedIn,
-    };
+    use RvError as Rv;
     let ModuleError::Pkcs11(reason, _) = error else { return false };
     matches!(
         reason,
-        CryptokiNotInitialized
-            | DeviceError
-            | DeviceRemoved
-            | GeneralError
-            | KeyHandleInvalid
-            | ObjectHandleInvalid
-            | SessionClosed
-            | SessionHandleInvalid
-            | TokenNotPresent
-            | UserNotLoggedIn
+        Rv::CryptokiNotInitialized
+            | Rv::DeviceError
+            | Rv::DeviceRemoved
+            | Rv::GeneralError
+            | Rv::KeyHandleInvalid
+            | Rv::ObjectHandleInvalid
+            | Rv::SessionClosed
+            | Rv::SessionHandleInvalid
+            | Rv::TokenNotPresent
+            | Rv::UserNotLoggedIn
     )
 }
 

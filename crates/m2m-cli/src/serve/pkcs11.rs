@@ -6,8 +6,6 @@
 //! Limits: 8 keys.
 
 use std::path::PathBuf;
-#[cfg(feature = "pkcs11")]
-use std::sync::Arc;
 
 use m2m_authorization_server::ServerBuilder;
 use toml::de::DeTable;
@@ -81,20 +79,22 @@ pub(super) async fn open(
     mut builder: ServerBuilder,
     around: &Surroundings,
 ) -> Result<ServerBuilder, Failure> {
+    use std::collections::HashMap;
+    use std::path::Path;
+    use std::sync::Arc;
+
     use m2m_authorization_server::keys::pkcs11::{Pkcs11Error, Token, TokenLocation};
     use m2m_proto::secret::SecretString;
-    let mut tokens: Vec<(&HeldKey, SecretString, Arc<Token>)> = Vec::new();
+    let mut tokens: HashMap<(&Path, &str), (SecretString, Arc<Token>)> = HashMap::new();
     for held in keys {
         let pin = pin(&held.pin, around).await?;
-        let same = |(other, _, _): &&(&HeldKey, SecretString, Arc<Token>)| {
-            (&other.module, &other.token) == (&held.module, &held.token)
-        };
-        let known = tokens.iter().find(same).map(|(_, pin, token)| (pin.clone(), Arc::clone(token)));
-        if known.as_ref().is_some_and(|(known, _)| known.expose() != pin.expose()) {
+        let place = (held.module.as_path(), held.token.as_str());
+        let known = tokens.get(&place);
+        if known.is_some_and(|(known, _)| known.expose() != pin.expose()) {
             let text = format!("two PINs are given for the token {:?}", held.token);
             return Err(Failure::configuration(text).hint("a token has one login, for all of its keys"));
         }
-        let known = known.map(|(_, token)| token);
+        let known = known.map(|(_, token)| Arc::clone(token));
         let location =
             TokenLocation { module: held.module.clone(), token: held.token.clone(), pin: pin.clone() };
         let (clock, label) = (Arc::clone(&around.clock), held.key.clone());
@@ -109,7 +109,7 @@ pub(super) async fn open(
             opened.map_err(|error| Failure::configuration(format!("pkcs11 key {:?}: {error}", held.key)))?;
         tracing::info!(key = held.key, algorithm = key.algorithm().name(), "a security module signs");
         builder = builder.signing_key(key);
-        tokens.push((held, pin, token));
+        tokens.insert(place, (pin, token));
     }
     Ok(builder)
 }

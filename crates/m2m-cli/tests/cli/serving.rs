@@ -488,3 +488,20 @@ fn a_security_module_signs_what_is_handed_out() {
     assert!(!verify("es256.jwks.json").0, "signed by the other key of the token");
     assert_eq!(serving.stop().0, 0);
 }
+
+#[cfg(feature = "pkcs11")]
+#[test]
+fn a_token_has_one_pin() {
+    let Some(place) = SoftHsm::new() else {
+        println!("skipped: softhsm2 is not installed");
+        return;
+    };
+    place.write("other", "1357-canary\n");
+    let settings = std::fs::read_to_string(place.at("m2m-server.toml")).unwrap();
+    let (first, second) = settings.rsplit_once("file = \"pin\"").unwrap();
+    place.write("m2m-server.toml", &format!("{first}file = \"other\"{second}"));
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--config", "m2m-server.toml"];
+    let (good, _, said) = place.try_to_run(binary(), &serve);
+    assert!(!good && said.contains("two PINs are given for the token \"m2m\""), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+}
